@@ -1,0 +1,34 @@
+/* A run is a directory: runs/<UTC time>-<name>/ with run.json, events.jsonl and everything raw.
+ *
+ * run.json is rewritten atomically at every step, so that a killed run still says how far it came
+ * ("status": "running"). Thread: main only. */
+#ifndef CCALAB_CORE_RUN_H
+#define CCALAB_CORE_RUN_H
+
+#include <cjson/cJSON.h>
+
+#include "core/error.h"
+#include "core/event.h"
+
+struct run;
+
+/* Create <base>/<UTC time>-<name>/ (a suffix -2, -3… if taken) and its run.json with version,
+ * start time and host facts. `base` NULL means $CCALAB_RUNS, else "runs" in the working directory.
+ * `name` keeps letters, digits, '-', '_' and '.'; others become '_'.
+ * `bus` (may be NULL) feeds events.jsonl. Errors: STATUS_IO. */
+CCALAB_MUST_USE enum status run_new(const char *base, const char *name, struct bus *bus,
+                                    struct run **out, struct error *err);
+/* Directory of the run; valid until run_free(). */
+const char *run_dir(const struct run *r);
+/* Path of a file below it, its parent directory made. Refuses names that leave the directory
+ * (STATUS_USAGE). */
+CCALAB_MUST_USE enum status run_path(struct run *r, const char *name, char *out, size_t size,
+                                     struct error *err);
+/* Set run.json's field `key` (dots descend: "lab.rate_bps"; takes `value`) and save. */
+CCALAB_MUST_USE enum status run_set(struct run *r, const char *key, cJSON *value,
+                                    struct error *err);
+/* Record the end ("ok", "failed", "interrupted"), stop recording events, save, free.
+ * `message` may be NULL. Never fails silently: a failed save is logged. */
+void run_finish(struct run *r, const char *status, const char *message);
+
+#endif
