@@ -1,0 +1,67 @@
+/* A job is a command on a host with an event stream. iperf3, capture, training, the virtual lab's
+ * keeper: all of them are jobs, and whoever watches the bus sees them all alike.
+ *
+ * A job ends exactly once, by on_done. Cancelling or running out of time sends stop_signal to the
+ * command's process group, and SIGKILL after the grace period. Thread: main only. */
+#ifndef CCALAB_REMOTE_JOB_H
+#define CCALAB_REMOTE_JOB_H
+
+#include "core/event.h"
+#include "remote/host.h"
+
+enum job_output {
+    JOB_OUTPUT_TEXT,   /* stdout is kept, up to max_output */
+    JOB_OUTPUT_EVENTS, /* stdout is an event stream; a line that is no event is logged */
+};
+
+struct job_opts {
+    const char *label;       /* "iperf3 client_x": shown, and "job" in every event */
+    const char *const *argv; /* NULL-terminated, copied */
+    const char *const *env;  /* NULL-terminated "NAME=value" to add, or NULL; copied */
+    const char *cwd;         /* or NULL */
+    enum job_output output;
+    size_t
+        max_output;  /* bytes of stdout kept; 0 means 64 MiB. More is an error, not a truncation */
+    int timeout_ms;  /* 0: none */
+    int stop_signal; /* 0: SIGTERM */
+    int grace_ms;    /* 0: 2000 */
+};
+
+/* How it ended. Borrowed for the duration of on_done. */
+struct job_exit {
+    struct error error; /* error.status == STATUS_OK: exit code 0 and no error event */
+    int exit_code;      /* -1 if killed by a signal */
+    int exit_signal;    /* 0 if it exited */
+    const char *out;    /* stdout with JOB_OUTPUT_TEXT, NUL-terminated */
+    size_t out_len;
+    const char *err_tail; /* the last 4 KiB of stderr */
+    const cJSON *result;  /* data of the last `result` event, or NULL */
+};
+
+struct job;
+
+struct job_callbacks {
+    /* After the event went to the bus. May be NULL. */
+    void (*on_event)(void *user, struct job *job, const struct event *ev);
+    /* Pieces of stdout with JOB_OUTPUT_TEXT, as they come. May be NULL. */
+    void (*on_text)(void *user, struct job *job, const char *data, size_t len);
+    void (*on_done)(void *user, struct job *job, const struct job_exit *how);
+};
+
+/* Start it. The job is freed after on_done returned. `bus` may be NULL. Callbacks never come from
+ * within this call. Errors: those of spawn_start(), STATUS_HOST if the host is down. */
+CCALAB_MUST_USE enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
+                                      const struct job_opts *opts, const struct job_callbacks *cb,
+                                      void *user, struct job **out, struct error *err);
+/* Ask it to stop; on_done comes with STATUS_INTERRUPTED. Twice is the same as once. */
+void job_cancel(struct job *job);
+/* Ask it to finish: the same signals, but the end is judged by the command's own exit status. */
+void job_finish(struct job *job);
+const char *job_label(const struct job *job);
+struct host *job_host(const struct job *job);
+
+/* Every running job, oldest first: the screen's status line, and the last tidy-up. */
+struct job *job_first(void);
+struct job *job_next(const struct job *job);
+
+#endif
