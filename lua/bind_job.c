@@ -1,0 +1,397 @@
+/* Host and Job in Lua. */
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "lua/script_internal.h"
+#include "lua/task.h"
+#include "remote/job.h"
+
+#define HOST_META "lab.Host"
+#define JOB_META  "lab.Job"
+#define MAX_ARGS  256
+
+struct host_box {
+    struct host *host;
+};
+
+/* Lives from start until both the job has ended and no Lua value refers to it. */
+struct task_job {
+    struct task_job *next; /* in its task's list */
+    struct task *owner;    /* NULL once it has ended */
+    struct job *job;       /* NULL once it has ended */
+    struct script *script;
+    bool is_service, has_handle;
+    bool is_up;  /* a result with state "up" came, or the ready text */
+    char *ready; /* text that means "up", or NULL */
+    cJSON *up, *result;
+    struct buf seen; /* stdout so far, while looking for `ready` */
+    struct wait_list up_waiters, done_waiters;
+    struct error error;
+    int exit_code;
+    char *out, *err_tail;
+    size_t out_len;
+};
+
+struct job_box {
+    struct task_job *j;
+};
+
+struct task_job *task_job_next(const struct task_job *j)
+{
+    return j->next;
+}
+
+void task_job_set_next(struct task_job *j, struct task_job *next)
+{
+    j->next = next;
+}
+
+bool task_job_is_service(const struct task_job *j)
+{
+    return j->is_service;
+}
+
+void task_job_cancel(struct task_job *j)
+{
+    job_cancel(j->job);
+}
+
+static void free_if_unused(struct task_job *j)
+{
+    if (j->job || j->has_handle)
+        return;
+    free(j->ready);
+    free(j->out);
+    free(j->err_tail);
+    buf_done(&j->seen);
+    cJSON_Delete(j->up);
+    cJSON_Delete(j->result);
+    free(j);
+}
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+/* {exit_code, out, err, data}: what a command left. A failed one gives nil, error, and that. */
+static int push_done(lua_State *L, void *arg)
+{
+    struct task_job *j = arg;
+    luaL_checkstack(L, 8, "job result");
+    bool has_failed = j->error.status != STATUS_OK;
+    if (has_failed)
+        value_push_failure(L, &j->error);
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, j->exit_code);
+    lua_setfield(L, -2, "exit_code");
+    lua_pushlstring(L, j->out, j->out_len);
+    lua_setfield(L, -2, "out");
+    lua_pushstring(L, j->err_tail);
+    lua_setfield(L, -2, "err");
+    if (j->result) {
+        value_push_json(L, j->result);
+        lua_setfield(L, -2, "data");
+    }
+    return has_failed ? 3 : 1;
+}
+
+static int push_up(lua_State *L, void *arg)
+{
+    struct task_job *j = arg;
+    if (!j->is_up)
+        return push_done(L, arg); /* it ended before: its error, or its result */
+    if (j->up)
+        value_push_json(L, j->up);
+    else
+        lua_pushboolean(L, true);
+    return 1;
+}
+
+static void become_up(struct task_job *j, const cJSON *data)
+{
+    j->is_up = true;
+    j->up = data ? cJSON_Duplicate(data, true) : NULL;
+    wait_list_wake(&j->up_waiters, push_up, j);
+}
+
+static void on_event(void *user, struct job *job, const struct event *ev)
+{
+    struct task_job *j = user;
+    (void)job;
+    if (ev->type != EVENT_RESULT || j->is_up)
+        return;
+    const cJSON *data = json_get(ev->body, "data");
+    if (strcmp(json_str(data, "state", ""), "up") == 0)
+        become_up(j, data);
+}
+
+static void on_text(void *user, struct job *job, const char *data, size_t len)
+{
+    struct task_job *j = user;
+    (void)job;
+    if (!j->ready || j->is_up)
+        return;
+    buf_append_tail(&j->seen, data, len);
+    if (strstr(j->seen.data, j->ready))
+        become_up(j, NULL);
+}
+
+static void on_done(void *user, struct job *job, const struct job_exit *how)
+{
+    struct task_job *j = user;
+    (void)job;
+    j->job = NULL;
+    j->error = how->error;
+    j->exit_code = how->exit_code;
+    j->out_len = how->out_len;
+    j->out = malloc(how->out_len + 1);
+    j->err_tail = strdup(how->err_tail);
+    j->result = how->result ? cJSON_Duplicate(how->result, true) : NULL;
+    if (!j->out || !j->err_tail) {
+        error_set(&j->error, STATUS_NOMEM, "job", "no memory for the output");
+        j->out_len = 0;
+    } else {
+        memcpy(j->out, how->out, how->out_len + 1);
+    }
+    struct task *owner = j->owner;
+    j->owner = NULL;
+    if (!j->is_up)
+        wait_list_wake(&j->up_waiters, push_up, j);
+    wait_list_wake(&j->done_waiters, push_done, j);
+    task_remove_job(owner, j);
+    free_if_unused(j);
+}
+
+/* --- Host ------------------------------------------------------------------------------------- */
+
+static struct host *check_host(lua_State *L, int index)
+{
+    return ((struct host_box *)luaL_checkudata(L, index, HOST_META))->host;
+}
+
+static void push_host(lua_State *L, struct host *h)
+{
+    struct host_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->host = h;
+    luaL_setmetatable(L, HOST_META);
+}
+
+/* The argv of a command: the array part of the table, or its field `argv`. Strings and numbers. */
+static const char **check_argv(lua_State *L, int index)
+{
+    lua_Integer n = (lua_Integer)lua_rawlen(L, index);
+    luaL_argcheck(L, n >= 1 && n < MAX_ARGS, index, "a command: {\"program\", \"argument\", ...}");
+    const char **argv = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *argv, 1);
+    lua_newtable(L); /* keeps the converted numbers alive */
+    for (lua_Integer i = 1; i <= n; i++) {
+        int type = lua_rawgeti(L, index, i);
+        if (type != LUA_TSTRING && type != LUA_TNUMBER)
+            luaL_error(L, "argument %d of the command is a %s", (int)i, lua_typename(L, type));
+        size_t len;
+        argv[i - 1] = lua_tolstring(L, -1, &len);
+        if (strlen(argv[i - 1]) != len)
+            luaL_error(L, "argument %d of the command contains a zero byte", (int)i);
+        lua_rawseti(L, -2, i);
+    }
+    lua_setiuservalue(L, -2, 1);
+    argv[n] = NULL;
+    return argv;
+}
+
+/* Start the command described by the table at index 2 on the host at index 1. Pushes a Job, or
+ * returns NULL with *e set. */
+static struct task_job *start(lua_State *L, struct error *e)
+{
+    struct host *h = check_host(L, 1);
+    struct script *s = script_of(L);
+    struct task *owner = task_current(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    const char **argv = check_argv(L, 2);
+    struct job_opts opts = {
+        .argv = argv,
+        .label = opt_string(L, 2, "label", argv[0]),
+        .cwd = opt_string(L, 2, "cwd", NULL),
+        .output = opt_bool(L, 2, "events", false) ? JOB_OUTPUT_EVENTS : JOB_OUTPUT_TEXT,
+        .timeout_ms = (int)(opt_number(L, 2, "timeout_s", 0) * 1000),
+        .grace_ms = (int)(opt_number(L, 2, "grace_s", 0) * 1000),
+    };
+    const char *ready = opt_string(L, 2, "ready", NULL);
+    bool is_service = opt_bool(L, 2, "service", false);
+    struct task_job *j = calloc(1, sizeof *j);
+    if (!j) {
+        error_set(e, STATUS_NOMEM, "job", "out of memory");
+        return NULL;
+    }
+    buf_init(&j->seen, 65536);
+    j->script = s;
+    j->owner = owner;
+    j->is_service = is_service;
+    j->ready = ready ? strdup(ready) : NULL;
+    struct job_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->j = j;
+    j->has_handle = true;
+    luaL_setmetatable(L, JOB_META);
+    struct job_callbacks cb = {on_event, on_text, on_done};
+    if (job_start(s->opts.loop, s->opts.bus, h, &opts, &cb, j, &j->job, e) != STATUS_OK)
+        return NULL; /* the box is garbage and takes j with it */
+    task_add_job(owner, j);
+    return j;
+}
+
+static int l_host_start(lua_State *L)
+{
+    struct error e;
+    return start(L, &e) ? 1 : value_push_failure(L, &e);
+}
+
+static int l_host_run(lua_State *L)
+{
+    struct error e;
+    struct task_job *j = start(L, &e);
+    return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
+}
+
+static int l_host_index(lua_State *L)
+{
+    struct host *h = check_host(L, 1);
+    const char *key = luaL_checkstring(L, 2);
+    if (strcmp(key, "name") == 0)
+        lua_pushstring(L, host_name(h));
+    else if (strcmp(key, "address") == 0)
+        lua_pushstring(L, host_address(h));
+    else if (strcmp(key, "kind") == 0)
+        lua_pushstring(L, host_kind_name(h));
+    else if (strcmp(key, "is_up") == 0)
+        lua_pushboolean(L, host_state(h) == HOST_STATE_UP);
+    else if (luaL_getmetafield(L, 1, "methods") != LUA_TNIL)
+        lua_getfield(L, -1, key);
+    return 1;
+}
+
+static int l_host_tostring(lua_State *L)
+{
+    struct host *h = check_host(L, 1);
+    lua_pushfstring(L, "Host %s (%s %s)", host_name(h), host_kind_name(h), host_address(h));
+    return 1;
+}
+
+static int l_host_set_up(lua_State *L)
+{
+    host_set_state(check_host(L, 1), lua_toboolean(L, 2) ? HOST_STATE_UP : HOST_STATE_DOWN);
+    return 0;
+}
+
+/* lab.open_host{name=, netns=, address=}: the same name gives the same host again. */
+static int l_open_host(lua_State *L)
+{
+    struct script *s = script_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    const char *name = opt_string(L, 1, "name", NULL), *netns = opt_string(L, 1, "netns", NULL);
+    luaL_argcheck(L, name, 1, "a host needs a name");
+    for (size_t i = 0; i < s->nhosts; i++)
+        if (strcmp(host_name(s->hosts[i]), name) == 0) {
+            host_set_state(s->hosts[i], HOST_STATE_UP);
+            push_host(L, s->hosts[i]);
+            return 1;
+        }
+    struct host *h =
+        netns ? host_netns_new(name, netns, opt_string(L, 1, "address", "")) : host_local_new(name);
+    struct host **hosts = realloc(s->hosts, (s->nhosts + 1) * sizeof *hosts);
+    if (hosts)
+        s->hosts = hosts;
+    if (!h || !hosts) {
+        host_free(h);
+        return luaL_error(L, "out of memory");
+    }
+    s->hosts[s->nhosts++] = h;
+    push_host(L, h);
+    return 1;
+}
+
+/* --- Job -------------------------------------------------------------------------------------- */
+
+static struct task_job *check_job(lua_State *L)
+{
+    return ((struct job_box *)luaL_checkudata(L, 1, JOB_META))->j;
+}
+
+static int l_job_wait(lua_State *L)
+{
+    struct task_job *j = check_job(L);
+    if (!j->job)
+        return push_done(L, j);
+    return task_wait(L, &j->done_waiters, (uint64_t)(luaL_optnumber(L, 2, 0) * 1000),
+                     job_label(j->job));
+}
+
+static int l_job_wait_up(lua_State *L)
+{
+    struct task_job *j = check_job(L);
+    if (!j->job || j->is_up)
+        return push_up(L, j);
+    return task_wait(L, &j->up_waiters, (uint64_t)(luaL_optnumber(L, 2, 30) * 1000),
+                     job_label(j->job));
+}
+
+static int l_job_cancel(lua_State *L)
+{
+    struct task_job *j = check_job(L);
+    if (j->job)
+        job_cancel(j->job);
+    return 0;
+}
+
+static int l_job_finish(lua_State *L)
+{
+    struct task_job *j = check_job(L);
+    if (!j->job)
+        return push_done(L, j);
+    job_finish(j->job);
+    return task_wait(L, &j->done_waiters, 0, "");
+}
+
+static int l_job_is_running(lua_State *L)
+{
+    lua_pushboolean(L, check_job(L)->job != NULL);
+    return 1;
+}
+
+static int l_job_gc(lua_State *L)
+{
+    struct job_box *box = luaL_checkudata(L, 1, JOB_META);
+    if (box->j) {
+        box->j->has_handle = false;
+        free_if_unused(box->j);
+        box->j = NULL;
+    }
+    return 0;
+}
+
+void bind_job(lua_State *L)
+{
+    static const luaL_Reg host_methods[] = {
+        {"start", l_host_start}, {"run", l_host_run}, {"_set_up", l_host_set_up}, {NULL, NULL}};
+    static const luaL_Reg job_methods[] = {
+        {"wait", l_job_wait},     {"wait_up", l_job_wait_up},       {"cancel", l_job_cancel},
+        {"finish", l_job_finish}, {"is_running", l_job_is_running}, {NULL, NULL}};
+    luaL_newmetatable(L, HOST_META);
+    luaL_newlib(L, host_methods);
+    lua_setfield(L, -2, "methods");
+    lua_pushcfunction(L, l_host_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_host_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+
+    luaL_newmetatable(L, JOB_META);
+    luaL_newlib(L, job_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_job_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, l_job_cancel);
+    lua_setfield(L, -2, "__close");
+    lua_pop(L, 1);
+
+    lua_pushcfunction(L, l_open_host);
+    lua_setfield(L, -2, "open_host");
+}

@@ -1,0 +1,288 @@
+/* The rest of the lab table: events, programs, files, series and plots, iperf3's documents. */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/paths.h"
+#include "core/plot.h"
+#include "lua/script_internal.h"
+#include "remote/iperf3.h"
+
+#define PLOT_LINES_MAX 32
+#define FILE_MAX       (256u << 20)
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void publish(lua_State *L, enum event_type type, const char *src, cJSON *body)
+{
+    struct event ev = {
+        .type = type, .t = clock_wall_s(), .job = "script", .src = src, .body = body};
+    cJSON_AddNumberToObject(body, "t", ev.t);
+    cJSON_AddStringToObject(body, "type", event_type_name(type));
+    cJSON_AddStringToObject(body, "job", ev.job);
+    struct bus *bus = script_of(L)->opts.bus;
+    if (bus)
+        bus_publish(bus, &ev);
+    cJSON_Delete(body);
+}
+
+/* lab.progress(done, total, text) */
+static int l_progress(lua_State *L)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "done", luaL_checknumber(L, 1));
+    if (!lua_isnoneornil(L, 2))
+        cJSON_AddNumberToObject(o, "total", luaL_checknumber(L, 2));
+    cJSON_AddStringToObject(o, "text", luaL_optstring(L, 3, ""));
+    publish(L, EVENT_PROGRESS, "", o);
+    return 0;
+}
+
+/* lab.log(text, level) */
+static int l_log(lua_State *L)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+    const char *text = luaL_tolstring(L, 1, NULL);
+    const char *level = levels[luaL_checkoption(L, 2, "info", levels)];
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "level", level);
+    cJSON_AddStringToObject(o, "text", text);
+    publish(L, EVENT_LOG, "", o);
+    return 0;
+}
+
+/* lab.sample(src, {name = number, ...}) */
+static int l_sample(lua_State *L)
+{
+    const char *src = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    cJSON *values = value_to_json(L, 2);
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "src", src);
+    cJSON_AddItemToObject(o, "values", values);
+    publish(L, EVENT_SAMPLE, src, o);
+    return 0;
+}
+
+/* --- programs and files ----------------------------------------------------------------------- */
+
+static int l_now(lua_State *L)
+{
+    lua_pushnumber(L, clock_wall_s());
+    return 1;
+}
+
+static int l_program(lua_State *L)
+{
+    char path[CCALAB_PATH_MAX];
+    struct error e;
+    const char *name = luaL_checkstring(L, 1);
+    if (strcmp(name, "ccalab") == 0 && paths_self(path, sizeof path)) {
+        lua_pushstring(L, path);
+        return 1;
+    }
+    if (paths_program(name, path, sizeof path, &e) != STATUS_OK)
+        return value_push_failure(L, &e);
+    lua_pushstring(L, path);
+    return 1;
+}
+
+static int l_write_file(lua_State *L)
+{
+    size_t len;
+    const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &len);
+    struct error e;
+    if (file_write_atomic(path, text, len, &e) != STATUS_OK)
+        return value_push_failure(L, &e);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int l_read_file(lua_State *L)
+{
+    struct buf b;
+    struct error e;
+    int n = 1;
+    if (buf_read_file(&b, luaL_checkstring(L, 1), FILE_MAX, &e) == STATUS_OK)
+        lua_pushlstring(L, b.data, b.len);
+    else
+        n = value_push_failure(L, &e);
+    buf_done(&b);
+    return n;
+}
+
+/* --- series ----------------------------------------------------------------------------------- */
+
+/* lab.series_names(): what has been sampled so far. */
+static int l_series_names(lua_State *L)
+{
+    lua_Integer i = 0;
+    lua_newtable(L);
+    for (struct series *s = script_of(L)->opts.series->first; s; s = s->next) {
+        lua_pushstring(L, s->name);
+        lua_rawseti(L, -2, ++i);
+    }
+    return 1;
+}
+
+/* lab.series_stats(name, t0, t1): {count, min, max, mean, median, p99, last}, or nil without data
+ */
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static int l_series_stats(lua_State *L)
+{
+    const struct series *s = series_set_find(script_of(L)->opts.series, luaL_checkstring(L, 1));
+    double t0 = luaL_optnumber(L, 2, -INFINITY), t1 = luaL_optnumber(L, 3, INFINITY);
+    size_t from = s ? series_lower_bound(s, t0) : 0, to = s ? series_lower_bound(s, t1) : 0;
+    size_t n = 0;
+    double sum = 0;
+    float *v = malloc((to - from + 1) * sizeof *v), last = NAN;
+    for (size_t i = from; v && i < to; i++)
+        if (isfinite(s->v[i])) {
+            last = v[n++] = s->v[i];
+            sum += s->v[i];
+        }
+    if (!n) {
+        free(v);
+        lua_pushnil(L);
+        return 1;
+    }
+    qsort(v, n, sizeof *v, compare_floats);
+    const struct {
+        const char *key;
+        double value;
+    } fields[] = {{"count", (double)n},
+                  {"min", v[0]},
+                  {"max", v[n - 1]},
+                  {"mean", sum / (double)n},
+                  {"median", v[(n - 1) / 2]},
+                  {"p99", v[(size_t)((double)(n - 1) * 0.99)]},
+                  {"last", last}};
+    free(v);
+    lua_createtable(L, 0, 8);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        lua_pushnumber(L, fields[i].value);
+        lua_setfield(L, -2, fields[i].key);
+    }
+    return 1;
+}
+
+/* lab.save_series(path): every sample of every series as CSV, in long form. A gap is an empty
+ * value. */
+static int l_save_series(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct buf b;
+    struct error e;
+    int n = 1;
+    buf_init(&b, SIZE_MAX / 2);
+    buf_puts(&b, "t_s,series,value\n");
+    for (struct series *s = script_of(L)->opts.series->first; s; s = s->next)
+        for (size_t i = 0; i < s->len; i++) {
+            if (isfinite(s->v[i]))
+                buf_printf(&b, "%.6f,%s,%.9g\n", s->t[i], s->name, (double)s->v[i]);
+            else
+                buf_printf(&b, "%.6f,%s,\n", s->t[i], s->name);
+        }
+    enum status st = b.is_failed ? error_set(&e, STATUS_NOMEM, "series", "out of memory")
+                                 : file_write_atomic(path, b.data, b.len, &e);
+    if (st != STATUS_OK)
+        n = value_push_failure(L, &e);
+    else
+        lua_pushboolean(L, true);
+    buf_done(&b);
+    return n;
+}
+
+/* lab.svg{title=, x=, y=, t0=, t1=, log_y=, zero=, width=, height=,
+ *         lines={{series=, label=, scale=}, ...}}: an SVG document as a string */
+static int l_svg(lua_State *L)
+{
+    struct plot_line lines[PLOT_LINES_MAX];
+    struct series_set *set = script_of(L)->opts.series;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct plot p = {
+        .title = opt_string(L, 1, "title", ""),
+        .x_label = opt_string(L, 1, "x", "time [s]"),
+        .y_label = opt_string(L, 1, "y", ""),
+        .x0 = opt_number(L, 1, "t0", 0),
+        .x1 = opt_number(L, 1, "t1", 0),
+        .is_log_y = opt_bool(L, 1, "log_y", false),
+        .has_zero = opt_bool(L, 1, "zero", false),
+        .lines = lines,
+    };
+    int width = (int)opt_number(L, 1, "width", 860), height = (int)opt_number(L, 1, "height", 320);
+    if (lua_getfield(L, 1, "lines") != LUA_TTABLE)
+        return luaL_error(L, "lab.svg needs lines = {{series = ...}, ...}");
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+    if (n > PLOT_LINES_MAX)
+        return luaL_error(L, "at most %d lines in a plot", PLOT_LINES_MAX);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, i);
+        const char *name = opt_string(L, lua_gettop(L), "series", "");
+        lines[p.nlines++] = (struct plot_line){
+            .label = opt_string(L, lua_gettop(L), "label", name),
+            .series = series_set_find(set, name),
+            .scale = opt_number(L, lua_gettop(L), "scale", 1),
+        };
+        lua_pop(L, 1);
+    }
+    struct buf b;
+    buf_init(&b, 64u << 20);
+    plot_svg(&p, width, height, &b);
+    if (b.is_failed) {
+        buf_done(&b);
+        return luaL_error(L, "the plot is too large");
+    }
+    lua_pushlstring(L, b.data, b.len);
+    buf_done(&b);
+    return 1;
+}
+
+/* --- iperf3 ----------------------------------------------------------------------------------- */
+
+/* lab.iperf3_parse(text): the summary of a document of `iperf3 --json`, or nil, err */
+static int l_iperf3_parse(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    struct iperf3_result r;
+    struct error e;
+    enum status st = iperf3_parse(text, len, &r, &e);
+    cJSON *summary = st == STATUS_OK ? iperf3_summary(&r) : NULL;
+    iperf3_done(&r);
+    if (st != STATUS_OK)
+        return value_push_failure(L, &e);
+    value_push_json(L, summary);
+    cJSON_Delete(summary);
+    return 1;
+}
+
+void bind_lab(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"progress", l_progress},
+                                         {"log", l_log},
+                                         {"sample", l_sample},
+                                         {"now", l_now},
+                                         {"program", l_program},
+                                         {"write_file", l_write_file},
+                                         {"read_file", l_read_file},
+                                         {"series_names", l_series_names},
+                                         {"series_stats", l_series_stats},
+                                         {"save_series", l_save_series},
+                                         {"svg", l_svg},
+                                         {"iperf3_parse", l_iperf3_parse},
+                                         {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+    lua_pushinteger(L, getpid());
+    lua_setfield(L, -2, "pid");
+}

@@ -1,0 +1,118 @@
+-- The ground under every script: strict globals, coroutines that may wait, pretty printing, tasks.
+
+local raw_resume, yield, pack, unpack = coroutine.resume, coroutine.yield, table.pack, table.unpack
+local WAIT = lab._wait
+lab._wait = nil
+
+-- A script's own coroutine may call functions that wait. Their yield is not the coroutine's: it is
+-- passed on to the task, and what the task is resumed with is passed back.
+local function resume(co, ...)
+    local r = pack(raw_resume(co, ...))
+    while r[1] and r.n == 2 and r[2] == WAIT do
+        r = pack(raw_resume(co, yield(WAIT)))
+    end
+    return unpack(r, 1, r.n)
+end
+coroutine.resume = resume
+
+function coroutine.wrap(fn)
+    local co = coroutine.create(fn)
+    return function(...)
+        local r = pack(resume(co, ...))
+        if not r[1] then
+            coroutine.close(co)
+            error(r[2], 0)
+        end
+        return unpack(r, 2, r.n)
+    end
+end
+
+setmetatable(_G, {
+    __newindex = function(_, name)
+        error(("assignment to the undeclared global '%s': write 'local %s'"):format(name, name), 2)
+    end,
+    __index = function(_, name)
+        error(("the global '%s' does not exist"):format(tostring(name)), 2)
+    end,
+})
+
+-- lab.pretty(v): how the command line shows a value. Keys sorted, nesting and length bounded.
+local function pretty(v, indent, seen)
+    if type(v) == "string" then
+        return ("%q"):format(v):gsub("\\\n", "\\n")
+    elseif type(v) ~= "table" or (getmetatable(v) or {}).__tostring then
+        return tostring(v)
+    elseif seen[v] then
+        return "{...}"
+    elseif #indent > 12 then
+        return "{ deeper }"
+    end
+    seen[v] = true
+    local keys, out, inner = {}, {}, indent .. "  "
+    for k in pairs(v) do
+        keys[#keys + 1] = k
+    end
+    table.sort(keys, function(a, b)
+        if type(a) == "number" and type(b) == "number" then
+            return a < b
+        end
+        return type(a) == type(b) and tostring(a) < tostring(b) or type(a) == "number"
+            and type(b) ~= "number"
+    end)
+    for i, k in ipairs(keys) do
+        if i > 100 then
+            out[#out + 1] = ("... %d more"):format(#keys - 100)
+            break
+        end
+        local text = pretty(v[k], inner, seen)
+        if math.type(k) == "integer" and k == i then
+            out[#out + 1] = text
+        elseif type(k) == "string" and k:match("^[%a_][%w_]*$") then
+            out[#out + 1] = k .. " = " .. text
+        else
+            out[#out + 1] = "[" .. tostring(k) .. "] = " .. text
+        end
+    end
+    seen[v] = nil
+    local line = "{" .. table.concat(out, ", ") .. "}"
+    if #line + #indent <= 90 and not line:find("\n") then
+        return line
+    end
+    return "{\n" .. inner .. table.concat(out, ",\n" .. inner) .. "\n" .. indent .. "}"
+end
+
+function lab.pretty(v)
+    return (pretty(v, "", {}))
+end
+
+-- lab.all{f, g, ...}: run the functions side by side. A list of their first results; or nil and the
+-- first error, the others cancelled.
+function lab.all(functions)
+    local tasks, results = {}, {}
+    for i, fn in ipairs(functions) do
+        tasks[i] = lab.spawn(fn)
+    end
+    for i, task in ipairs(tasks) do
+        local value, err = task:join()
+        if value == nil and err ~= nil then
+            for k = i + 1, #tasks do
+                tasks[k]:cancel()
+            end
+            return nil, err
+        end
+        results[i] = value
+    end
+    return results
+end
+
+-- lab.timeout(seconds, fn, ...): the results of fn, or nil and an error of status "timeout", with
+-- fn's task cancelled and its jobs ended.
+function lab.timeout(seconds, fn, ...)
+    local task = lab.spawn(fn, ...)
+    local r = pack(task:join(seconds))
+    if r[1] == nil and type(r[2]) == "table" and r[2].status == "timeout" then
+        task:cancel()
+        task:join()
+    end
+    return unpack(r, 1, r.n)
+end

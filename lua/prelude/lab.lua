@@ -1,0 +1,248 @@
+-- The laboratory: hosts, the virtual lab, flows, captures, pools and the policy. All of it is jobs on
+-- hosts; what they measure goes to the plots and the run record by itself.
+--
+-- A function that can fail returns nil and an error table {status, subsystem, message, hint}; wrap
+-- it in assert() to stop the script with that error.
+
+local ccalab = assert(lab.program("ccalab"))
+
+-- lab.localhost: the machine the console runs on.
+lab.localhost = lab.open_host{name = "local"}
+
+-- Append to the command `cmd` "--name value" for every entry of `flags` that `o` has a value for.
+local function add_flags(cmd, o, flags)
+    for _, flag in ipairs(flags) do
+        local value = o[flag:gsub("-", "_")]
+        if value ~= nil then
+            cmd[#cmd + 1] = "--" .. flag
+            cmd[#cmd + 1] = tostring(value)
+        end
+    end
+    return cmd
+end
+
+-- The virtual lab ---------------------------------------------------------------------------------
+
+local Testbed = {}
+Testbed.__index = Testbed
+
+-- lab.testbed{name="ccalab", rate="50mbit", rtt="20ms", aqm="dualpi2"}: build clients X and Y, router
+-- and server as network namespaces with an emulated bottleneck. The result has the hosts
+-- client_x, client_y, router, server, and
+--   prague   {cc=, label=, source=}: the congestion control to ask for as TCP Prague; cc is nil
+--            where there is none, with reason= and hint=
+--   egress   the router's port behind the bottleneck, where marks can be captured
+-- It goes down with bed:down(), or with the task that made it. Needs root.
+function lab.testbed(o)
+    o = o or {}
+    local job, err = lab.localhost:start(add_flags(
+        {ccalab, "testbed", "keep", "--owner", lab.pid, label = "testbed", events = true,
+         service = true, grace_s = 5}, o, {"name", "rate", "rtt", "aqm", "interval"}))
+    if not job then
+        return nil, err
+    end
+    local up
+    up, err = job:wait_up(30)
+    if not up then
+        return nil, err
+    end
+    local bed = setmetatable({job = job, name = up.name, prague = up.prague, link = up.link,
+                              egress = up.router.egress, hosts = {}}, Testbed)
+    for role, h in pairs(up.hosts) do
+        bed.hosts[role] = lab.open_host{name = role, netns = h.netns, address = h.address}
+        bed[role] = bed.hosts[role]
+    end
+    return bed
+end
+
+-- bed:down(): take the lab down and wait until it is. Returns the totals of the bottleneck
+-- ({down=, up=, late_us=, is_late=}), or nil and an error.
+function Testbed:down()
+    local result, err = self.job:finish()
+    for _, host in pairs(self.hosts) do
+        host:_set_up(false)
+    end
+    if not result then
+        return nil, err
+    end
+    return result.data and result.data.link or {}
+end
+
+-- Flows -------------------------------------------------------------------------------------------
+
+-- lab.iperf3{client=, server=, cc="cubic", seconds=20, port=5201, interval=0.1, label=, save=}: one
+-- iperf3 flow from client to server, its socket sampled every 100 ms under the label (default: the
+-- client's name). The server is started for the run and reaped. `save` keeps iperf3's own JSON, of
+-- a failed run too. Returns {cc=, duration_s=, sent_bps=, received_bps=, retransmits=,
+-- mean_rtt_us=, max_cwnd_bytes=, rows={...}}.
+function lab.iperf3(o)
+    local port, seconds = o.port or 5201, o.seconds or 20
+    local label = o.label or o.client.name
+    local server, err = o.server:start{"iperf3", "-s", "-1", "--forceflush", "-p", port,
+        label = "iperf3 server " .. port, ready = "listening", timeout_s = seconds + 60}
+    if not server then
+        return nil, err
+    end
+    local listening
+    listening, err = server:wait_up(5)
+    if not listening then
+        return nil, err
+    end
+    local sampler
+    sampler, err = o.client:start{ccalab, "tcp-info", "--label", label, "--dport", port,
+        "--interval", "100ms", label = "tcp-info " .. label, events = true}
+    if not sampler then
+        server:cancel()
+        return nil, err
+    end
+    local client, failure, left = o.client:run{"iperf3", "-c", o.server.address, "-p", port, "-C",
+        o.cc or "cubic", "-t", seconds, "-i", o.interval or 0.1, "--json",
+        label = "iperf3 " .. label, timeout_s = seconds + 30}
+    sampler:finish()
+    server:cancel()
+    server:wait()
+    left = client or left
+    local has_text = left and left.out ~= ""
+    if has_text and o.save then
+        local ok, save_err = lab.write_file(o.save, left.out)
+        if not ok then
+            return nil, save_err
+        end
+    end
+    if not client and (failure.status ~= "host" or not has_text) then
+        return nil, failure
+    end
+    local result, parse_err = lab.iperf3_parse(left.out)
+    if not result then
+        return nil, parse_err
+    end
+    if not client then
+        return nil, failure
+    end
+    return result
+end
+
+-- Packets -----------------------------------------------------------------------------------------
+
+-- lab.capture{host=, interface=, file=, filter=, snaplen=}: start a live capture; returns its job
+-- once packets are being captured. job:finish().data is the account of all packets (docs/events.md).
+function lab.capture(o)
+    local cmd = {ccalab, "capture", "-i", o.interface, label = "capture", events = true}
+    for flag, value in pairs{["-w"] = o.file or false, ["-f"] = o.filter or false,
+                             ["--snaplen"] = o.snaplen or false} do
+        if value then
+            cmd[#cmd + 1] = flag
+            cmd[#cmd + 1] = value
+        end
+    end
+    local job, err = o.host:start(cmd)
+    if not job then
+        return nil, err
+    end
+    local up
+    up, err = job:wait_up(10)
+    if not up then
+        return nil, err
+    end
+    return job
+end
+
+-- lab.ecn(file): the account of a capture file, as `ccalab ecn FILE --json` gives it.
+function lab.ecn(file)
+    local r, err = lab.localhost:run{ccalab, "ecn", file, "--json", label = "ecn"}
+    if not r then
+        return nil, err
+    end
+    return lab.json_decode(r.out)
+end
+
+-- lab.flow(ecn, host): the flow that sent the most bytes from the host, or nil.
+function lab.flow(ecn, host)
+    local best
+    for _, flow in ipairs(ecn.flows) do
+        if flow.src == host.address and (not best or flow.fwd.bytes > best.fwd.bytes) then
+            best = flow
+        end
+    end
+    return best
+end
+
+-- The policy --------------------------------------------------------------------------------------
+
+local function netllm(cmd)
+    local program, err = lab.program("netllm")
+    if not program then
+        return nil, err
+    end
+    table.insert(cmd, 1, program)
+    cmd.events = true
+    local r
+    r, err = (cmd.host or lab.localhost):run(cmd)
+    if not r then
+        return nil, err
+    end
+    return r.data
+end
+
+-- lab.pool{files={...}, out=, recipe="tutorial"}: an experience pool from iperf3 JSON files, one
+-- episode a file. Returns {rows=, episodes=, recipe=, path=, flows=}.
+function lab.pool(o)
+    local cmd = {"pool", "--recipe", o.recipe or "tutorial", "-o", o.out, label = "pool"}
+    for _, file in ipairs(o.files) do
+        cmd[#cmd + 1] = file
+    end
+    return netllm(cmd)
+end
+
+-- lab.adapt{pool=, dir=, num_epochs=, lr=, rank=, ...}: train the policy (`netllm adapt`); the flags
+-- of the command with underscores for dashes. Returns its result.
+function lab.adapt(o)
+    return netllm(add_flags({"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir,
+        label = "adapt", host = o.host}, o,
+        {"num-epochs", "lr", "rank", "w", "gamma", "scale", "seed", "batch-size",
+         "grad-accum-steps", "warmup-steps", "warmup-fraction", "weight-decay", "plm-config",
+         "random-init", "sample-step", "state-feature-dim", "which-layer", "threads"}))
+end
+
+-- lab.test{pool=, dir=}: score the trained policy on the held-out part of the pool. Returns
+-- {test_loss=, baselines={constant=, persistence=}, ...}.
+function lab.test(o)
+    return netllm(add_flags({"test", "--exp-pool-path", o.pool, "--model-dir", o.dir,
+        label = "test", host = o.host}, o, {"threads"}))
+end
+
+-- Checks ------------------------------------------------------------------------------------------
+
+local Checks = {}
+Checks.__index = Checks
+
+-- lab.checks(): a list of named checks. checks:add{name=, ok=true/false/nil, seen=, want=, fix=} prints a
+-- line; ok = nil means that it could not be told.
+function lab.checks()
+    return setmetatable({list = {}, failed = 0}, Checks)
+end
+
+function Checks:add(c)
+    local mark = c.ok == nil and "?   " or c.ok and "ok  " or "FAIL"
+    self.list[#self.list + 1] = c
+    if c.ok == false then
+        self.failed = self.failed + 1
+    end
+    print(("  %s %s: %s"):format(mark, c.name, c.seen or "-"))
+    if c.ok == false then
+        print(("       wanted: %s"):format(c.want or "-"))
+        if c.fix then
+            print(("       to fix: %s"):format(c.fix))
+        end
+    end
+    return c.ok
+end
+
+-- lab.sysctl(host, name): the value of a kernel parameter on a host, as text.
+function lab.sysctl(host, name)
+    local r, err = host:run{"cat", "/proc/sys/" .. name:gsub("%.", "/"), label = "sysctl"}
+    if not r then
+        return nil, err
+    end
+    return (r.out:gsub("%s+$", ""))
+end

@@ -1,0 +1,240 @@
+#include "lua/script.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/embed.h"
+#include "core/paths.h"
+#include "core/version.h"
+#include "lua/script_internal.h"
+#include "lua/task.h"
+#include "remote/job.h"
+
+#define SCRIPT_MAX (16u << 20)
+
+EMBED_DECLARE(prelude_base);
+EMBED_DECLARE(prelude_lab);
+EMBED_DECLARE(prelude_report);
+
+struct script *script_of(lua_State *L)
+{
+    return *(struct script **)lua_getextraspace(L); /* copied to every coroutine by lua_newthread */
+}
+
+void script_print(struct script *s, const char *text, size_t len)
+{
+    if (s->opts.on_print)
+        s->opts.on_print(s->opts.user, text, len);
+    else
+        fwrite(text, 1, len, stdout);
+}
+
+static int l_print(lua_State *L)
+{
+    luaL_Buffer b;
+    int n = lua_gettop(L);
+    for (int i = 1; i <= n; i++)
+        luaL_tolstring(L, i, NULL);
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        lua_pushvalue(L, n + i);
+        luaL_addvalue(&b);
+    }
+    luaL_addchar(&b, '\n');
+    luaL_pushresult(&b);
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    script_print(script_of(L), text, len);
+    return 0;
+}
+
+static int l_exit(lua_State *L)
+{
+    return luaL_error(L, "os.exit() would leave the lab as it is: use error() or return");
+}
+
+static int l_unsafe(lua_State *L)
+{
+    return luaL_error(L, "io.popen() and os.execute() need --unsafe; host:run{...} does not");
+}
+
+static void set_in(lua_State *L, const char *table, const char *name, lua_CFunction fn)
+{
+    lua_getglobal(L, table);
+    lua_pushcfunction(L, fn);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+static int load_all(lua_State *L)
+{
+    struct script *s = lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    lua_pushcfunction(L, l_print);
+    lua_setglobal(L, "print");
+    set_in(L, "os", "exit", l_exit);
+    if (!s->opts.is_unsafe) {
+        set_in(L, "os", "execute", l_unsafe);
+        set_in(L, "io", "popen", l_unsafe);
+    }
+    lua_newtable(L);
+    bind_value(L);
+    bind_task(L);
+    bind_job(L);
+    bind_record(L);
+    bind_lab(L);
+    lua_pushliteral(L, CCALAB_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_setglobal(L, "lab");
+    lua_newtable(L); /* the globals of typed lines, over the strict ones */
+    lua_createtable(L, 0, 1);
+    lua_pushglobaltable(L);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, "lab.repl");
+    const struct {
+        const char *name;
+        const unsigned char *text;
+        size_t size;
+    } prelude[] = {{"=[prelude base]", prelude_base_data, prelude_base_size},
+                   {"=[prelude lab]", prelude_lab_data, prelude_lab_size},
+                   {"=[prelude report]", prelude_report_data, prelude_report_size}};
+    for (size_t i = 0; i < sizeof prelude / sizeof *prelude; i++) {
+        if (luaL_loadbufferx(L, (const char *)prelude[i].text, prelude[i].size, prelude[i].name,
+                             "t") != LUA_OK)
+            return lua_error(L);
+        lua_call(L, 0, 0);
+    }
+    return 0;
+}
+
+enum status script_new(const struct script_opts *opts, struct script **out, struct error *err)
+{
+    struct script *s = calloc(1, sizeof *s);
+    lua_State *L = luaL_newstate();
+    if (!s || !L) {
+        free(s);
+        if (L)
+            lua_close(L);
+        return error_set(err, STATUS_NOMEM, "script", "out of memory");
+    }
+    s->opts = *opts;
+    s->L = L;
+    s->ready_tail = &s->ready;
+    *(struct script **)lua_getextraspace(L) = s;
+    uv_idle_init(opts->loop, &s->idle);
+    s->idle.data = s;
+    lua_pushcfunction(L, load_all);
+    lua_pushlightuserdata(L, s);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        error_set(err, STATUS_INTERNAL, "script", "the prelude failed: %s", lua_tostring(L, -1));
+        script_free(s);
+        return STATUS_INTERNAL;
+    }
+    *out = s;
+    return STATUS_OK;
+}
+
+static void on_idle_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+void script_free(struct script *s)
+{
+    lua_close(s->L);
+    for (size_t i = 0; i < s->nhosts; i++)
+        host_free(s->hosts[i]);
+    free(s->hosts);
+    uv_close((uv_handle_t *)&s->idle, on_idle_closed);
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+enum status script_run_file(struct script *s, const char *path, int argc, char *const argv[],
+                            script_done_fn done, void *user, struct error *err)
+{
+    lua_State *L = s->L;
+    struct buf text;
+    enum status st = buf_read_file(&text, path, SCRIPT_MAX, err);
+    if (st != STATUS_OK)
+        goto out;
+    const char *code = text.data;
+    size_t len = text.len;
+    if (len && code[0] == '#') /* a #! line; its newline stays, so that line numbers hold */
+        while (len && *code != '\n')
+            code++, len--;
+    lua_pushfstring(L, "@%s", path);
+    int r = luaL_loadbufferx(L, code, len, lua_tostring(L, -1), "t");
+    lua_remove(L, -2);
+    if (r != LUA_OK) {
+        st = error_set(err, STATUS_SYNTAX, "script", "%s", lua_tostring(L, -1));
+        lua_pop(L, 1);
+        goto out;
+    }
+    lua_createtable(L, argc, 1);
+    lua_pushstring(L, path);
+    lua_rawseti(L, -2, 0);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    lua_insert(L, -2);
+    lua_pushliteral(L, "arg");
+    lua_insert(L, -2);
+    lua_rawset(L, -3); /* raw: globals are strict */
+    lua_pop(L, 1);
+    for (int i = 0; i < argc; i++)
+        lua_pushstring(L, argv[i]);
+    if (!task_start(s, L, argc, NULL, done, user))
+        st = error_set(err, STATUS_NOMEM, "script", "out of memory");
+out:
+    buf_done(&text);
+    return st;
+}
+
+enum status script_eval(struct script *s, const char *line, script_done_fn done, void *user,
+                        struct error *err)
+{
+    lua_State *L = s->L;
+    lua_pushfstring(L, "return %s", line);
+    int r = luaL_loadbufferx(L, lua_tostring(L, -1), strlen(lua_tostring(L, -1)), "=(line)", "t");
+    if (r != LUA_OK) {
+        lua_pop(L, 1);
+        r = luaL_loadbufferx(L, line, strlen(line), "=(line)", "t");
+    }
+    lua_remove(L, -2);
+    if (r != LUA_OK) {
+        error_set(err, STATUS_SYNTAX, "script", "%s", lua_tostring(L, -1));
+        lua_pop(L, 1);
+        return STATUS_SYNTAX;
+    }
+    lua_getfield(L, LUA_REGISTRYINDEX, "lab.repl");
+    lua_setupvalue(L, -2, 1);
+    if (!task_start(s, L, 0, NULL, done, user))
+        return error_set(err, STATUS_NOMEM, "script", "out of memory");
+    return STATUS_OK;
+}
+
+void script_cancel(struct script *s)
+{
+    task_cancel_all(s);
+}
+
+bool script_is_busy(const struct script *s)
+{
+    return s->tasks != NULL;
+}
+
+struct host *script_host_at(const struct script *s, size_t index)
+{
+    return index < s->nhosts ? s->hosts[index] : NULL;
+}

@@ -1,0 +1,58 @@
+/* What the files of lua/ share: the script behind a lua_State, and conversions. */
+#ifndef CCALAB_LUA_SCRIPT_INTERNAL_H
+#define CCALAB_LUA_SCRIPT_INTERNAL_H
+
+#include <cjson/cJSON.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <uv.h>
+
+#include "lua/script.h"
+
+struct script {
+    struct script_opts opts;
+    lua_State *L;
+    struct task *tasks;   /* all that live, newest first */
+    struct task *current; /* the one Lua is running now */
+    struct task *ready, **ready_tail;
+    uv_idle_t idle; /* runs while `ready` is not empty */
+    struct host **hosts;
+    size_t nhosts;
+};
+
+struct script *script_of(lua_State *L);
+void script_print(struct script *s, const char *text, size_t len);
+
+/* --- values (value.c) ------------------------------------------------------------------------- */
+
+/* nil, err: an expected failure. Returns 2. */
+int value_push_failure(lua_State *L, const struct error *err);
+/* The error table alone: {status, subsystem, message, hint} with __tostring. */
+void value_push_error(lua_State *L, const struct error *err);
+/* Read an error value of any kind (our table, a string, anything) into *err. */
+void value_to_error(lua_State *L, int index, struct error *err);
+/* JSON to Lua; null becomes nil in objects and lab.null in arrays. What is nested deeper than 64
+ * levels becomes a string that says so. Raises only when out of memory. */
+void value_push_json(lua_State *L, const cJSON *v);
+/* Lua to JSON; raises on functions, cycles and mixed tables. Caller deletes. A table with [1] is an
+ * array, an empty one an object. NaN and infinities become null. */
+cJSON *value_to_json(lua_State *L, int index);
+/* Push a readable form of the value at `index`, as the REPL prints it. */
+void value_push_pretty(lua_State *L, int index);
+void bind_value(lua_State *L);
+
+/* --- option tables ---------------------------------------------------------------------------- */
+
+/* Field of the table at `index`, of the right type or nil; raises otherwise. Strings are valid
+ * while the table is. */
+const char *opt_string(lua_State *L, int index, const char *key, const char *def);
+double opt_number(lua_State *L, int index, const char *key, double def);
+bool opt_bool(lua_State *L, int index, const char *key, bool def);
+
+/* --- the rest of the lab table ---------------------------------------------------------------- */
+
+void bind_job(lua_State *L);    /* Host, Job */
+void bind_record(lua_State *L); /* Record: the run directory */
+void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
+
+#endif
