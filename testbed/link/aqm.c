@@ -1,0 +1,71 @@
+#include "testbed/link/aqm.h"
+
+#include <string.h>
+
+#include "testbed/link/dualpi2.h"
+
+static enum status new_dualpi2(const struct aqm_config *config, struct aqm **out, struct error *err)
+{
+    struct dualpi2_params params;
+
+    dualpi2_params_default(&params);
+    return dualpi2_new(config, &params, out, err);
+}
+
+static const struct {
+    const char *name;
+    uint32_t limit_pkts;
+    enum status (*make)(const struct aqm_config *config, struct aqm **out, struct error *err);
+} kinds[] = {
+    {"dualpi2", DUALPI2_LIMIT_PKTS, new_dualpi2},
+    {"fifo", FIFO_LIMIT_PKTS, fifo_new},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static size_t kind_index(const char *name)
+{
+    size_t i = 0;
+
+    while (i < KINDS && strcmp(kinds[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+bool aqm_is_known(const char *name)
+{
+    return kind_index(name) < KINDS;
+}
+
+const char *aqm_names(void)
+{
+    return "dualpi2, fifo";
+}
+
+uint32_t aqm_default_limit_pkts(const char *name)
+{
+    size_t i = kind_index(name);
+
+    return i < KINDS ? kinds[i].limit_pkts : 0;
+}
+
+enum status aqm_new(const char *name, const struct aqm_config *config, struct aqm **out,
+                    struct error *err)
+{
+    size_t i = kind_index(name);
+
+    *out = NULL;
+    if (i == KINDS) {
+        error_set(err, STATUS_USAGE, "link", "unknown AQM '%.32s'", name);
+        return error_hint(err, "one of: %s", aqm_names());
+    }
+    return kinds[i].make(config, out, err);
+}
+
+void aqm_free(struct aqm *a)
+{
+    if (a != NULL) {
+        a->ops->free(a);
+    }
+}

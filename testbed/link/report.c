@@ -1,0 +1,126 @@
+#include "testbed/link/report.h"
+
+#include <math.h>
+
+#include "core/event.h"
+
+const char *const report_src[LINK_DIRECTIONS] = {"link/down", "link/up"};
+
+/* A number, or null for what was not measured. */
+static void add(cJSON *obj, const char *key, double value)
+{
+    if (isnan(value)) {
+        cJSON_AddNullToObject(obj, key);
+    } else {
+        cJSON_AddNumberToObject(obj, key, value);
+    }
+}
+
+static double quantile_us(const struct hist *h, double q)
+{
+    return h->count == 0 ? NAN : (double)hist_quantile_ns(h, q) / 1e3;
+}
+
+static double mean_us(uint64_t sum_ns, uint64_t count)
+{
+    return count == 0 ? NAN : (double)sum_ns / (double)count / 1e3;
+}
+
+static double total_drops(const struct direction *d, const struct aqm_stats *s)
+{
+    return (double)(s->drop_overlimit + s->drop_aqm + d->totals.no_buffer);
+}
+
+static void add_endpoint(cJSON *obj, const char *key, const struct link_endpoint *end)
+{
+    cJSON *e = cJSON_AddObjectToObject(obj, key);
+
+    cJSON_AddStringToObject(e, "netns", end->netns);
+    cJSON_AddStringToObject(e, "ifname", end->ifname);
+}
+
+void report_up(FILE *f, const struct engine *e)
+{
+    const struct link_options *o = e->options;
+    cJSON *data = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(data, "state", "up");
+    add_endpoint(data, "down", &o->a);
+    add_endpoint(data, "up", &o->b);
+    add(data, "rate_bps", o->rate_bps != 0 ? (double)o->rate_bps : NAN);
+    add(data, "up_rate_bps", o->up_rate_bps != 0 ? (double)o->up_rate_bps : NAN);
+    add(data, "delay_us", (double)o->delay_us);
+    cJSON_AddStringToObject(data, "aqm", o->aqm);
+    add(data, "limit_pkts", (double)o->limit_pkts);
+    add(data, "seed", (double)e->seed);
+    cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
+    event_write_result(f, data);
+}
+
+void report_sample(FILE *f, const struct engine *e, int dir, uint64_t now_ns, uint64_t span_ns)
+{
+    const struct direction *d = &e->dir[dir];
+    const struct direction_interval *i = &d->interval;
+    struct aqm_stats s;
+    cJSON *v = cJSON_CreateObject();
+
+    d->aqm->ops->stats(d->aqm, now_ns, &s);
+    add(v, "rate_bps", span_ns != 0 ? (double)i->bytes * 8e9 / (double)span_ns : NAN);
+    add(v, "backlog_bytes", (double)d->aqm->backlog_bytes);
+    add(v, "backlog_pkts", (double)d->aqm->backlog_pkts);
+    add(v, "delay_l_us", mean_us(i->sojourn_l_ns, i->pkts_l));
+    add(v, "delay_c_us", mean_us(i->sojourn_c_ns, i->pkts_c));
+    add(v, "prob", s.prob);
+    add(v, "pkts_l", (double)s.pkts_in_l);
+    add(v, "pkts_c", (double)s.pkts_in_c);
+    add(v, "ecn_mark", (double)s.ecn_mark);
+    add(v, "step_mark", (double)s.step_mark);
+    add(v, "drop", total_drops(d, &s));
+    add(v, "late_p99_us", quantile_us(&i->late, 0.99));
+    event_write_sample(f, -1, report_src[dir], v);
+}
+
+static void add_totals(cJSON *data, const char *key, const struct direction *d, uint64_t now_ns)
+{
+    cJSON *v = cJSON_AddObjectToObject(data, key);
+    struct aqm_stats s;
+
+    d->aqm->ops->stats(d->aqm, now_ns, &s);
+    add(v, "in_pkts", (double)d->totals.in_pkts);
+    add(v, "in_bytes", (double)d->totals.in_bytes);
+    add(v, "out_pkts", (double)d->totals.out_pkts);
+    add(v, "out_bytes", (double)d->totals.out_bytes);
+    add(v, "pkts_l", (double)s.pkts_in_l);
+    add(v, "pkts_c", (double)s.pkts_in_c);
+    add(v, "maxq_pkts", (double)s.maxq_pkts);
+    add(v, "ecn_mark", (double)s.ecn_mark);
+    add(v, "step_mark", (double)s.step_mark);
+    add(v, "ce_set", (double)s.ce_set);
+    add(v, "drop", total_drops(d, &s));
+    add(v, "drop_aqm", (double)s.drop_aqm);
+    add(v, "drop_overlimit", (double)s.drop_overlimit);
+    add(v, "drop_no_buffer", (double)d->totals.no_buffer);
+    add(v, "malformed", (double)d->totals.malformed);
+    add(v, "write_errors", (double)d->totals.write_errors);
+}
+
+void report_down(FILE *f, const struct engine *e, uint64_t now_ns)
+{
+    struct hist late = e->dir[LINK_DOWN].late;
+    cJSON *data = cJSON_CreateObject();
+    cJSON *l;
+
+    hist_merge(&late, &e->dir[LINK_UP].late);
+    cJSON_AddStringToObject(data, "state", "down");
+    add_totals(data, "down", &e->dir[LINK_DOWN], now_ns);
+    add_totals(data, "up", &e->dir[LINK_UP], now_ns);
+    l = cJSON_AddObjectToObject(data, "late_us");
+    add(l, "p50", quantile_us(&late, 0.5));
+    add(l, "p99", quantile_us(&late, 0.99));
+    add(l, "max", late.count == 0 ? NAN : (double)late.max_ns / 1e3);
+    cJSON_AddBoolToObject(data, "is_late",
+                          late.count != 0 && quantile_us(&late, 0.99) > REPORT_LATE_US);
+    cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
+    add(data, "lost_samples", (double)e->lost_samples);
+    event_write_result(f, data);
+}

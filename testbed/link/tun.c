@@ -1,0 +1,150 @@
+#include "testbed/link/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TUN_PATH       "/dev/net/tun"
+#define TUN_QUEUE_PKTS 10000 /* txqueuelen: the AQM shall be the queue, not the device */
+
+static enum status open_failed(int sys_errno, struct error *err)
+{
+    error_sys(err, STATUS_UNAVAILABLE, sys_errno, "link", "cannot open %s", TUN_PATH);
+    if (sys_errno == EACCES || sys_errno == EPERM) {
+        return error_hint(err, "run as root, or give this user access to %s", TUN_PATH);
+    }
+    return error_hint(err, "load the module (modprobe tun); in a container, pass the device in "
+                           "(--device " TUN_PATH ") or mknod it (c 10 200)");
+}
+
+static enum status create_failed(int sys_errno, const char *ifname, struct error *err)
+{
+    switch (sys_errno) {
+    case EPERM:
+    case EACCES:
+        error_sys(err, STATUS_UNAVAILABLE, sys_errno, "link", "cannot create TUN device '%s'",
+                  ifname);
+        return error_hint(err, "run as root, or as root of a user namespace that owns the network "
+                               "namespace (CAP_NET_ADMIN)");
+    case EBUSY:
+    case EEXIST:
+        error_sys(err, STATUS_HOST, sys_errno, "link", "cannot create TUN device '%s'", ifname);
+        return error_hint(err,
+                          "the name is taken there: delete it (ip link del %s) or choose "
+                          "another",
+                          ifname);
+    default:
+        return error_sys(err, STATUS_HOST, sys_errno, "link", "cannot create TUN device '%s'",
+                         ifname);
+    }
+}
+
+/* txqueuelen and IFF_UP, through any socket of the namespace. */
+static enum status set_up(const char *ifname, struct error *err)
+{
+    struct ifreq ifr = {0};
+    enum status s = STATUS_OK;
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (sock < 0) {
+        return error_sys(err, STATUS_HOST, errno, "link", "cannot open a socket for '%s'", ifname);
+    }
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+    ifr.ifr_qlen = TUN_QUEUE_PKTS;
+    if (ioctl(sock, SIOCSIFTXQLEN, &ifr) != 0) {
+        s = error_sys(err, STATUS_HOST, errno, "link", "cannot set txqueuelen of '%s'", ifname);
+        goto out;
+    }
+    if (ioctl(sock, SIOCGIFFLAGS, &ifr) != 0) {
+        s = error_sys(err, STATUS_HOST, errno, "link", "cannot read the flags of '%s'", ifname);
+        goto out;
+    }
+    ifr.ifr_flags |= IFF_UP;
+    if (ioctl(sock, SIOCSIFFLAGS, &ifr) != 0) {
+        s = error_sys(err, STATUS_HOST, errno, "link", "cannot set '%s' up", ifname);
+    }
+out:
+    close(sock);
+    return s;
+}
+
+static enum status create_here(const char *ifname, int *fd, struct error *err)
+{
+    struct ifreq ifr = {0};
+    enum status s;
+    int tun = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    if (tun < 0) {
+        return open_failed(errno, err);
+    }
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+    /* EXCL: never take over a persistent device that somebody else has set up. */
+    ifr.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL);
+    if (ioctl(tun, TUNSETIFF, &ifr) != 0) {
+        s = create_failed(errno, ifname, err);
+        close(tun);
+        return s;
+    }
+    s = set_up(ifname, err);
+    if (s != STATUS_OK) {
+        close(tun);
+        return s;
+    }
+    *fd = tun;
+    return STATUS_OK;
+}
+
+enum status tun_open(const char *netns, const char *ifname, int *fd, struct error *err)
+{
+    enum status s;
+    int own = -1, target = -1;
+
+    if (netns[0] == '\0') {
+        return create_here(ifname, fd, err);
+    }
+    own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (own < 0) {
+        s = error_sys(err, STATUS_HOST, errno, "link", "cannot open our own network namespace");
+        goto out;
+    }
+    target = open(netns, O_RDONLY | O_CLOEXEC);
+    if (target < 0) {
+        error_sys(err, STATUS_HOST, errno, "link", "cannot open network namespace '%.256s'", netns);
+        s = error_hint(err, "give the path of a namespace, such as /run/netns/NAME (ip netns)");
+        goto out;
+    }
+    if (setns(target, CLONE_NEWNET) != 0) {
+        int sys_errno = errno;
+
+        s = sys_errno == EPERM ? STATUS_UNAVAILABLE : STATUS_HOST;
+        error_sys(err, s, sys_errno, "link", "cannot enter network namespace '%.256s'", netns);
+        s = error_hint(err, sys_errno == EPERM ? "run as root"
+                                               : "the path must be that of a network namespace");
+        goto out;
+    }
+    s = create_here(ifname, fd, err);
+    if (setns(own, CLONE_NEWNET) != 0) {
+        int sys_errno = errno;
+
+        if (s == STATUS_OK) {
+            close(*fd);
+        }
+        s = error_sys(err, STATUS_INTERNAL, sys_errno, "link", "cannot leave '%.256s' again",
+                      netns);
+    }
+out:
+    if (own >= 0) {
+        close(own);
+    }
+    if (target >= 0) {
+        close(target);
+    }
+    return s;
+}

@@ -1,0 +1,134 @@
+#!/bin/bash
+# ccalab-link for real: two throw-away namespaces, ping, iperf3, and nothing left behind.
+set -u
+
+skip() { echo "skipped: $1"; exit 77; }
+fail() { echo "FAILED: $1"; exit 1; }
+
+[ "$(id -u)" = 0 ] || skip "needs root for network namespaces"
+for tool in ip ping iperf3; do
+    command -v $tool >/dev/null || skip "$tool is not installed"
+done
+link=$CCALAB_BUILD/ccalab-link
+[ -x "$link" ] || fail "$link is not built"
+
+a=cclink-$$-a b=cclink-$$-b
+tmp=$(mktemp -d)
+link_pid='' server_pid=''
+cleanup() {
+    [ -n "$server_pid" ] && kill "$server_pid" 2>/dev/null
+    [ -n "$link_pid" ] && kill -KILL "$link_pid" 2>/dev/null
+    ip netns del $a 2>/dev/null
+    ip netns del $b 2>/dev/null
+    rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+# Wait up to two seconds for a command to succeed.
+await() {
+    for _ in $(seq 100); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.02
+    done
+    return 1
+}
+
+if [ ! -e /dev/net/tun ]; then
+    "$link" --a :x --b :y >"$tmp/out" 2>"$tmp/err"
+    [ $? = 6 ] || fail "without /dev/net/tun the exit code must be 6 (unavailable)"
+    grep -q '/dev/net/tun' "$tmp/err" && grep -q 'hint:' "$tmp/err" || fail "no hint: $(cat "$tmp/err")"
+    skip "no /dev/net/tun here (ccalab-link says so)"
+fi
+ip netns add $a 2>"$tmp/err" || skip "cannot make network namespaces: $(cat "$tmp/err")"
+ip netns add $b || fail "ip netns add"
+
+# --- refusals have the right exit codes and leave no device
+"$link" --a /run/netns/$a:bn0 >"$tmp/out" 2>"$tmp/err"
+[ $? = 2 ] || fail "a missing --b must be a usage error"
+"$link" --a /run/netns/$a:bn0 --b /run/netns/cclink-none:x >"$tmp/out" 2>"$tmp/err"
+[ $? = 4 ] || fail "a missing namespace must be a host error"
+grep -q '"type":"error","status":"host"' "$tmp/out" || fail "no error event: $(cat "$tmp/out")"
+ip -n $a link show bn0 >/dev/null 2>&1 && fail "a failed start left its device"
+# No /dev/net/tun: hidden from this one command by an empty directory over /dev/net.
+unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$0" --a :x --b :y' "$link" \
+    >"$tmp/out" 2>"$tmp/err"
+[ $? = 6 ] || fail "without /dev/net/tun the exit code must be 6: $(cat "$tmp/err")"
+grep -q 'hint:' "$tmp/err" || fail "no hint without /dev/net/tun"
+
+# --- up
+"$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 --rate 50mbit --delay 10ms --seed 1 \
+    >"$tmp/events" 2>"$tmp/err" </dev/null &
+link_pid=$!
+await grep -q '"state":"up"' "$tmp/events" || fail "not up: $(cat "$tmp/events" "$tmp/err")"
+ip -n $a -o link show bn0 | grep -q 'UP.*qlen 10000' || fail "bn0 is not up with txqueuelen 10000"
+ip -n $a addr add 10.231.0.1/30 dev bn0
+ip -n $b addr add 10.231.0.2/30 dev eth0
+"$link" --a /run/netns/$a:bn0 --b /run/netns/$b:other >"$tmp/out" 2>&1
+[ $? = 4 ] || fail "a taken device name must be refused: $(cat "$tmp/out")"
+ip -n $a link show bn0 >/dev/null || fail "the refused second link took the device with it"
+
+# --- delay: 10 ms each way
+ip netns exec $a ping -n -i 0.02 -c 150 10.231.0.2 >"$tmp/ping" || fail "ping: $(cat "$tmp/ping")"
+median=$(sed -n 's/.*time=\([0-9.]*\) ms/\1/p' "$tmp/ping" | sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}')
+echo "ping median RTT $median ms"
+awk -v m="$median" 'BEGIN {exit !(m >= 20.0 && m <= 21.0)}' || fail "median RTT $median ms, not 20.0 to 21.0"
+
+# --- rate: 50 Mbit/s of IP, less headers
+ip netns exec $b iperf3 -s -1 >"$tmp/server" 2>&1 &
+server_pid=$!
+await sh -c "ip netns exec $b ss -ltn | grep -q :5201" || fail "iperf3 server: $(cat "$tmp/server")"
+ip netns exec $a iperf3 -c 10.231.0.2 -C cubic -t 4 -f m >"$tmp/client" 2>&1 || fail "iperf3: $(cat "$tmp/client")"
+wait $server_pid
+server_pid=''
+mbit=$(awk '/receiver/ {print $7}' "$tmp/client")
+echo "iperf3 cubic $mbit Mbit/s"
+awk -v m="$mbit" 'BEGIN {exit !(m >= 44 && m <= 49.5)}' || fail "$mbit Mbit/s, not 44 to 49.5"
+
+# --- the end
+kill -TERM $link_pid
+wait $link_pid
+code=$?
+link_pid=''
+[ $code = 0 ] || fail "exit code $code after SIGTERM: $(cat "$tmp/err")"
+last=$(tail -n 1 "$tmp/events")
+echo "$last" | grep -q '"type":"result".*"state":"down"' || fail "no final result: $last"
+echo "$last" | grep -Eq '"late_us":\{"p50":[0-9.]+,"p99":[0-9.]+,"max":[0-9.]+\},"is_late":(true|false)' ||
+    fail "no late_us in the final result: $last"
+echo "$last" | grep -o '"late_us":{[^}]*},"is_late":[a-z]*'
+samples=$(grep -c '"type":"sample","src":"link/down"' "$tmp/events")
+[ "$samples" -ge 50 ] || fail "only $samples samples of link/down at 10 Hz over more than 7 s"
+[ "$samples" = "$(grep -c '"type":"sample","src":"link/up"' "$tmp/events")" ] || fail "up and down differ in samples"
+echo "$last" | grep -q '"malformed":0' || fail "malformed packets: $last"
+
+# --- nothing left
+ip -n $a link show bn0 >/dev/null 2>&1 && fail "bn0 is still there"
+ip -n $b link show eth0 >/dev/null 2>&1 && fail "eth0 is still there"
+
+# --- --duration ends by itself; a reader that goes away ends it too
+"$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 --duration 1 --interval 0 >"$tmp/events" || fail "--duration"
+[ "$(wc -l <"$tmp/events")" = 2 ] || fail "--interval 0 must give two lines: $(cat "$tmp/events")"
+timeout 5 "$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 2>"$tmp/err" | head -n 1 >/dev/null
+[ "${PIPESTATUS[0]}" = 7 ] || fail "a vanished reader must end the link with code 7"
+
+# --- a reader that stops reading (its pipe is full in 0.1 s) does not stop the link
+"$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 --interval 1ms 2>"$tmp/err" > >(exec sleep 5) &
+link_pid=$!
+await ip -n $a addr add 10.231.0.1/30 dev bn0 && await ip -n $b addr add 10.231.0.2/30 dev eth0
+sleep 0.5
+ip netns exec $a ping -n -c 3 -i 0.1 -W 1 10.231.0.2 >"$tmp/ping" || fail "a full pipe stops the link"
+kill -TERM $link_pid
+wait $link_pid
+code=$?
+link_pid=''
+[ $code = 0 ] || fail "exit code $code with a full pipe"
+
+# --- a device deleted under the link is an error, not a hang
+"$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 >"$tmp/events" 2>"$tmp/err" &
+link_pid=$!
+await grep -q '"state":"up"' "$tmp/events" || fail "not up again"
+ip -n $a link del bn0
+wait $link_pid
+code=$?
+link_pid=''
+[ $code = 4 ] || fail "exit code $code after the device was deleted"
+echo "ok"
