@@ -1,0 +1,275 @@
+#include "testbed/lab.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/json.h"
+#include "core/paths.h"
+#include "core/version.h"
+
+static const struct {
+    const char *name, *address;
+} hosts[LAB_HOSTS] = {
+    [LAB_CLIENT_X] = {"client_x", "10.98.1.2"},
+    [LAB_CLIENT_Y] = {"client_y", "10.98.2.2"},
+    [LAB_ROUTER] = {"router", "10.98.3.1"},
+    [LAB_SERVER] = {"server", "10.98.3.2"},
+};
+
+static const char *const phase_names[] = {"building", "up", "stopping"};
+
+bool lab_name_is_valid(const char *name)
+{
+    size_t n = strlen(name);
+    return n >= 1 && n <= LAB_NAME_MAX && name[0] != '-' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+const char *lab_host_name(enum lab_host host)
+{
+    return hosts[host].name;
+}
+
+const char *lab_host_address(enum lab_host host)
+{
+    return hosts[host].address;
+}
+
+void lab_netns_name(const char *lab, enum lab_host host, char *out, size_t size)
+{
+    snprintf(out, size, "%s-%s", lab, hosts[host].name);
+}
+
+void lab_netns_path(const char *lab, enum lab_host host, char *out, size_t size)
+{
+    snprintf(out, size, "/run/netns/%s-%s", lab, hosts[host].name);
+}
+
+void lab_path(const char *lab, const char *file, char *out, size_t size)
+{
+    char base[LAB_PATH_MAX / 2] = "";
+    paths_runtime(base, sizeof base);
+    snprintf(out, size, "%s/%s%s%s", base, lab, file[0] ? "/" : "", file);
+}
+
+/* --- the lock --------------------------------------------------------------------------------- */
+
+/* flock'ed file, if it is still the one of that name: its last holder may have removed it. */
+static bool is_current(int fd, const char *path)
+{
+    struct stat a, b;
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* One attempt; *fd is -1 if the lock is held. */
+static enum status try_lock(const char *dir, const char *path, int *fd, struct error *err)
+{
+    for (int attempt = 0; attempt < 100; attempt++) {
+        *fd = -1;
+        enum status st = path_mkdirs(dir, err);
+        if (st != STATUS_OK)
+            return st;
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (*fd < 0 && errno == ENOENT)
+            continue; /* the directory was just removed under us */
+        if (*fd < 0) {
+            bool is_full = errno == ENOSPC;
+            error_sys(err, STATUS_IO, errno, "testbed", "cannot open %s", path);
+            return is_full && err ? error_hint(err, "free some space there") : STATUS_IO;
+        }
+        if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+            close(*fd);
+            *fd = -1;
+            return STATUS_OK;
+        }
+        if (is_current(*fd, path))
+            return STATUS_OK;
+        close(*fd);
+    }
+    *fd = -1;
+    return error_set(err, STATUS_IO, "testbed", "%s keeps disappearing", path);
+}
+
+enum status lab_lock(const char *lab, int wait_ms, int *fd, struct error *err)
+{
+    char dir[LAB_PATH_MAX], path[LAB_PATH_MAX];
+    lab_path(lab, "", dir, sizeof dir);
+    lab_path(lab, "lock", path, sizeof path);
+    for (int waited_ms = 0;; waited_ms += 10) {
+        enum status st = try_lock(dir, path, fd, err);
+        if (st != STATUS_OK || *fd >= 0 || waited_ms >= wait_ms)
+            return st;
+        poll(NULL, 0, 10);
+    }
+}
+
+enum status lab_claim(const char *lab, int *fd, struct error *err)
+{
+    enum status st = lab_lock(lab, 200, fd, err);
+    if (st != STATUS_OK || *fd >= 0)
+        return st;
+    st = error_set(err, STATUS_FAIL, "testbed", "a lab named %s is up already", lab);
+    if (err)
+        error_hint(err, "end it with: ccalab testbed down --name %s; or choose another --name",
+                   lab);
+    return st;
+}
+
+bool lab_is_locked(const char *lab)
+{
+    char path[LAB_PATH_MAX];
+    lab_path(lab, "lock", path, sizeof path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is_locked = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return is_locked;
+}
+
+void lab_remove_dir(const char *lab)
+{
+    char path[LAB_PATH_MAX];
+    lab_path(lab, "", path, sizeof path);
+    DIR *d = opendir(path);
+    if (!d)
+        return;
+    /* All of it: a kill in the middle of an atomic write leaves a temporary file. The lock goes
+     * last, as from then on another process may begin anew here. */
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (strcmp(e->d_name, "lock") != 0)
+            unlinkat(dirfd(d), e->d_name, 0);
+    unlinkat(dirfd(d), "lock", 0);
+    closedir(d);
+    rmdir(path);
+}
+
+void lab_each(void (*fn)(void *user, const char *lab), void *user)
+{
+    char base[LAB_PATH_MAX];
+    if (!paths_runtime(base, sizeof base))
+        return;
+    DIR *d = opendir(base);
+    if (!d)
+        return;
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (lab_name_is_valid(e->d_name))
+            fn(user, e->d_name);
+    closedir(d);
+}
+
+/* --- the state -------------------------------------------------------------------------------- */
+
+const char *lab_phase_name(enum lab_phase phase)
+{
+    return phase_names[phase];
+}
+
+static void add_proc(cJSON *o, const char *key, const struct proc_id *id)
+{
+    cJSON *p = cJSON_AddObjectToObject(o, key);
+    cJSON_AddNumberToObject(p, "pid", id->pid);
+    cJSON_AddNumberToObject(p, "start", (double)id->start);
+}
+
+/* A pid that is no pid is none: the worst that follows is that a process is not found. */
+static struct proc_id get_proc(const cJSON *o, const char *key)
+{
+    const cJSON *p = json_get(o, key);
+    double pid = json_num(p, "pid", 0), start = json_num(p, "start", -1);
+    if (!(pid >= 1 && pid <= 4194304) || !(start >= 0 && start < 9e15))
+        return (struct proc_id){0};
+    return (struct proc_id){(pid_t)pid, (uint64_t)start};
+}
+
+cJSON *lab_state_to_json(const struct lab_state *s)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "version", CCALAB_VERSION);
+    cJSON_AddStringToObject(o, "boot", proc_boot_id());
+    cJSON_AddStringToObject(o, "name", s->name);
+    cJSON_AddStringToObject(o, "phase", phase_names[s->phase]);
+    cJSON_AddNumberToObject(o, "created", s->created_s);
+    add_proc(o, "keeper", &s->keeper);
+    add_proc(o, "link", &s->link);
+    add_proc(o, "owner", &s->owner);
+    cJSON_AddNumberToObject(o, "rate_bps", (double)s->rate_bps);
+    cJSON_AddNumberToObject(o, "rtt_us", s->rtt_us);
+    cJSON_AddStringToObject(o, "aqm", s->aqm);
+    if (s->up)
+        cJSON_AddItemToObject(o, "up", cJSON_Duplicate(s->up, true));
+    else
+        cJSON_AddNullToObject(o, "up");
+    return o;
+}
+
+enum status lab_state_from_json(const cJSON *o, struct lab_state *s, struct error *err)
+{
+    *s = (struct lab_state){0};
+    const char *name = json_str(o, "name", ""), *phase = json_str(o, "phase", "");
+    double rate = json_num(o, "rate_bps", -1), rtt = json_num(o, "rtt_us", -1);
+    int found = -1;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(phase, phase_names[i]) == 0)
+            found = i;
+    if (!lab_name_is_valid(name) || found < 0 || !(rate >= 0 && rate < 1e15) ||
+        !(rtt >= 0 && rtt < 1e9))
+        return error_set(err, STATUS_INPUT, "testbed", "not the state of a lab");
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->phase = (enum lab_phase)found;
+    s->created_s = json_num(o, "created", 0);
+    if (strcmp(json_str(o, "boot", ""), proc_boot_id()) == 0) {
+        s->keeper = get_proc(o, "keeper");
+        s->link = get_proc(o, "link");
+        s->owner = get_proc(o, "owner");
+    }
+    s->rate_bps = (uint64_t)rate;
+    s->rtt_us = (uint32_t)rtt;
+    snprintf(s->aqm, sizeof s->aqm, "%s", json_str(o, "aqm", ""));
+    if (cJSON_IsObject(json_get(o, "up")))
+        s->up = cJSON_Duplicate(json_get(o, "up"), true);
+    return STATUS_OK;
+}
+
+enum status lab_state_save(const struct lab_state *s, struct error *err)
+{
+    char path[LAB_PATH_MAX];
+    lab_path(s->name, "lab.json", path, sizeof path);
+    cJSON *o = lab_state_to_json(s);
+    enum status st = json_write_file(path, o, err);
+    cJSON_Delete(o);
+    if (st != STATUS_OK && err && err->sys_errno == ENOSPC)
+        error_hint(err, "the disk is full: free some space there");
+    return st;
+}
+
+enum status lab_state_load(const char *lab, struct lab_state *s, struct error *err)
+{
+    char path[LAB_PATH_MAX];
+    *s = (struct lab_state){0};
+    lab_path(lab, "lab.json", path, sizeof path);
+    cJSON *o = json_read_file(path, 1 << 20, err);
+    if (!o)
+        return access(path, F_OK) == 0 ? STATUS_INPUT : STATUS_IO;
+    enum status st = lab_state_from_json(o, s, err);
+    cJSON_Delete(o);
+    if (st == STATUS_OK && strcmp(s->name, lab) != 0) {
+        lab_state_done(s);
+        st = error_set(err, STATUS_INPUT, "testbed", "%s is the state of another lab", path);
+    }
+    return st;
+}
+
+void lab_state_done(struct lab_state *s)
+{
+    cJSON_Delete(s->up);
+    *s = (struct lab_state){0};
+}
