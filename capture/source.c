@@ -1,0 +1,373 @@
+#include "capture/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <pcap/pcap.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+#define SUBSYSTEM     "capture"
+#define SNAPLEN_WHOLE 262144
+
+struct source {
+    pcap_t *pcap;
+    pcap_dumper_t *dumper; /* NULL: nothing is saved */
+    char *dump_path;
+    enum link_type link;
+    bool is_live;
+    bool is_at_end;
+    uint64_t number;
+    char truncated[PCAP_ERRBUF_SIZE];
+    /* For the duration of source_read(). */
+    source_fn fn;
+    void *user;
+};
+
+static enum status link_from_dlt(int dlt, enum link_type *out, struct error *err)
+{
+    switch (dlt) {
+    case DLT_EN10MB:
+        *out = LINK_TYPE_ETHERNET;
+        return STATUS_OK;
+    case DLT_LINUX_SLL:
+        *out = LINK_TYPE_SLL;
+        return STATUS_OK;
+    case DLT_LINUX_SLL2:
+        *out = LINK_TYPE_SLL2;
+        return STATUS_OK;
+    case DLT_RAW:
+    case DLT_IPV4:
+    case DLT_IPV6:
+        *out = LINK_TYPE_RAW;
+        return STATUS_OK;
+    case DLT_NULL:
+    case DLT_LOOP:
+        *out = LINK_TYPE_NULL;
+        return STATUS_OK;
+    default:
+        break;
+    }
+    const char *name = pcap_datalink_val_to_name(dlt);
+    error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "link type %d (%s) is not read", dlt,
+              name ? name : "unknown");
+    error_hint(err, "Ethernet, Linux cooked (SLL, SLL2), raw IP and BSD loopback are");
+    return STATUS_UNAVAILABLE;
+}
+
+static enum status source_new(struct source **out, struct error *err)
+{
+    *out = calloc(1, sizeof(**out));
+    return *out ? STATUS_OK : error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
+}
+
+void source_close(struct source *s)
+{
+    if (s == NULL)
+        return;
+    if (s->dumper)
+        pcap_dump_close(s->dumper);
+    if (s->pcap)
+        pcap_close(s->pcap);
+    free(s->dump_path);
+    free(s);
+}
+
+enum link_type source_link_type(const struct source *s)
+{
+    return s->link;
+}
+
+int source_fd(const struct source *s)
+{
+    return pcap_get_selectable_fd(s->pcap);
+}
+
+const char *source_truncated(const struct source *s)
+{
+    return s->truncated[0] ? s->truncated : NULL;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+/* libpcap reads no compressed file; say so instead of "unknown file format". Pipes are not looked
+ * into: what is read of them is gone. */
+static enum status check_compressed(FILE *f, const char *path, struct error *err)
+{
+    static const struct {
+        const char *name, *command;
+        unsigned char magic[4];
+        size_t len;
+    } kinds[] = {
+        {"gzip", "gzip -dc", {0x1f, 0x8b}, 2},
+        {"zstd", "zstd -dc", {0x28, 0xb5, 0x2f, 0xfd}, 4},
+        {"xz", "xz -dc", {0xfd, '7', 'z', 'X'}, 4},
+    };
+    unsigned char magic[4] = {0};
+    struct stat st;
+    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode) ||
+        pread(fileno(f), magic, sizeof(magic), 0) != (ssize_t)sizeof(magic))
+        return STATUS_OK;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (memcmp(magic, kinds[i].magic, kinds[i].len) != 0)
+            continue;
+        error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "%s is compressed (%s), which is not read",
+                  path, kinds[i].name);
+        error_hint(err, "%s FILE | ccalab ecn -", kinds[i].command);
+        return STATUS_UNAVAILABLE;
+    }
+    return STATUS_OK;
+}
+
+enum status source_open_file(const char *path, struct source **out, struct error *err)
+{
+    char text[PCAP_ERRBUF_SIZE] = "";
+    bool is_stdin = strcmp(path, "-") == 0;
+    struct source *s;
+    enum status status = source_new(&s, err);
+    if (status != STATUS_OK)
+        return status;
+    /* pcap_close() closes the stream; a descriptor of its own keeps standard input ours. */
+    FILE *f = is_stdin ? fdopen(dup(STDIN_FILENO), "rb") : fopen(path, "rbe");
+    if (f == NULL) {
+        status = error_sys(err, STATUS_IO, errno, SUBSYSTEM, "cannot open %s", path);
+        goto fail;
+    }
+    status = check_compressed(f, path, err);
+    if (status != STATUS_OK) {
+        fclose(f);
+        goto fail;
+    }
+    s->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
+    if (s->pcap == NULL) {
+        fclose(f);
+        status = error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, text);
+        error_hint(err, "is it a pcap or pcapng file?");
+        goto fail;
+    }
+    status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
+    if (status != STATUS_OK)
+        goto fail;
+    *out = s;
+    return STATUS_OK;
+fail:
+    source_close(s);
+    return status;
+}
+
+/* --- interfaces ------------------------------------------------------------------------------- */
+
+/* Move this thread into the namespace; *home brings it back. */
+static enum status netns_enter(const char *netns, int *home, struct error *err)
+{
+    *home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (*home < 0)
+        return error_sys(err, STATUS_HOST, errno, SUBSYSTEM, "cannot open our own namespace");
+    int fd = open(netns, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) {
+        int saved = errno;
+        if (fd >= 0)
+            close(fd);
+        close(*home);
+        error_sys(err, STATUS_HOST, saved, SUBSYSTEM, "cannot enter the network namespace %s",
+                  netns);
+        error_hint(err, saved == EPERM ? "root is needed to enter a namespace"
+                                       : "a path such as /run/netns/NAME, see: ip netns");
+        return STATUS_HOST;
+    }
+    close(fd);
+    return STATUS_OK;
+}
+
+static enum status netns_leave(int home, struct error *err)
+{
+    int rc = setns(home, CLONE_NEWNET), saved = errno;
+    close(home);
+    return rc == 0 ? STATUS_OK
+                   : error_sys(err, STATUS_INTERNAL, saved, SUBSYSTEM,
+                               "cannot come back from the network namespace");
+}
+
+static enum status activate(pcap_t *p, const struct source_live_opts *opts, struct error *err)
+{
+    pcap_set_snaplen(p, opts->snaplen > 0 ? opts->snaplen : SNAPLEN_WHOLE);
+    pcap_set_promisc(p, 0);
+    pcap_set_timeout(p, SOURCE_TIMEOUT_MS);
+    pcap_set_buffer_size(p, SOURCE_BUFFER_BYTES);
+    if (pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO) != 0)
+        return error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "libpcap has no nanoseconds here");
+    int rc = pcap_activate(p);
+    if (rc >= 0) {
+        if (rc > 0)
+            log_warn("capture on %s: %s", opts->interface, pcap_geterr(p));
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_HOST, SUBSYSTEM, "cannot capture on %s: %s: %s", opts->interface,
+              pcap_statustostr(rc), pcap_geterr(p));
+    if (rc == PCAP_ERROR_PERM_DENIED)
+        error_hint(err, "capturing needs root or the capability CAP_NET_RAW");
+    else if (rc == PCAP_ERROR_NO_SUCH_DEVICE)
+        error_hint(err, "ip -brief link lists the interfaces%s",
+                   opts->netns ? " (in that namespace)" : "");
+    return STATUS_HOST;
+}
+
+static enum status set_filter(pcap_t *p, const char *filter, struct error *err)
+{
+    struct bpf_program program;
+    if (pcap_compile(p, &program, filter, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+        error_set(err, STATUS_USAGE, SUBSYSTEM, "filter '%s': %s", filter, pcap_geterr(p));
+        error_hint(err, "capture filters are those of tcpdump, see pcap-filter(7)");
+        return STATUS_USAGE;
+    }
+    int rc = pcap_setfilter(p, &program);
+    pcap_freecode(&program);
+    return rc == 0
+               ? STATUS_OK
+               : error_set(err, STATUS_HOST, SUBSYSTEM, "filter '%s': %s", filter, pcap_geterr(p));
+}
+
+enum status source_open_live(const struct source_live_opts *opts, struct source **out,
+                             struct error *err)
+{
+    char text[PCAP_ERRBUF_SIZE] = "";
+    int home = -1;
+    struct source *s;
+    enum status status = source_new(&s, err);
+    if (status != STATUS_OK)
+        return status;
+    s->is_live = true;
+    if (opts->netns) {
+        status = netns_enter(opts->netns, &home, err);
+        if (status != STATUS_OK)
+            goto fail;
+    }
+    s->pcap = pcap_create(opts->interface, text);
+    if (s->pcap == NULL)
+        status = error_set(err, STATUS_HOST, SUBSYSTEM, "%s: %s", opts->interface, text);
+    if (status == STATUS_OK)
+        status = activate(s->pcap, opts, err);
+    /* The socket stays bound to its namespace; the thread goes home, whatever happened. */
+    if (opts->netns) {
+        enum status left = netns_leave(home, status == STATUS_OK ? err : NULL);
+        status = status == STATUS_OK ? left : status;
+    }
+    if (status == STATUS_OK)
+        status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
+    /* Without a filter too: it is the filter that tells the kernel to copy no more than snaplen. */
+    if (status == STATUS_OK)
+        status = set_filter(s->pcap, opts->filter ? opts->filter : "", err);
+    if (status == STATUS_OK && pcap_setnonblock(s->pcap, 1, text) != 0)
+        status = error_set(err, STATUS_HOST, SUBSYSTEM, "%s", text);
+    if (status != STATUS_OK)
+        goto fail;
+    *out = s;
+    return STATUS_OK;
+fail:
+    source_close(s);
+    return status;
+}
+
+enum status source_stop(struct source *s, struct error *err)
+{
+    /* A filter that takes nothing, put under libpcap's nose: pcap_setfilter() would apply it to the
+     * packets already in the ring too, and those are what we want to keep. */
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+    if (setsockopt(pcap_fileno(s->pcap), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) !=
+        0)
+        return error_sys(err, STATUS_HOST, errno, SUBSYSTEM, "cannot stop the capture");
+    return STATUS_OK;
+}
+
+enum status source_drops(struct source *s, uint64_t *drops, struct error *err)
+{
+    struct pcap_stat stat;
+    if (pcap_stats(s->pcap, &stat) != 0)
+        return error_set(err, STATUS_HOST, SUBSYSTEM, "drop counter: %s", pcap_geterr(s->pcap));
+    *drops = stat.ps_drop;
+    return STATUS_OK;
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+enum status source_save(struct source *s, const char *path, struct error *err)
+{
+    if (strcmp(path, "-") == 0)
+        return error_set(err, STATUS_USAGE, SUBSYSTEM,
+                         "standard output carries the events; name a file");
+    s->dump_path = strdup(path);
+    if (s->dump_path == NULL)
+        return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
+    s->dumper = pcap_dump_open(s->pcap, path);
+    if (s->dumper == NULL)
+        return error_set(err, STATUS_IO, SUBSYSTEM, "cannot write: %s", pcap_geterr(s->pcap));
+    return source_flush(s, err);
+}
+
+enum status source_flush(struct source *s, struct error *err)
+{
+    if (s->dumper == NULL)
+        return STATUS_OK;
+    if (pcap_dump_flush(s->dumper) != 0 || ferror(pcap_dump_file(s->dumper)))
+        return error_sys(err, STATUS_IO, errno, SUBSYSTEM, "cannot write %s", s->dump_path);
+    return STATUS_OK;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* Nanoseconds since the epoch (tv_usec holds nanoseconds, as asked for when opening); 0 for a time
+ * that no clock shows, which pcapng and damaged files may hold. */
+static int64_t time_ns(const struct timeval *tv)
+{
+    int64_t sec = tv->tv_sec, ns;
+    if (sec < 0 && sec >= INT32_MIN)
+        sec += INT64_C(1) << 32; /* pcap's 32 bits are unsigned, libpcap's are not: after 2038 */
+    if (__builtin_mul_overflow(sec, INT64_C(1000000000), &ns) ||
+        __builtin_add_overflow(ns, (int64_t)tv->tv_usec, &ns) || ns < 0)
+        return 0;
+    return ns;
+}
+
+static void on_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
+{
+    struct source *s = (struct source *)user;
+    struct source_frame frame = {
+        .number = ++s->number,
+        .t_ns = time_ns(&h->ts),
+        .data = data,
+        .cap_len = h->caplen,
+        .wire_len = h->len,
+    };
+    if (s->dumper)
+        pcap_dump((u_char *)s->dumper, h, data);
+    s->fn(s->user, &frame);
+}
+
+enum status source_read(struct source *s, int max, source_fn fn, void *user, int *n,
+                        struct error *err)
+{
+    *n = 0;
+    if (s->is_at_end)
+        return STATUS_OK;
+    uint64_t before = s->number;
+    s->fn = fn;
+    s->user = user;
+    int rc = pcap_dispatch(s->pcap, max, on_frame, (u_char *)s);
+    *n = (int)(s->number - before);
+    if (rc >= 0)
+        return STATUS_OK;
+    s->is_at_end = true;
+    if (s->is_live)
+        return error_set(err, STATUS_HOST, SUBSYSTEM, "the capture broke off: %s",
+                         pcap_geterr(s->pcap));
+    snprintf(s->truncated, sizeof(s->truncated), "%s", pcap_geterr(s->pcap));
+    return STATUS_OK;
+}
