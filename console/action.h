@@ -1,0 +1,40 @@
+/* The actions of the console and their keys, from action.def. */
+#ifndef CCALAB_CONSOLE_ACTION_H
+#define CCALAB_CONSOLE_ACTION_H
+
+#include <stddef.h>
+
+enum action_id {
+    ACTION_NONE = -1,
+#define ACTION(id, name, bar, help) ACTION_##id,
+#define KEY(id, code, label)
+#include "console/action.def"
+#undef ACTION
+#undef KEY
+    ACTION_COUNT
+};
+
+struct action {
+    const char *name; /* "log-up" */
+    const char *bar;  /* short text of the key bar; NULL: not there */
+    const char *help; /* one sentence without a full stop */
+};
+
+struct action_key {
+    enum action_id action;
+    int code; /* as from wget_wch(3) */
+    const char *label;
+};
+
+extern const struct action actions[ACTION_COUNT];
+extern const struct action_key action_keys[];
+extern const size_t action_keys_len;
+
+/* The action of a key, or ACTION_NONE. */
+enum action_id action_of_key(int code);
+/* Labels of an action's keys, separated by spaces ("? F1"). Returns `out`. */
+char *action_labels(enum action_id id, char *out, size_t size);
+/* Label of the first key, "" if it has none. */
+const char *action_label(enum action_id id);
+
+#endif

@@ -1,0 +1,118 @@
+#include "console/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/log.h"
+#include "core/paths.h"
+
+#define HISTORY_FILE_MAX (1u << 20)
+
+static void keep(struct history *h, const char *line, size_t len)
+{
+    char *copy;
+
+    if (!len ||
+        (h->len && strlen(h->line[h->len - 1]) == len && !memcmp(h->line[h->len - 1], line, len)))
+        return;
+    copy = strndup(line, len);
+    if (!copy)
+        return;
+    if (h->len == HISTORY_MAX) {
+        free(h->line[0]);
+        memmove(h->line, h->line + 1, (HISTORY_MAX - 1) * sizeof h->line[0]);
+        h->len--;
+    }
+    h->line[h->len++] = copy;
+}
+
+/* Called when the file holds many more lines than we keep. */
+static void rewrite(const struct history *h)
+{
+    struct buf b;
+    struct error err;
+
+    buf_init(&b, HISTORY_FILE_MAX);
+    for (size_t i = 0; i < h->len; i++) {
+        buf_puts(&b, h->line[i]);
+        buf_puts(&b, "\n");
+    }
+    if (!b.is_failed && file_write_atomic(h->path, b.data, b.len, &err) != STATUS_OK)
+        log_err(&err);
+    buf_done(&b);
+}
+
+void history_init(struct history *h, const char *path)
+{
+    struct buf b;
+    size_t count = 0;
+
+    memset(h, 0, sizeof *h);
+    if (!path)
+        return;
+    h->path = strdup(path);
+    if (buf_read_file(&b, path, HISTORY_FILE_MAX, NULL) == STATUS_OK) {
+        for (const char *s = b.data, *end; *s; s = end + (*end == '\n')) {
+            end = strchrnul(s, '\n');
+            keep(h, s, (size_t)(end - s));
+            count++;
+        }
+        if (h->path && count > 2 * HISTORY_MAX)
+            rewrite(h);
+    }
+    buf_done(&b);
+}
+
+void history_done(struct history *h)
+{
+    for (size_t i = 0; i < h->len; i++)
+        free(h->line[i]);
+    free(h->path);
+    memset(h, 0, sizeof *h);
+}
+
+static int open_for_append(const char *path)
+{
+    char dir[CCALAB_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd >= 0 || errno != ENOENT || !slash || (size_t)(slash - path) >= sizeof dir)
+        return fd;
+    memcpy(dir, path, (size_t)(slash - path));
+    dir[slash - path] = '\0';
+    if (path_mkdirs(dir, NULL) != STATUS_OK)
+        return -1;
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
+
+void history_add(struct history *h, const char *line)
+{
+    size_t len = strlen(line);
+    struct iovec iov[2] = {{(void *)line, len}, {(void *)"\n", 1}};
+    int fd;
+
+    if (!len || (h->len && !strcmp(h->line[h->len - 1], line)))
+        return;
+    keep(h, line, len);
+    if (!h->path)
+        return;
+    fd = open_for_append(h->path);
+    if (fd < 0 || writev(fd, iov, 2) < 0) {
+        log_warn("history: %s: %s", h->path, strerror(errno));
+        free(h->path);
+        h->path = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+const char *history_at(const struct history *h, size_t i)
+{
+    return i < h->len ? h->line[i] : NULL;
+}

@@ -1,0 +1,269 @@
+#include "console/options.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum option_id {
+    OPT_RUN,
+    OPT_WATCH,
+    OPT_EVENTS,
+    OPT_PLOT,
+    OPT_UNSAFE,
+    OPT_LOG_LEVEL,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option {
+    enum option_id id;
+    const char *name; /* with its dashes */
+    char letter;
+    const char *meta; /* name of its value, NULL: takes none */
+    const char *help;
+} options[] = {
+    {OPT_RUN, "--run", 0, "FILE.lua [ARGS]", "run a script without a terminal, then leave"},
+    {OPT_WATCH, "--watch", 0, "FILE.lua [ARGS]", "run a script on the screen, then leave"},
+    {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
+    {OPT_PLOT, "--plot", 0, "MODE", "braille, ascii or auto (what the locale can show)"},
+    {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
+    {OPT_LOG_LEVEL, "--log-level", 0, "LEVEL", "debug, info, warn or error"},
+    {OPT_HELP, "--help", 'h', NULL, "print this text"},
+    {OPT_VERSION, "--version", 'V', NULL, "print the version and the features of this build"},
+};
+#define NOPTIONS (sizeof options / sizeof options[0])
+
+static const struct command {
+    const char *name, *help;
+} commands[COMMAND_COUNT] = {
+#define X(id, name, help) {name, help},
+    CCALAB_COMMANDS(X)
+#undef X
+};
+
+#define WORD_MAX 32
+
+/* Edit distance with transpositions of neighbours (optimal string alignment). */
+static size_t distance(const char *a, size_t na, const char *b, size_t nb)
+{
+    size_t d[WORD_MAX + 1][WORD_MAX + 1];
+
+    for (size_t i = 0; i <= na; i++) {
+        for (size_t j = 0; j <= nb; j++) {
+            size_t best;
+
+            if (!i || !j) {
+                d[i][j] = i + j;
+                continue;
+            }
+            best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (d[i - 1][j] + 1 < best)
+                best = d[i - 1][j] + 1;
+            if (d[i][j - 1] + 1 < best)
+                best = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
+    }
+    return d[na][nb];
+}
+
+const char *did_you_mean(const char *word, const char *const *names)
+{
+    size_t len = strlen(word), best = 0;
+    const char *found = NULL;
+
+    if (!len || len > WORD_MAX)
+        return NULL;
+    for (; *names; names++) {
+        size_t n = strlen(*names), d;
+
+        if (n > WORD_MAX)
+            continue;
+        d = distance(word, len, *names, n);
+        /* A third of the word may be wrong: "evnets" is --events, "foo" is nothing. */
+        if (d <= (len > n ? len : n) / 3 && (!found || d < best)) {
+            best = d;
+            found = *names;
+        }
+    }
+    return found;
+}
+
+static enum status suggest(struct error *err, const char *word, const char *const *names)
+{
+    const char *name = did_you_mean(word, names);
+
+    if (name)
+        return error_hint(err, "did you mean %s?", name);
+    return error_hint(err, "see ccalab --help");
+}
+
+static enum status unknown_option(const char *word, struct error *err)
+{
+    const char *names[NOPTIONS + 1] = {0};
+
+    for (size_t i = 0; i < NOPTIONS; i++)
+        names[i] = options[i].name;
+    error_set(err, STATUS_USAGE, "options", "unknown option %s", word);
+    return suggest(err, word, names);
+}
+
+static enum status unknown_command(const char *word, struct error *err)
+{
+    const char *names[COMMAND_COUNT + 1] = {0};
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    error_set(err, STATUS_USAGE, "options", "%s is neither a script nor a command", word);
+    return suggest(err, word, names);
+}
+
+static const struct option *find(const char *arg, size_t len)
+{
+    for (size_t i = 0; i < NOPTIONS; i++) {
+        if (strlen(options[i].name) == len && !strncmp(options[i].name, arg, len))
+            return &options[i];
+        if (options[i].letter && len == 2 && arg[0] == '-' && arg[1] == options[i].letter)
+            return &options[i];
+    }
+    return NULL;
+}
+
+static enum status set_plot(struct options *o, const char *value, struct error *err)
+{
+    static const char *const names[] = {"auto", "braille", "ascii", NULL};
+
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(value, names[i])) {
+            o->plot = (enum options_plot)i;
+            return STATUS_OK;
+        }
+    }
+    error_set(err, STATUS_USAGE, "options", "--plot: unknown mode %s", value);
+    if (did_you_mean(value, names))
+        return suggest(err, value, names);
+    return error_hint(err, "braille, ascii or auto");
+}
+
+static enum status set_log_level(struct options *o, const char *value, struct error *err)
+{
+    const char *names[LOG_LEVEL_ERROR + 2] = {0};
+
+    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
+        names[i] = log_level_name((enum log_level)i);
+        if (!strcmp(value, names[i])) {
+            o->log_level = (enum log_level)i;
+            return STATUS_OK;
+        }
+    }
+    error_set(err, STATUS_USAGE, "options", "--log-level: unknown level %s", value);
+    if (did_you_mean(value, names))
+        return suggest(err, value, names);
+    return error_hint(err, "debug, info, warn or error");
+}
+
+/* What a word that is no option is: a command, or a script to watch. */
+static enum status take_word(int argc, char **argv, int at, struct options *o, struct error *err)
+{
+    const char *word = argv[at];
+    const char *dot = strrchr(word, '.');
+
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (!strcmp(word, commands[i].name)) {
+            o->mode = OPTIONS_COMMAND;
+            o->command = (enum command_id)i;
+            o->argc = argc - at;
+            o->argv = argv + at;
+            return STATUS_OK;
+        }
+    }
+    if (!(dot && !strcmp(dot, ".lua")) && access(word, F_OK))
+        return unknown_command(word, err);
+    o->file = word;
+    o->argc = argc - at - 1;
+    o->argv = argv + at + 1;
+    return STATUS_OK;
+}
+
+enum status options_parse(int argc, char **argv, struct options *o, struct error *err)
+{
+    enum status st = STATUS_OK;
+
+    *o = (struct options){.log_level = LOG_LEVEL_INFO};
+    for (int i = 1; i < argc && st == STATUS_OK; i++) {
+        const char *arg = argv[i], *equals, *value = NULL;
+        const struct option *opt;
+
+        if (!strcmp(arg, "--"))
+            return i + 1 < argc ? take_word(argc, argv, i + 1, o, err) : STATUS_OK;
+        if (arg[0] != '-' || !arg[1])
+            return take_word(argc, argv, i, o, err);
+        equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
+        opt = find(arg, equals ? (size_t)(equals - arg) : strlen(arg));
+        if (!opt)
+            return unknown_option(arg, err);
+        if (opt->meta) {
+            value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
+            if (!value || !*value) {
+                error_set(err, STATUS_USAGE, "options", "%s needs a value", opt->name);
+                return error_hint(err, "%s %s", opt->name, opt->meta);
+            }
+        } else if (equals) {
+            return error_set(err, STATUS_USAGE, "options", "%s takes no value", opt->name);
+        }
+        switch (opt->id) {
+        case OPT_RUN:
+        case OPT_WATCH:
+            o->mode = opt->id == OPT_RUN ? OPTIONS_RUN : OPTIONS_TUI;
+            o->file = value;
+            o->argc = argc - i - 1;
+            o->argv = argv + i + 1;
+            return STATUS_OK;
+        case OPT_EVENTS:
+            o->events_path = value;
+            break;
+        case OPT_PLOT:
+            st = set_plot(o, value, err);
+            break;
+        case OPT_UNSAFE:
+            o->is_unsafe = true;
+            break;
+        case OPT_LOG_LEVEL:
+            st = set_log_level(o, value, err);
+            break;
+        case OPT_HELP:
+            o->mode = OPTIONS_HELP;
+            return STATUS_OK;
+        case OPT_VERSION:
+            o->mode = OPTIONS_VERSION;
+            return STATUS_OK;
+        }
+    }
+    return st;
+}
+
+void options_help(FILE *f)
+{
+    fputs("ccalab: a congestion-control laboratory in the terminal\n\n"
+          "  ccalab [OPTIONS]                           open the console\n"
+          "  ccalab [OPTIONS] FILE.lua [ARGS]           watch a script in the console\n"
+          "  ccalab [OPTIONS] --run FILE.lua [ARGS]     run a script without a terminal\n",
+          f);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(f, "  ccalab %-35s %s\n", commands[i].name, commands[i].help);
+    fputs("\nOptions\n", f);
+    for (size_t i = 0; i < NOPTIONS; i++) {
+        char left[48];
+
+        snprintf(left, sizeof left, "%c%c%s%s%s%s", options[i].letter ? '-' : ' ',
+                 options[i].letter ? options[i].letter : ' ', options[i].letter ? ", " : "  ",
+                 options[i].name, options[i].meta ? " " : "",
+                 options[i].meta ? options[i].meta : "");
+        fprintf(f, "  %-32s %s\n", left, options[i].help);
+    }
+    fputs("\nExit codes\n", f);
+    for (int s = 0; s < STATUS_COUNT; s++)
+        fprintf(f, "  %3d  %s\n", status_exit_code((enum status)s), status_text((enum status)s));
+}

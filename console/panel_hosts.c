@@ -1,0 +1,70 @@
+#include "console/panel_hosts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+
+#define HOSTS_MAX 256
+
+static struct host *host_at(const struct panel_hosts *p, size_t i)
+{
+    return p->session->script && i < HOSTS_MAX ? script_host_at(p->session->script, i) : NULL;
+}
+
+static void draw(struct panel *base)
+{
+    struct panel_hosts *p = (struct panel_hosts *)base;
+    int rows = getmaxy(base->win), cols = getmaxx(base->win), y = 1;
+    struct host *h;
+    size_t i;
+
+    for (i = 0; y < rows && (h = host_at(p, i)); i++) {
+        bool is_up = host_state(h) == HOST_STATE_UP;
+        int jobs = host_jobs(h), x;
+        char name[64], line[160];
+
+        if (y + 1 >= rows && host_at(p, i + 1)) {
+            text_put(base->win, y, 0, cols, STYLE_DIM, "...");
+            return;
+        }
+        log_escape(host_name(h), name, sizeof name);
+        x = text_put(base->win, y, 0, cols - 5, STYLE_NORMAL, name) + 1;
+        text_put(base->win, y++, x, cols - x, is_up ? STYLE_GOOD : STYLE_BAD,
+                 is_up ? "up" : "down");
+        if (y >= rows)
+            return;
+        log_escape(host_address(h), name, sizeof name);
+        snprintf(line, sizeof line, "  %s%s%s", host_kind_name(h), name[0] ? " " : "", name);
+        if (jobs)
+            snprintf(line + strlen(line), sizeof line - strlen(line), " %d job%s", jobs,
+                     jobs == 1 ? "" : "s");
+        text_put(base->win, y++, 0, cols, STYLE_DIM, line);
+    }
+    if (!i)
+        text_put(base->win, 1, 0, cols, STYLE_DIM, "none yet");
+}
+
+static const struct panel_ops ops = {.draw = draw};
+
+void panel_hosts_init(struct panel_hosts *p, const struct session *session)
+{
+    *p = (struct panel_hosts){.base = {.ops = &ops, .title = "Hosts", .is_dirty = true},
+                              .session = session};
+}
+
+void panel_hosts_look(struct panel_hosts *p)
+{
+    uint64_t now = 14695981039346656037u; /* FNV-1a */
+    struct host *h;
+
+    for (size_t i = 0; (h = host_at(p, i)); i++) {
+        uint64_t facts[] = {(uintptr_t)h, (uint64_t)host_state(h), (uint64_t)host_jobs(h)};
+
+        for (size_t k = 0; k < 3; k++)
+            now = (now ^ facts[k]) * 1099511628211u;
+    }
+    if (now != p->seen)
+        p->base.is_dirty = true;
+    p->seen = now;
+}

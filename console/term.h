@@ -1,0 +1,26 @@
+/* The terminal: taken over by curses on the way in, and given back as it was on every way out,
+ * crashes included. There is one. Thread: main only. */
+#ifndef CCALAB_CONSOLE_TERM_H
+#define CCALAB_CONSOLE_TERM_H
+
+#include "core/error.h"
+
+/* Start curses. From here to term_close(), standard output (and standard error where it is the
+ * terminal) is a pipe, so that nobody writes on the screen: read it from term_stray_fd(). Call
+ * setlocale() and install handlers of SIGWINCH and SIGTSTP first, or curses takes them.
+ * Errors: STATUS_USAGE (no terminal, or one that cannot be drawn on), STATUS_IO. */
+CCALAB_MUST_USE enum status term_open(struct error *err);
+/* Give the terminal back. Does nothing if it is not open. */
+void term_close(void);
+/* Readable when a key was pressed; read it with wget_wch(). Non-blocking. */
+int term_input_fd(void);
+/* Where to read what was written to descriptor 1 or 2; -1 if that one is not redirected.
+ * Non-blocking. */
+int term_stray_fd(int fd);
+/* The user's modes while we are stopped, ours afterwards. The screen is then to be drawn anew. */
+void term_suspend(void);
+void term_resume(void);
+/* Tell curses the window's size, after SIGWINCH. */
+void term_resize(void);
+
+#endif

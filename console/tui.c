@@ -1,0 +1,573 @@
+#include "console/tui.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "console/panel_hosts.h"
+#include "console/panel_log.h"
+#include "console/panel_plot.h"
+#include "console/report.h"
+#include "console/screen.h"
+#include "console/session.h"
+#include "console/term.h"
+#include "console/title.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/paths.h"
+
+#define FRAME_MS   33 /* 30 frames a second at most */
+#define OUTPUT_MAX (64u << 20)
+
+struct tui {
+    const struct options *options;
+    struct session session;
+    struct screen screen;
+    struct title title;
+    struct panel_hosts hosts;
+    struct panel_plot plots[4];
+    struct panel_log log;
+    struct panel_command command;
+    WINDOW *keys; /* a pad: reading keys from it draws nothing */
+    uv_poll_t input, stray[3];
+    uv_signal_t on_winch, on_stop, on_cont;
+    uv_timer_t frame, clock;
+    uint64_t drawn_ns;
+    bool is_paused;
+    bool is_asking; /* whether to leave while a script runs */
+
+    bool is_leaving;  /* stop everything, then leave */
+    bool is_finished; /* leave the loop */
+    bool is_interrupted;
+    struct buf output;  /* of the watched script */
+    struct error error; /* how it ended */
+    char *traceback;
+};
+
+/* --- drawing ---------------------------------------------------------------------------------- */
+
+static void draw(struct tui *t)
+{
+    uv_timer_stop(&t->frame);
+    screen_draw(&t->screen);
+    t->drawn_ns = clock_mono_ns();
+}
+
+static void on_frame(uv_timer_t *timer)
+{
+    draw(timer->data);
+}
+
+static void on_clock(uv_timer_t *timer)
+{
+    struct tui *t = timer->data;
+
+    t->title.is_dirty = true;
+    uv_timer_start(timer, on_clock, title_next_ms(&t->title), 0);
+}
+
+/* After each round of the loop: draw at once if the last frame is old, else when it is. */
+static void look(struct tui *t)
+{
+    uint64_t age_ms = (clock_mono_ns() - t->drawn_ns) / 1000000u;
+
+    panel_hosts_look(&t->hosts);
+    if (title_look(&t->title)) {
+        uv_update_time(&t->session.loop);
+        uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
+    }
+    if (!screen_is_dirty(&t->screen) || uv_is_active((uv_handle_t *)&t->frame))
+        return;
+    if (age_ms >= FRAME_MS)
+        draw(t);
+    else
+        uv_timer_start(&t->frame, on_frame, FRAME_MS - age_ms, 0);
+}
+
+static void say(struct tui *t, const char *message)
+{
+    t->command.message = message;
+    t->command.is_dirty = true;
+}
+
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+static void leave(struct tui *t)
+{
+    if (t->is_leaving) {
+        /* Asked again: the kernel kills what is left with us (PR_SET_PDEATHSIG). */
+        t->is_finished = true;
+        return;
+    }
+    t->is_leaving = t->title.is_leaving = t->title.is_dirty = true;
+    say(t, "stopping what runs; once more to leave at once");
+    session_cancel(&t->session);
+}
+
+static void on_interrupt(void *user, int signum)
+{
+    struct tui *t = user;
+
+    loop_interrupted = 0;
+    if (signum != SIGINT) {
+        t->is_interrupted = true;
+        leave(t);
+    } else if (t->is_leaving) {
+        leave(t);
+    } else if (session_is_busy(&t->session)) {
+        t->is_interrupted |= t->title.script != NULL;
+        say(t, "stopping the running task");
+        session_cancel(&t->session);
+    } else if (t->command.is_active) {
+        panel_command_close(&t->command);
+    } else {
+        say(t, "nothing runs; q leaves");
+    }
+}
+
+/* --- scripts ---------------------------------------------------------------------------------- */
+
+static void collect(struct tui *t, const char *text, size_t len)
+{
+    panel_log_output(&t->log, text, len);
+    if (t->options->file)
+        buf_append(&t->output, text, len);
+}
+
+/* What went past on_print(): io.write() on descriptor 1, libraries on 2. */
+static void read_stray(struct tui *t, int fd)
+{
+    char text[4096];
+    ssize_t n;
+
+    while ((n = read(term_stray_fd(fd), text, sizeof text - 1)) > 0) {
+        if (fd == STDOUT_FILENO) {
+            collect(t, text, (size_t)n);
+            continue;
+        }
+        while (n > 0 && text[n - 1] == '\n')
+            n--;
+        text[n] = '\0';
+        panel_log_add(&t->log, PANEL_LOG_STRAY, text);
+    }
+}
+
+static void on_print(void *user, const char *text, size_t len)
+{
+    struct tui *t = user;
+
+    fflush(stdout); /* in the order in which it was written */
+    read_stray(t, STDOUT_FILENO);
+    collect(t, text, len);
+}
+
+static void log_sink(void *user, enum log_level level, const char *text)
+{
+    struct tui *t = user;
+
+    panel_log_add(&t->log, (enum panel_log_kind)(PANEL_LOG_DEBUG + level), text);
+}
+
+static void log_failure(struct tui *t, const struct error *err, const char *traceback)
+{
+    if (err->status == STATUS_INTERRUPTED) {
+        log_warn("interrupted");
+        return;
+    }
+    log_error("%s", err->message);
+    if (err->hint[0])
+        log_info("hint: %s", err->hint);
+    if (traceback)
+        panel_log_add(&t->log, PANEL_LOG_OUTPUT, traceback);
+}
+
+static void on_eval_done(void *user, const struct error *err, const char *traceback,
+                         const char *values)
+{
+    struct tui *t = user;
+
+    if (err->status != STATUS_OK)
+        log_failure(t, err, traceback);
+    else if (values)
+        panel_log_add(&t->log, PANEL_LOG_VALUE, values);
+    if (t->command.message)
+        say(t, NULL);
+}
+
+static void eval(struct tui *t, const char *line)
+{
+    struct error err;
+
+    panel_log_add(&t->log, PANEL_LOG_INPUT, line);
+    history_add(&t->command.history, line);
+    if (script_eval(t->session.script, line, on_eval_done, t, &err) != STATUS_OK)
+        log_failure(t, &err, NULL);
+}
+
+static void on_script_done(void *user, const struct error *err, const char *traceback,
+                           const char *values)
+{
+    struct tui *t = user;
+
+    (void)values;
+    fflush(stdout);
+    read_stray(t, STDOUT_FILENO);
+    t->title.script = NULL;
+    t->error = *err;
+    t->traceback = traceback ? strdup(traceback) : NULL;
+    if (!t->is_leaving)
+        leave(t);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static void pause_plots(struct tui *t)
+{
+    t->is_paused = !t->is_paused;
+    for (int i = 0; i < 4; i++)
+        panel_plot_pause(&t->plots[i], t->is_paused);
+}
+
+static void act(struct tui *t, enum action_id id)
+{
+    switch (id) {
+    case ACTION_HELP:
+        screen_help(&t->screen, true);
+        break;
+    case ACTION_COMMAND:
+        panel_command_open(&t->command);
+        break;
+    case ACTION_FOCUS_NEXT:
+        screen_focus(&t->screen, 1);
+        break;
+    case ACTION_FOCUS_PREV:
+        screen_focus(&t->screen, -1);
+        break;
+    case ACTION_ZOOM:
+        screen_zoom(&t->screen);
+        break;
+    case ACTION_PAUSE:
+        pause_plots(t);
+        break;
+    case ACTION_LOG_UP:
+    case ACTION_LOG_DOWN:
+    case ACTION_LOG_FOLLOW:
+        t->log.base.ops->act(&t->log.base, id);
+        break;
+    case ACTION_CANCEL:
+        on_interrupt(t, SIGINT);
+        break;
+    case ACTION_REDRAW:
+        clearok(curscr, TRUE);
+        screen_touch(&t->screen);
+        break;
+    case ACTION_QUIT:
+        if (t->is_leaving || !session_is_busy(&t->session)) {
+            leave(t);
+        } else {
+            t->is_asking = true;
+            say(t, "something still runs: stop it and leave? (y/n)");
+        }
+        break;
+    case ACTION_NONE:
+    case ACTION_COUNT:
+        break;
+    }
+}
+
+static void key(struct tui *t, bool is_code, wint_t code)
+{
+    if (is_code && code == KEY_RESIZE)
+        return; /* term_resize() queues one; SIGWINCH has been seen to */
+    if (t->is_asking) {
+        t->is_asking = false;
+        say(t, NULL);
+        if (!is_code && (code == 'y' || code == 'Y')) {
+            t->is_interrupted |= t->title.script != NULL;
+            leave(t);
+        }
+        return;
+    }
+    if (t->command.is_active) {
+        switch (panel_command_key(&t->command, is_code, code)) {
+        case PANEL_COMMAND_ENTER:
+            panel_command_close(&t->command);
+            if (t->command.editor.len && !t->is_leaving) {
+                eval(t, t->command.editor.text);
+                look(t);
+                draw(t); /* before the script has its turn: it may keep the loop */
+            }
+            break;
+        case PANEL_COMMAND_LEAVE:
+            panel_command_close(&t->command);
+            break;
+        case PANEL_COMMAND_OTHER:
+            break;
+        }
+        return;
+    }
+    if (t->screen.has_help) {
+        screen_help(&t->screen, false);
+        return;
+    }
+    if (t->command.message && !t->is_leaving)
+        say(t, NULL);
+    /* Above ASCII the codes of characters and of function keys overlap. */
+    if (is_code || code < 0x80)
+        act(t, action_of_key((int)code));
+}
+
+static void on_input(uv_poll_t *poll_handle, int status, int events)
+{
+    struct tui *t = poll_handle->data;
+    struct pollfd p = {term_input_fd(), POLLIN, 0};
+    wint_t code;
+    int r;
+
+    (void)events;
+    while ((r = wget_wch(t->keys, &code)) != ERR)
+        key(t, r == KEY_CODE_YES, code);
+    if (status < 0 || (poll(&p, 1, 0) >= 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL))) {
+        uv_poll_stop(poll_handle); /* the terminal is gone */
+        on_interrupt(t, SIGHUP);
+    }
+}
+
+static void on_stray(uv_poll_t *poll_handle, int status, int events)
+{
+    struct tui *t = poll_handle->data;
+
+    (void)events;
+    if (status < 0)
+        uv_poll_stop(poll_handle);
+    else
+        read_stray(t, poll_handle == &t->stray[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO);
+}
+
+/* --- signals ---------------------------------------------------------------------------------- */
+
+static void on_winch(uv_signal_t *handle, int signum)
+{
+    struct tui *t = handle->data;
+
+    (void)signum;
+    term_resize();
+    screen_touch(&t->screen);
+}
+
+static void on_cont(uv_signal_t *handle, int signum)
+{
+    struct tui *t = handle->data;
+
+    (void)signum;
+    term_resume();
+    screen_touch(&t->screen);
+}
+
+static void on_stop(uv_signal_t *handle, int signum)
+{
+    struct tui *t = handle->data;
+
+    /* With libuv's handler gone the signal stops us, unless nobody could wake us again
+     * (an orphaned process group), in which case it does nothing. */
+    uv_signal_stop(handle);
+    term_suspend();
+    raise(signum);
+    uv_signal_start(handle, on_stop, signum);
+    term_resume();
+    screen_touch(&t->screen);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void start_poll(struct tui *t, uv_poll_t *handle, int fd, uv_poll_cb cb)
+{
+    uv_poll_init(&t->session.loop, handle, fd);
+    handle->data = t;
+    uv_poll_start(handle, UV_READABLE, cb);
+}
+
+static void start_signal(struct tui *t, uv_signal_t *handle, int signum, uv_signal_cb cb)
+{
+    uv_signal_init(&t->session.loop, handle);
+    handle->data = t;
+    uv_signal_start(handle, cb, signum);
+}
+
+/* Everything up to the first frame; Lua comes after it. */
+static enum status open_screen(struct tui *t, struct error *err)
+{
+    enum status st;
+
+    /* Before curses, which otherwise takes these signals for itself. */
+    start_signal(t, &t->on_winch, SIGWINCH, on_winch);
+    start_signal(t, &t->on_stop, SIGTSTP, on_stop);
+    start_signal(t, &t->on_cont, SIGCONT, on_cont);
+    uv_timer_init(&t->session.loop, &t->frame);
+    uv_timer_init(&t->session.loop, &t->clock);
+    t->frame.data = t->clock.data = t;
+    st = term_open(err);
+    if (st != STATUS_OK)
+        return st;
+    theme_init(t->options->plot);
+    t->keys = newpad(1, 1);
+    if (!t->keys) {
+        term_close();
+        return error_set(err, STATUS_NOMEM, "console", "out of memory");
+    }
+    keypad(t->keys, TRUE);
+    nodelay(t->keys, TRUE);
+    start_poll(t, &t->input, term_input_fd(), on_input);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (term_stray_fd(fd) >= 0)
+            start_poll(t, &t->stray[fd], term_stray_fd(fd), on_stray);
+
+    screen_init(&t->screen);
+    panel_hosts_init(&t->hosts, &t->session);
+    t->screen.panel[LAYOUT_HOSTS] = &t->hosts.base;
+    for (int i = 0; i < 4; i++) {
+        panel_plot_init(&t->plots[i], (enum panel_plot_id)i, &t->session.series);
+        t->screen.panel[LAYOUT_PLOT_0 + i] = &t->plots[i].base;
+    }
+    panel_log_init(&t->log);
+    t->screen.panel[LAYOUT_LOG] = &t->log.base;
+    panel_command_init(&t->command);
+    t->screen.command = &t->command;
+    title_init(&t->title, &t->session);
+    t->screen.title = &t->title;
+    log_set_sink(log_sink, t);
+    draw(t);
+    uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
+    return STATUS_OK;
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle->loop && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_screen(struct tui *t)
+{
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&t->input,
+        (uv_handle_t *)&t->stray[STDOUT_FILENO],
+        (uv_handle_t *)&t->stray[STDERR_FILENO],
+        (uv_handle_t *)&t->on_winch,
+        (uv_handle_t *)&t->on_stop,
+        (uv_handle_t *)&t->on_cont,
+        (uv_handle_t *)&t->frame,
+        (uv_handle_t *)&t->clock,
+    };
+
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
+        close_handle(handles[i]);
+    log_set_sink(NULL, NULL);
+    if (t->keys) {
+        screen_done(&t->screen);
+        delwin(t->keys);
+        for (int i = 0; i < 4; i++)
+            panel_plot_done(&t->plots[i]);
+        panel_log_done(&t->log);
+        panel_command_done(&t->command);
+    }
+    term_close();
+}
+
+static void on_event(void *user, const struct event *ev)
+{
+    struct tui *t = user;
+    const cJSON *value;
+
+    title_event(&t->title, ev);
+    if (ev->type != EVENT_SAMPLE || t->is_paused)
+        return;
+    cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(ev->body, "values"))
+    {
+        char name[SERIES_NAME_MAX];
+
+        snprintf(name, sizeof name, "%s/%s", ev->src, value->string ? value->string : "");
+        for (int i = 0; i < 4; i++)
+            if (panel_plot_wants(&t->plots[i], name))
+                t->plots[i].base.is_dirty = true;
+    }
+}
+
+static enum status start_script(struct tui *t, struct error *err)
+{
+    const struct options *o = t->options;
+    char dir[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX];
+    enum status st;
+
+    panel_command_load(
+        &t->command,
+        paths_state(dir, sizeof dir) && path_join(path, sizeof path, dir, "history") ? path : NULL);
+    st = session_script(&t->session, on_print, t, err);
+    if (st != STATUS_OK || !o->file)
+        return st;
+    st = script_run_file(t->session.script, o->file, o->argc, o->argv, on_script_done, t, err);
+    if (st == STATUS_OK)
+        t->title.script = strrchr(o->file, '/') ? strrchr(o->file, '/') + 1 : o->file;
+    return st;
+}
+
+/* The exit code, after the terminal is restored. */
+static int report(struct tui *t)
+{
+    bool is_written = fwrite(t->output.data, 1, t->output.len, stdout) == t->output.len;
+
+    is_written = !fflush(stdout) && is_written;
+    if (t->output.is_failed)
+        fprintf(stderr, "ccalab: output beyond %u MiB was dropped\n", OUTPUT_MAX >> 20);
+    if (t->is_interrupted)
+        return status_exit_code(STATUS_INTERRUPTED);
+    if (t->error.status != STATUS_OK)
+        report_failure(stderr, &t->error, t->traceback);
+    else if (!is_written)
+        error_print(stderr, (error_sys(&t->error, STATUS_IO, errno, "console", "standard output"),
+                             &t->error));
+    return status_exit_code(t->error.status);
+}
+
+int tui_main(const struct options *o)
+{
+    static struct tui tui; /* the log alone is 80 KiB */
+    struct tui *t = &tui;
+    struct error err;
+    enum status st;
+    int code;
+
+    t->options = o;
+    buf_init(&t->output, OUTPUT_MAX);
+    st = session_open(&t->session, o, on_interrupt, t, &err);
+    if (st != STATUS_OK) {
+        error_print(stderr, &err);
+        return status_exit_code(st);
+    }
+    st = open_screen(t, &t->error);
+    if (st == STATUS_OK) {
+        bus_subscribe(t->session.bus, on_event, t);
+        st = start_script(t, &t->error);
+    }
+    while (st == STATUS_OK && !t->is_finished) {
+        look(t);
+        uv_run(&t->session.loop, UV_RUN_ONCE);
+        if (t->is_leaving && !session_is_busy(&t->session))
+            t->is_finished = true;
+    }
+    close_screen(t);
+    if (session_is_busy(&t->session)) {
+        fputs("ccalab: not everything had ended: what is left is killed\n", stderr);
+    } else if (session_close(&t->session, &err) != STATUS_OK) {
+        error_print(stderr, &err);
+        if (t->error.status == STATUS_OK)
+            t->error = err;
+    }
+    code = report(t);
+    free(t->traceback);
+    buf_done(&t->output);
+    return code;
+}

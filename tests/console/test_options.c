@@ -1,0 +1,218 @@
+/* The command line, the action table and the layout. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "console/action.h"
+#include "console/layout.h"
+#include "console/options.h"
+
+#define PARSE(...)                                                                                 \
+    parse((char *[]){"ccalab", __VA_ARGS__, NULL},                                                 \
+          sizeof((char *[]){"ccalab", __VA_ARGS__}) / sizeof(char *))
+
+static struct options o;
+static struct error err;
+
+static enum status parse(char **argv, size_t argc)
+{
+    memset(&err, 0, sizeof err);
+    return options_parse((int)argc, argv, &o, &err);
+}
+
+static void test_nothing_opens_the_console(void **state)
+{
+    char *argv[] = {"ccalab", NULL};
+
+    (void)state;
+    assert_int_equal(parse(argv, 1), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_TUI);
+    assert_null(o.file);
+    assert_int_equal(o.plot, OPTIONS_PLOT_AUTO);
+    assert_int_equal(o.log_level, LOG_LEVEL_INFO);
+    assert_false(o.is_unsafe);
+}
+
+static void test_script_takes_the_rest(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--unsafe", "--events", "e.jsonl", "--run", "a.lua", "--help", "x"),
+                     STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_RUN);
+    assert_string_equal(o.file, "a.lua");
+    assert_string_equal(o.events_path, "e.jsonl");
+    assert_true(o.is_unsafe);
+    assert_int_equal(o.argc, 2);
+    assert_string_equal(o.argv[0], "--help");
+    assert_string_equal(o.argv[1], "x");
+
+    assert_int_equal(PARSE("a.lua", "-V"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_TUI);
+    assert_string_equal(o.file, "a.lua");
+    assert_int_equal(o.argc, 1);
+
+    assert_int_equal(PARSE("--watch=a.lua"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_TUI);
+    assert_string_equal(o.file, "a.lua");
+    assert_int_equal(o.argc, 0);
+
+    assert_int_equal(PARSE("--", "--odd.lua"), STATUS_OK);
+    assert_string_equal(o.file, "--odd.lua");
+}
+
+static void test_command_takes_the_rest(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--log-level", "debug", "testbed", "up", "--rate", "50mbit"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_COMMAND);
+    assert_int_equal(o.command, COMMAND_TESTBED);
+    assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(o.argc, 4);
+    assert_string_equal(o.argv[0], "testbed");
+    assert_int_equal(PARSE("tcp-info"), STATUS_OK);
+    assert_int_equal(o.command, COMMAND_TCP_INFO);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--plot", "ascii"), STATUS_OK);
+    assert_int_equal(o.plot, OPTIONS_PLOT_ASCII);
+    assert_int_equal(PARSE("--plot=braille", "-h"), STATUS_OK);
+    assert_int_equal(o.plot, OPTIONS_PLOT_BRAILLE);
+    assert_int_equal(o.mode, OPTIONS_HELP);
+    assert_int_equal(PARSE("-V"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_VERSION);
+}
+
+static void assert_hint(const char *part)
+{
+    assert_int_equal(err.status, STATUS_USAGE);
+    if (!strstr(err.hint, part))
+        fail_msg("hint is \"%s\", not \"%s\"", err.hint, part);
+}
+
+static void test_mistakes_are_named(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--evnets", "x"), STATUS_USAGE);
+    assert_hint("did you mean --events?");
+    assert_int_equal(PARSE("--verison"), STATUS_USAGE);
+    assert_hint("did you mean --version?");
+    assert_int_equal(PARSE("tesbted"), STATUS_USAGE);
+    assert_hint("did you mean testbed?");
+    assert_int_equal(PARSE("--plot", "brail"), STATUS_USAGE);
+    assert_hint("did you mean braille?");
+    assert_int_equal(PARSE("--log-level", "warning"), STATUS_USAGE);
+    assert_hint("debug, info, warn or error");
+    assert_int_equal(PARSE("--zzz"), STATUS_USAGE);
+    assert_hint("--help");
+    assert_int_equal(PARSE("--run"), STATUS_USAGE);
+    assert_hint("--run FILE.lua");
+    assert_int_equal(PARSE("--events="), STATUS_USAGE);
+    assert_int_equal(PARSE("--unsafe=1"), STATUS_USAGE);
+    assert_int_equal(PARSE("-x"), STATUS_USAGE);
+}
+
+static void test_did_you_mean(void **state)
+{
+    static const char *const names[] = {"testbed", "ecn", "capture", NULL};
+    char big[200];
+
+    (void)state;
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    assert_string_equal(did_you_mean("capure", names), "capture");
+    assert_string_equal(did_you_mean("enc", names), "ecn"); /* neighbours swapped: one mistake */
+    assert_null(did_you_mean("quickstart", names));
+    assert_null(did_you_mean("", names));
+    assert_null(did_you_mean(big, names));
+}
+
+static void test_no_key_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < action_keys_len; i++) {
+        assert_int_equal(action_of_key(action_keys[i].code), action_keys[i].action);
+        for (size_t k = i + 1; k < action_keys_len; k++) {
+            if (action_keys[i].code == action_keys[k].code)
+                fail_msg("%s is both %s and %s", action_keys[i].label,
+                         actions[action_keys[i].action].name, actions[action_keys[k].action].name);
+            assert_string_not_equal(action_keys[i].label, action_keys[k].label);
+        }
+    }
+    assert_int_equal(action_of_key(0x1ffff), ACTION_NONE);
+}
+
+static void test_every_action_has_a_key_and_help(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ACTION_COUNT; i++) {
+        assert_true(actions[i].name[0] && actions[i].help[0]);
+        assert_true(action_label((enum action_id)i)[0]);
+        for (int k = i + 1; k < ACTION_COUNT; k++)
+            assert_string_not_equal(actions[i].name, actions[k].name);
+    }
+}
+
+static bool is_inside(const struct rect *r, int cols, int rows)
+{
+    return r->rows > 0 && r->cols > 0 && r->y >= 0 && r->x >= 0 && r->y + r->rows <= rows &&
+           r->x + r->cols <= cols;
+}
+
+static bool do_overlap(const struct rect *a, const struct rect *b)
+{
+    return a->y < b->y + b->rows && b->y < a->y + a->rows && a->x < b->x + b->cols &&
+           b->x < a->x + a->cols;
+}
+
+static void test_layout_fills_every_size(void **state)
+{
+    struct layout l;
+
+    (void)state;
+    for (int rows = 1; rows < 120; rows += rows < 30 ? 1 : 13) {
+        for (int cols = 1; cols < 300; cols += cols < 90 ? 1 : 17) {
+            layout_compute(cols, rows, -1, &l);
+            assert_int_equal(l.is_too_small, cols < 60 || rows < 16);
+            if (l.is_too_small)
+                continue;
+            const struct rect *all[LAYOUT_PANELS + 3] = {&l.title, &l.command, &l.keys};
+
+            for (int i = 0; i < LAYOUT_PANELS; i++)
+                all[3 + i] = &l.panel[i];
+            for (int i = 0; i < LAYOUT_PANELS + 3; i++) {
+                assert_true(is_inside(all[i], cols, rows));
+                for (int k = i + 1; k < LAYOUT_PANELS + 3; k++)
+                    assert_false(do_overlap(all[i], all[k]));
+            }
+            for (int i = 0; i < LAYOUT_PANELS; i++)
+                assert_true(l.panel[i].rows >= 4);
+            layout_compute(cols, rows, LAYOUT_LOG, &l);
+            assert_int_equal(l.panel[LAYOUT_LOG].rows, rows - 3);
+            assert_int_equal(l.panel[LAYOUT_HOSTS].rows, 0);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_opens_the_console),
+        cmocka_unit_test(test_script_takes_the_rest),
+        cmocka_unit_test(test_command_takes_the_rest),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_mistakes_are_named),
+        cmocka_unit_test(test_did_you_mean),
+        cmocka_unit_test(test_no_key_twice),
+        cmocka_unit_test(test_every_action_has_a_key_and_help),
+        cmocka_unit_test(test_layout_fills_every_size),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+# Helpers of the tui tests: a shell in a tmux of our own, keys, and waiting for what must come.
+# Nothing here sleeps for a fixed time: what does not come within 10 s has failed.
+
+command -v tmux >/dev/null || { echo "skipped: no tmux here (package tmux)"; exit 77; }
+ccalab=$CCALAB_BUILD/ccalab
+[ -x "$ccalab" ] || { echo "skipped: $ccalab is not built"; exit 77; }
+
+dir=$(mktemp -d)
+socket=ccalab-test-$$
+t() { tmux -L "$socket" -f /dev/null -u "$@"; }
+tidy() { t kill-server 2>/dev/null; rm -rf "$dir"; }
+trap tidy EXIT
+trap 'exit 1' INT TERM HUP
+
+unset TMUX NO_COLOR
+export LC_ALL=C.UTF-8 XDG_STATE_HOME="$dir/state" HOME="$dir"
+
+screen() { t capture-pane -p -t lab; }
+fail() { echo "FAILED: $*"; echo "--- the screen:"; screen; exit 1; }
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# wait_until WHAT COMMAND...: until the command succeeds.
+wait_until() {
+    what=$1
+    shift
+    deadline=$(($(now_ms) + 10000))
+    until "$@"; do
+        [ "$(now_ms)" -lt $deadline ] || fail "$what did not come"
+        sleep 0.02
+    done
+}
+has() { screen | grep -q -e "$1"; }
+has_not() { ! has "$1"; }
+wait_for() { wait_until "\"$1\"" has "$1"; }
+wait_gone() { wait_until "the end of \"$1\"" has_not "$1"; }
+keys() { t send-keys -t lab "$@"; }
+# A line for the shell, or after ':' for the console.
+enter() { t send-keys -t lab -l "$1"; t send-keys -t lab Enter; }
+
+# The terminal's modes; its size may change.
+modes="stty -a | sed 's/rows [0-9]*; columns [0-9]*;//'"
+
+# shell COLUMNS LINES [NAME=value...]: a shell on a screen of that size, its terminal modes in
+# $dir/before.
+shell() {
+    columns=$1 lines=$2
+    shift 2
+    t new-session -d -s lab -x "$columns" -y "$lines" "env $* sh" || fail "tmux does not start"
+    enter "$modes >'$dir/before'; echo is_rea''dy"
+    wait_for "is_ready"
+}
+
+# console [ARGS]: start it in that shell; its process id goes to $dir/pid, its exit code to
+# $dir/code.
+console() {
+    rm -f "$dir/code" "$dir/pid"
+    cat >"$dir/start" <<END
+sh -c 'echo \$\$ >"$dir/pid"; exec "$ccalab" $*'
+echo \$? >"$dir/code.new"; mv "$dir/code.new" "$dir/code"
+END
+    enter ". '$dir/start'"
+}
+wait_code() {
+    wait_until "the exit of ccalab" test -e "$dir/code"
+    [ "$(cat "$dir/code")" = "$1" ] || fail "exit code $(cat "$dir/code"), not $1"
+}
+
+# The terminal is as it was before: modes, main screen, a shell that reads lines.
+check_terminal() {
+    [ "$(t display -p -t lab '#{alternate_on}#{cursor_flag}')" = 01 ] ||
+        fail "still on the alternate screen, or without a cursor"
+    enter "$modes >'$dir/after'; echo is_ba''ck"
+    wait_for "is_back"
+    cmp -s "$dir/before" "$dir/after" || {
+        diff "$dir/before" "$dir/after"
+        fail "the terminal's modes have changed"
+    }
+}

@@ -1,0 +1,67 @@
+#!/bin/sh
+# First frame, the command line, history, help, zoom, too small a terminal, a clean end.
+. ./tmux.sh
+
+shell 100 30
+console
+wait_for "ccalab | no lab | idle"
+for name in Hosts "Throughput \[Mbit/s\]" "CWND \[kB\]" "RTT \[ms\]" Loss Log; do
+    has "$name" || fail "there is no panel $name"
+done
+
+enter ":1+1"
+wait_for "^= 2"
+enter ':print("four", 2+2)'
+wait_for "^four 4"
+enter ":nonsense("
+wait_for "error: .*nonsense\|error: .*unexpected\|error: .*expected"
+enter ':error("boom")'
+wait_for "error: .*boom"
+
+# History: the line before the last one but two.
+keys : Up Up Up
+wait_for '^:print("four", 2+2)'
+keys Escape
+wait_gone '^:print("four", 2+2)'
+[ "$(head -n 1 "$dir/state/ccalab/history")" = "1+1" ] || fail "no history in its file"
+
+keys '?'
+wait_for "any key closes this"
+has "leave the console" || fail "help without quit"
+keys x
+wait_gone "any key closes this"
+
+keys z
+wait_gone "Hosts"
+keys z
+wait_for "Hosts"
+
+t resize-window -t lab -x 20 -y 5
+wait_for "too small"
+screen | tr -d '\n' | grep -q "60x16 needed, have 20x5" || fail "the message is not whole"
+t resize-window -t lab -x 1 -y 1
+t resize-window -t lab -x 120 -y 40
+wait_for "Throughput"
+has "too small" && fail "the message stays"
+wait_for "^four 4"
+
+# What must never reach the terminal: escape sequences in text, writes past curses.
+enter ':print("\27[2Jcleared\155ok")'
+wait_for "?\[2Jcleared"
+enter ':io.stderr:write("stray words\n")'
+wait_for "stderr: stray words"
+has "Throughput" || fail "the screen was cleared"
+
+keys q
+wait_code 0
+check_terminal
+
+# The same line is offered by the next console.
+console
+wait_for "idle"
+keys : Up
+wait_for "stray words"
+keys C-c
+wait_gone "stray words"
+keys q
+wait_code 0
