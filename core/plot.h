@@ -54,8 +54,9 @@ void plot_fit(const struct plot *p, struct plot_range *out);
  * always finite: -1 for what a log axis cannot show and for NaN. */
 double plot_y(const struct plot_range *r, bool is_log_y, double y);
 /* Append a complete SVG document (text as <text>, so that a report stays searchable; no ids, so
- * that many fit into one page). The x axis shows seconds since x0. Gaps (NaN) break the line.
- * Width and height are pixels, kept within 240..8192 and 200..8192. */
+ * that many fit into one page). The x axis shows seconds since x0. Gaps (NaN) break the line,
+ * unless they lie within one pixel. Width and height are pixels, kept within 240..8192 and
+ * 200..8192. */
 void plot_svg(const struct plot *p, int width, int height, struct buf *out);
 
 #endif

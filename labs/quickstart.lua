@@ -66,7 +66,7 @@ local capture = assert(lab.capture{host = bed.router, interface = bed.egress, fi
 local t0 = lab.now()
 local ticker = lab.spawn(function()
     for s = 0, SECONDS do
-        lab.progress(s, SECONDS, ("traffic, %d of %d s"):format(s, SECONDS))
+        lab.progress(s, SECONDS, "traffic")
         lab.sleep(1)
     end
 end)

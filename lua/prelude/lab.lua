@@ -48,9 +48,10 @@ function lab.testbed(o)
     end
     local bed = setmetatable({job = job, name = up.name, prague = up.prague, link = up.link,
                               egress = up.router.egress, hosts = {}}, Testbed)
-    for role, h in pairs(up.hosts) do
-        bed.hosts[role] = lab.open_host{name = role, netns = h.netns, address = h.address}
-        bed[role] = bed.hosts[role]
+    for _, role in ipairs{"client_x", "client_y", "router", "server"} do
+        local h = up.hosts[role]
+        bed[role] = lab.open_host{name = role, netns = h.netns, address = h.address}
+        bed.hosts[#bed.hosts + 1] = bed[role]
     end
     return bed
 end
@@ -59,7 +60,7 @@ end
 -- ({down=, up=, late_us=, is_late=}), or nil and an error.
 function Testbed:down()
     local result, err = self.job:finish()
-    for _, host in pairs(self.hosts) do
+    for _, host in ipairs(self.hosts) do
         host:_set_up(false)
     end
     if not result then

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 SKIP = 77
-CLI = os.path.join(os.environ.get("CCALAB_BUILD", "."), "capture-cli")
+CLI = os.path.join(os.environ.get("CCALAB_BUILD", "."), "ccalab")
 NAMES = ["not_ect", "ect1", "ect0", "ce"]
 
 

@@ -1,7 +1,7 @@
 # Shared by the lab tests: sourced, after `name` is set. Everything has that name in it, so that
 # nothing of anybody else's is looked at or touched.
 set -u
-testbed="$CCALAB_BUILD/testbed-cli testbed"
+testbed="$CCALAB_BUILD/ccalab testbed"
 
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*"; exit 1; }

@@ -1,0 +1,349 @@
+#include "remote/iperf3.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/log.h"
+
+/* Documents looked at in one text: iperf3 prints one, or two when it fails badly. */
+#define DOCUMENTS_MAX 8
+
+static const struct {
+    const char *part, *hint;
+} hints[] = {
+    {"server is busy", "another client uses this server, or an earlier test has not been reaped: "
+                       "start a server of your own on a free port (-p)"},
+    {"Connection refused", "no iperf3 server listens there: start `iperf3 -s` on the server first, "
+                           "and check the port (-p) and the address"},
+    {"unable to connect", "check that the server is up and the address is reachable from the "
+                          "client: `ping`, `ip route get ADDRESS`, and the firewall on the port"},
+    {"TCP_CONGESTION", "the algorithm must be registered where iperf3 runs, on client and server: "
+                       "see `sysctl net.ipv4.tcp_available_congestion_control`; without root only "
+                       "those in tcp_allowed_congestion_control can be chosen"},
+    {"client has terminated",
+     "the client was stopped before its time: give the job a longer limit"},
+    {"control socket has closed", "the server went away during the test: was it stopped, or does "
+                                  "it run on a host that was lost?"},
+    {"server has terminated", "the server was stopped during the test"},
+    {"Address already in use", "another server holds the port, perhaps one that was started for a "
+                               "test that never came: end it by its pid, or take another port"},
+};
+
+static enum status run_failed(struct error *err, const char *message)
+{
+    static const char prefix[] = "error - "; /* in lines for people, and of old versions */
+    char text[sizeof(err->message) / 2];
+    if (strncmp(message, prefix, sizeof(prefix) - 1) == 0) {
+        message += sizeof(prefix) - 1;
+    }
+    log_escape(message, text, sizeof(text));
+    enum status st = error_set(err, STATUS_HOST, "iperf3", "%s", text);
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        if (strstr(message, hints[i].part)) {
+            error_hint(err, "%s", hints[i].hint);
+            break;
+        }
+    }
+    return st;
+}
+
+/* --- finding the document --------------------------------------------------------------------- */
+
+struct documents {
+    cJSON *last;     /* the last one that parses */
+    bool is_cut;     /* the last one breaks off, or is damaged */
+    size_t cut_at;   /* where */
+    char error[256]; /* the first error member, or line of text */
+};
+
+static void documents_note_error(struct documents *d, const char *text, size_t len)
+{
+    if (d->error[0] == '\0' && len > 0) {
+        len = len < sizeof(d->error) ? len : sizeof(d->error) - 1;
+        memcpy(d->error, text, len);
+        d->error[len] = '\0';
+    }
+}
+
+/* A line like "iperf3: error - unable to connect to server: Connection refused". */
+static void documents_read_line(struct documents *d, const char *line, size_t len)
+{
+    static const char mark[] = "iperf3: ";
+    if (len > sizeof(mark) - 1 && memcmp(line, mark, sizeof(mark) - 1) == 0) {
+        documents_note_error(d, line + sizeof(mark) - 1, len - (sizeof(mark) - 1));
+    }
+}
+
+/* A document begins with '{' at the start of a line. iperf3 indents everything inside, so that the
+ * inner objects of a document that is cut off are not taken for one. */
+static void documents_find(struct documents *d, const char *text, size_t len)
+{
+    const char *end = text + len;
+    int found = 0;
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *next = newline ? newline + 1 : end;
+        if (*text == '{' && found < DOCUMENTS_MAX) {
+            const char *stop = NULL;
+            cJSON *root = cJSON_ParseWithLengthOpts(text, (size_t)(end - text), &stop, false);
+            found++;
+            d->is_cut = !root;
+            d->cut_at = len - (size_t)(end - (stop ? stop : text));
+            if (root) {
+                const char *error = json_str(root, "error", NULL);
+                documents_note_error(d, error ? error : "", error ? strlen(error) : 0);
+                cJSON_Delete(d->last);
+                d->last = root;
+                next = stop;
+            }
+        } else {
+            documents_read_line(d, text, (size_t)((newline ? newline : end) - text));
+        }
+        text = next;
+    }
+}
+
+/* --- reading it ------------------------------------------------------------------------------- */
+
+/* A number of an iperf3 document: finite and not negative, else it was not measured. */
+static double number(const cJSON *obj, const char *key)
+{
+    double v = json_num(obj, key, NAN);
+    return v >= 0 && v < 1e300 ? v : (double)NAN;
+}
+
+/* iperf3 writes 0 for what it could not know: the cwnd and RTT of a sender elsewhere. */
+static double positive(const cJSON *obj, const char *key)
+{
+    double v = number(obj, key);
+    return v > 0 ? v : (double)NAN;
+}
+
+static void copy_name(char *out, size_t size, const char *name)
+{
+    log_escape(name, out, size);
+}
+
+struct sockets {
+    double id[IPERF3_STREAMS_MAX];
+    int n;
+};
+
+/* Index of a stream by its socket number, in order of appearance; -1 when there are too many. */
+static int stream_index(struct sockets *s, double socket)
+{
+    for (int i = 0; i < s->n; i++) {
+        if (s->id[i] == socket) {
+            return i;
+        }
+    }
+    if (s->n == IPERF3_STREAMS_MAX) {
+        return -1;
+    }
+    s->id[s->n] = socket;
+    return s->n++;
+}
+
+static enum status read_rows(const cJSON *intervals, struct sockets *sockets,
+                             struct iperf3_result *r, struct error *err)
+{
+    size_t n = 0;
+    const cJSON *interval, *item;
+    cJSON_ArrayForEach(interval, intervals)
+    {
+        n += (size_t)cJSON_GetArraySize(json_get(interval, "streams"));
+    }
+    if (n > IPERF3_ROWS_MAX) {
+        return error_set(err, STATUS_NOMEM, "iperf3", "%zu rows are more than the limit of %u", n,
+                         IPERF3_ROWS_MAX);
+    }
+    r->rows = calloc(n ? n : 1, sizeof(*r->rows));
+    if (!r->rows) {
+        return error_set(err, STATUS_NOMEM, "iperf3", "no memory for %zu rows", n);
+    }
+    cJSON_ArrayForEach(interval, intervals)
+    {
+        cJSON_ArrayForEach(item, json_get(interval, "streams"))
+        {
+            int stream = stream_index(sockets, json_num(item, "socket", -1));
+            if (stream < 0) {
+                return error_set(err, STATUS_INPUT, "iperf3", "more than %d streams",
+                                 IPERF3_STREAMS_MAX);
+            }
+            r->rows[r->nrows++] = (struct iperf3_row){
+                .stream = stream,
+                .start_s = number(item, "start"),
+                .end_s = number(item, "end"),
+                .bits_per_second = number(item, "bits_per_second"),
+                .retransmits = number(item, "retransmits"),
+                .snd_cwnd_bytes = positive(item, "snd_cwnd"),
+                .rtt_us = positive(item, "rtt"),
+                .rttvar_us = number(item, "rttvar"),
+                .is_sender = json_bool(item, "sender", !r->is_reverse),
+                .is_omitted = json_bool(item, "omitted", false),
+            };
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Mean RTT and largest cwnd over the streams whose sender iperf3 could ask. */
+static void read_senders(const cJSON *end, struct iperf3_result *r)
+{
+    double rtt_sum = 0, cwnd = 0;
+    int nrtt = 0;
+    const cJSON *stream;
+    cJSON_ArrayForEach(stream, json_get(end, "streams"))
+    {
+        const cJSON *sender = json_get(stream, "sender");
+        double rtt = positive(sender, "mean_rtt");
+        if (!isnan(rtt)) {
+            rtt_sum += rtt;
+            nrtt++;
+        }
+        cwnd = fmax(cwnd, positive(sender, "max_snd_cwnd")); /* fmax() ignores NaN */
+    }
+    r->mean_rtt_us = nrtt > 0 ? rtt_sum / nrtt : (double)NAN;
+    r->max_cwnd_bytes = cwnd > 0 ? cwnd : (double)NAN;
+}
+
+static enum status read_document(const cJSON *root, struct iperf3_result *r, struct error *err)
+{
+    const cJSON *start = json_get(root, "start"), *end = json_get(root, "end");
+    const cJSON *intervals = json_get(root, "intervals");
+    const cJSON *test = json_get(start, "test_start");
+    if (!cJSON_IsObject(start) || !cJSON_IsArray(intervals) || !cJSON_IsObject(end)) {
+        return error_set(err, STATUS_INPUT, "iperf3",
+                         "the document is not iperf3's: no start, intervals or end");
+    }
+    if (!test || !json_get(end, "sum_sent") || !json_get(end, "sum_received")) {
+        return error_set(err, STATUS_HOST, "iperf3",
+                         "the test did not come to its end: iperf3 reported no totals");
+    }
+    copy_name(r->protocol, sizeof(r->protocol), json_str(test, "protocol", ""));
+    copy_name(r->sender_cc, sizeof(r->sender_cc), json_str(end, "sender_tcp_congestion", ""));
+    copy_name(r->receiver_cc, sizeof(r->receiver_cc), json_str(end, "receiver_tcp_congestion", ""));
+    r->is_reverse = json_num(test, "reverse", 0) != 0;
+    r->start_time_s = number(json_get(start, "timestamp"), "timesecs");
+    r->duration_s = number(test, "duration");
+    r->sent_bps = number(json_get(end, "sum_sent"), "bits_per_second");
+    r->received_bps = number(json_get(end, "sum_received"), "bits_per_second");
+    r->retransmits = number(json_get(end, "sum_sent"), "retransmits");
+    read_senders(end, r);
+
+    struct sockets sockets = {0};
+    const cJSON *item;
+    cJSON_ArrayForEach(item, json_get(start, "connected"))
+    {
+        (void)stream_index(&sockets, json_num(item, "socket", -1));
+    }
+    enum status st = read_rows(intervals, &sockets, r, err);
+    if (st != STATUS_OK) {
+        return st;
+    }
+    r->streams = sockets.n;
+    r->interval_s = r->nrows > 0 ? r->rows[0].end_s - r->rows[0].start_s : (double)NAN;
+    return STATUS_OK;
+}
+
+enum status iperf3_parse(const char *text, size_t len, struct iperf3_result *out, struct error *err)
+{
+    *out = (struct iperf3_result){
+        .start_time_s = NAN,
+        .duration_s = NAN,
+        .interval_s = NAN,
+        .sent_bps = NAN,
+        .received_bps = NAN,
+        .retransmits = NAN,
+        .mean_rtt_us = NAN,
+        .max_cwnd_bytes = NAN,
+    };
+    if (len > IPERF3_TEXT_MAX) {
+        return error_set(err, STATUS_NOMEM, "iperf3", "%zu bytes of output are more than %u", len,
+                         IPERF3_TEXT_MAX);
+    }
+    struct documents d = {0};
+    enum status st;
+    documents_find(&d, text, len);
+    if (d.error[0] != '\0') {
+        st = run_failed(err, d.error);
+    } else if (d.is_cut) {
+        st = error_set(err, STATUS_HOST, "iperf3",
+                       "the output breaks off, or is damaged, at byte %zu of %zu", d.cut_at, len);
+        error_hint(err, "iperf3 writes its document when the test ends: it was probably killed "
+                        "before that");
+    } else if (!d.last) {
+        st = error_set(err, STATUS_HOST, "iperf3", "it printed no result");
+        error_hint(err, "was it run with --json, and did it live to the end of the test?");
+    } else {
+        st = read_document(d.last, out, err);
+    }
+    cJSON_Delete(d.last);
+    return st;
+}
+
+void iperf3_done(struct iperf3_result *r)
+{
+    free(r->rows);
+    r->rows = NULL;
+    r->nrows = 0;
+}
+
+/* --- summary ---------------------------------------------------------------------------------- */
+
+static bool add_number(cJSON *obj, const char *key, double v)
+{
+    return isnan(v) ? cJSON_AddNullToObject(obj, key) != NULL
+                    : cJSON_AddNumberToObject(obj, key, v) != NULL;
+}
+
+static bool add_name(cJSON *obj, const char *key, const char *name)
+{
+    return name[0] ? cJSON_AddStringToObject(obj, key, name) != NULL
+                   : cJSON_AddNullToObject(obj, key) != NULL;
+}
+
+static bool add_row(cJSON *rows, const struct iperf3_row *row)
+{
+    cJSON *o = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(rows, o)) {
+        cJSON_Delete(o);
+        return false;
+    }
+    return add_number(o, "stream", row->stream) && add_number(o, "start_s", row->start_s) &&
+           add_number(o, "end_s", row->end_s) &&
+           add_number(o, "bits_per_second", row->bits_per_second) &&
+           add_number(o, "retransmits", row->retransmits) &&
+           add_number(o, "snd_cwnd_bytes", row->snd_cwnd_bytes) &&
+           add_number(o, "rtt_us", row->rtt_us) && add_number(o, "rttvar_us", row->rttvar_us) &&
+           cJSON_AddBoolToObject(o, "is_sender", row->is_sender) &&
+           cJSON_AddBoolToObject(o, "is_omitted", row->is_omitted);
+}
+
+cJSON *iperf3_summary(const struct iperf3_result *r)
+{
+    cJSON *o = cJSON_CreateObject();
+    bool is_ok = o && add_name(o, "protocol", r->protocol) && add_name(o, "cc", r->sender_cc) &&
+                 add_name(o, "receiver_cc", r->receiver_cc) &&
+                 cJSON_AddBoolToObject(o, "is_reverse", r->is_reverse) &&
+                 add_number(o, "start_time_s", r->start_time_s) &&
+                 add_number(o, "duration_s", r->duration_s) &&
+                 add_number(o, "interval_s", r->interval_s) &&
+                 add_number(o, "streams", r->streams) && add_number(o, "sent_bps", r->sent_bps) &&
+                 add_number(o, "received_bps", r->received_bps) &&
+                 add_number(o, "retransmits", r->retransmits) &&
+                 add_number(o, "mean_rtt_us", r->mean_rtt_us) &&
+                 add_number(o, "max_cwnd_bytes", r->max_cwnd_bytes);
+    cJSON *rows = is_ok ? cJSON_AddArrayToObject(o, "rows") : NULL;
+    is_ok = rows != NULL;
+    for (size_t i = 0; is_ok && i < r->nrows; i++) {
+        is_ok = add_row(rows, &r->rows[i]);
+    }
+    if (!is_ok) {
+        cJSON_Delete(o);
+        return NULL;
+    }
+    return o;
+}

@@ -1,0 +1,24 @@
+#!/bin/sh
+# kill -9 of the console in mid-run, then `ccalab testbed down`: nothing of ours is left.
+. ./lab.sh
+"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" 30 >"$tmp/out" 2>"$tmp/err" </dev/null &
+pid=$!
+wait_for 15 grep -q 'of traffic' "$tmp/out" || fail "the run did not start"
+sleep 2
+[ -n "$(leftovers)" ] || fail "the test sees nothing of a lab that runs"
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+"$ccalab" testbed down || fail "down: exit status $?"
+nothing_left "after kill -9 and down"
+grep -q '"status":.*"running"' "$CCALAB_RUNS"/*-quickstart/run.json || fail "run.json is lost"
+
+# And without `down`: the lab notices that its owner is gone.
+"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" 30 >"$tmp/out" 2>"$tmp/err" </dev/null &
+pid=$!
+wait_for 15 grep -q 'of traffic' "$tmp/out" || fail "the second run did not start"
+sleep 1
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+none() { [ -z "$(leftovers)" ]; }
+wait_for 5 none || nothing_left "5 s after kill -9"
+echo "nothing left"
