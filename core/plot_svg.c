@@ -16,7 +16,7 @@ static const char *const dashes[] = {NULL, "7 3", "2 3", "9 3 2 3", "14 4", "5 2
 
 #define LEGEND_MAX   8
 #define LEGEND_ROW   18
-#define STAT_WIDTH   84
+#define STAT_WIDTH   92
 #define MARGIN       12
 #define LABEL_CHAR   6.4 /* mean width of a letter at 12 px */
 #define COLOR_TEXT   "#1f2937"
