@@ -113,7 +113,7 @@ end
 
 -- Pools and the policy ------------------------------------------------------------------------------
 
-local EPOCHS = 8
+local EPOCHS = 15
 local pool, pool_err = lab.pool{recipe = "tutorial", files = {raw.x, raw.y},
                                 out = assert(run:path("pool/pool.safetensors"))}
 if not pool then
@@ -124,7 +124,7 @@ print(("experience pool: %d rows in %d episodes (recipe %s)"):format(pool.rows, 
 local model_dir = assert(run:path("model"))
 local adapted, tested, policy_err
 adapted, policy_err = lab.adapt{pool = pool.path, dir = model_dir, num_epochs = EPOCHS,
-                                lr = 1e-3, grad_accum_steps = 1, seed = 100003}
+                                lr = 1e-3, grad_accum_steps = 4, seed = 100003}
 if adapted then
     tested, policy_err = lab.test{pool = pool.path, dir = model_dir}
 end

@@ -1,0 +1,365 @@
+#include "model/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/json.h"
+
+#define ADAPTER_MODEL  "adapter_model.safetensors"
+#define ADAPTER_CONFIG "adapter_config.json"
+#define MODULES        "modules_except_plm.safetensors"
+#define NETLLM         "netllm.json"
+
+static const char *const files[] = {ADAPTER_MODEL, ADAPTER_CONFIG, MODULES, NETLLM};
+#define FILES (sizeof files / sizeof *files)
+
+#define FORMAT         "ccalab-policy"
+#define FORMAT_VERSION 1
+
+/* --- netllm.json ------------------------------------------------------------------------------ */
+
+static cJSON *numbers(const double *v, int n)
+{
+    return cJSON_CreateDoubleArray(v, n);
+}
+
+static cJSON *to_json(const struct checkpoint *c)
+{
+    const struct policy_config *p = &c->policy;
+    cJSON *root = cJSON_CreateObject(), *o;
+    cJSON_AddStringToObject(root, "format", FORMAT);
+    cJSON_AddNumberToObject(root, "format_version", FORMAT_VERSION);
+
+    o = cJSON_AddObjectToObject(root, "policy");
+    cJSON_AddItemToObject(o, "backbone", backbone_config_to_json(&p->backbone));
+    /* 64 bits: as text, a JSON number keeps 53. */
+    char seed[32];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)p->backbone_seed);
+    cJSON_AddStringToObject(o, "backbone_seed", seed);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)p->seed);
+    cJSON_AddStringToObject(o, "seed", seed);
+    cJSON_AddNumberToObject(o, "state_dim", p->state_dim);
+    cJSON_AddNumberToObject(o, "timestep_rows", p->timestep_rows);
+    cJSON_AddStringToObject(o, "timestep", "position in the window");
+    cJSON_AddNumberToObject(o, "rank", p->rank);
+    cJSON_AddNumberToObject(o, "lora_alpha", p->lora_alpha);
+    cJSON_AddNumberToObject(o, "lora_dropout", p->lora_dropout);
+    cJSON_AddNumberToObject(o, "which_layer", p->which_layer);
+
+    o = cJSON_AddObjectToObject(root, "data");
+    cJSON_AddStringToObject(o, "pool", c->pool);
+    cJSON_AddNumberToObject(o, "pool_rows", (double)c->pool_rows);
+    cJSON_AddStringToObject(o, "recipe", c->recipe);
+    cJSON_AddStringToObject(o, "split", "chronological per episode, 70/15/15 %");
+    cJSON_AddNumberToObject(o, "w", c->data.steps);
+    cJSON_AddNumberToObject(o, "sample_step", c->data.sample_step);
+    cJSON_AddNumberToObject(o, "gamma", c->data.gamma);
+    cJSON_AddNumberToObject(o, "scale", c->data.scale);
+
+    o = cJSON_AddObjectToObject(root, "norm");
+    cJSON_AddItemToObject(o, "state_mean", numbers(c->norm.state_mean, POOL_FEATURES));
+    cJSON_AddItemToObject(o, "state_std", numbers(c->norm.state_std, POOL_FEATURES));
+    cJSON_AddNumberToObject(o, "action_min", c->norm.action_min);
+    cJSON_AddNumberToObject(o, "action_max", c->norm.action_max);
+    cJSON_AddNumberToObject(o, "action_mean", c->norm.action_mean);
+    cJSON_AddNumberToObject(o, "reward_min", c->norm.reward_min);
+    cJSON_AddNumberToObject(o, "reward_max", c->norm.reward_max);
+    cJSON_AddNumberToObject(o, "max_return", c->norm.max_return);
+
+    o = cJSON_AddObjectToObject(root, "training");
+    cJSON_AddNumberToObject(o, "epochs", c->epochs);
+    cJSON_AddNumberToObject(o, "best_epoch", c->best_epoch);
+    cJSON_AddNumberToObject(o, "train_loss", c->train_loss);
+    cJSON_AddNumberToObject(o, "valid_loss", c->valid_loss);
+    return root;
+}
+
+/* Reading: the first fault is kept, so that the fields can be listed plainly. */
+struct reader {
+    const char *path;
+    const cJSON *obj;
+    struct error *err;
+    enum status status;
+};
+
+static void fault(struct reader *r, const char *field, const char *why)
+{
+    if (!r->status)
+        r->status =
+            error_set(r->err, STATUS_INPUT, "checkpoint", "%s: '%s' %s", r->path, field, why);
+}
+
+static double read_num(struct reader *r, const char *field, double min, double max)
+{
+    const cJSON *v = json_get(r->obj, field);
+    if (cJSON_IsNumber(v) && v->valuedouble >= min && v->valuedouble <= max)
+        return v->valuedouble;
+    fault(r, field, v ? "is out of range" : "is missing");
+    return min;
+}
+
+static int read_int(struct reader *r, const char *field, int min, int max)
+{
+    return (int)read_num(r, field, min, max);
+}
+
+static uint64_t read_seed(struct reader *r, const char *field)
+{
+    const char *text = json_str(r->obj, field, "");
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (!*text || *end || errno)
+        fault(r, field, "is no seed");
+    return v;
+}
+
+static void read_array(struct reader *r, const char *field, double *out, int n)
+{
+    const cJSON *a = json_get(r->obj, field), *v;
+    int i = 0;
+    cJSON_ArrayForEach(v, a)
+    {
+        if (i < n && cJSON_IsNumber(v) && isfinite(v->valuedouble))
+            out[i++] = v->valuedouble;
+        else
+            i = n + 1;
+    }
+    if (!cJSON_IsArray(a) || i != n)
+        fault(r, field, "is no array of three numbers");
+}
+
+static enum status from_json(const cJSON *root, const char *path, struct checkpoint *c,
+                             struct error *err)
+{
+    static const double HUGE = 1e300;
+    struct reader r = {.path = path, .obj = root, .err = err};
+    *c = (struct checkpoint){0};
+    if (strcmp(json_str(root, "format", ""), FORMAT) != 0 ||
+        json_num(root, "format_version", 0) != FORMAT_VERSION)
+        return error_set(err, STATUS_INPUT, "checkpoint", "%s is no policy of version %d", path,
+                         FORMAT_VERSION);
+
+    r.obj = json_get(root, "policy");
+    enum status st =
+        backbone_config_from_json(json_get(r.obj, "backbone"), path, &c->policy.backbone, err);
+    if (st)
+        return st;
+    c->policy.backbone_seed = read_seed(&r, "backbone_seed");
+    c->policy.seed = read_seed(&r, "seed");
+    c->policy.state_dim = read_int(&r, "state_dim", 1, 65536);
+    c->policy.timestep_rows = read_int(&r, "timestep_rows", 1, 1 << 24);
+    c->policy.rank = read_int(&r, "rank", 0, 1 << 20);
+    c->policy.lora_alpha = read_num(&r, "lora_alpha", 1e-6, 1e6);
+    c->policy.lora_dropout = read_num(&r, "lora_dropout", 0, 0.999);
+    c->policy.which_layer = read_int(&r, "which_layer", -(1 << 20), 1 << 20);
+
+    r.obj = json_get(root, "data");
+    snprintf(c->pool, sizeof c->pool, "%s", json_str(r.obj, "pool", ""));
+    snprintf(c->recipe, sizeof c->recipe, "%s", json_str(r.obj, "recipe", ""));
+    c->pool_rows = (uint64_t)read_num(&r, "pool_rows", 0, POOL_ROWS_MAX);
+    c->data.steps = read_int(&r, "w", 1, c->policy.timestep_rows);
+    c->data.sample_step = read_int(&r, "sample_step", 0, 1 << 24);
+    c->data.gamma = read_num(&r, "gamma", 0, 1);
+    c->data.scale = read_num(&r, "scale", 1e-12, HUGE);
+
+    r.obj = json_get(root, "norm");
+    read_array(&r, "state_mean", c->norm.state_mean, POOL_FEATURES);
+    read_array(&r, "state_std", c->norm.state_std, POOL_FEATURES);
+    for (int i = 0; i < POOL_FEATURES; i++)
+        if (!(c->norm.state_std[i] > 0))
+            fault(&r, "state_std", "is not positive");
+    c->norm.action_min = read_num(&r, "action_min", -HUGE, HUGE);
+    c->norm.action_max = read_num(&r, "action_max", -HUGE, HUGE);
+    c->norm.action_mean = read_num(&r, "action_mean", -HUGE, HUGE);
+    c->norm.reward_min = read_num(&r, "reward_min", -HUGE, HUGE);
+    c->norm.reward_max = read_num(&r, "reward_max", -HUGE, HUGE);
+    c->norm.max_return = read_num(&r, "max_return", 0, HUGE);
+
+    r.obj = json_get(root, "training");
+    c->epochs = read_int(&r, "epochs", 1, 1 << 30);
+    c->best_epoch = read_int(&r, "best_epoch", 1, 1 << 30);
+    c->train_loss = read_num(&r, "train_loss", 0, HUGE);
+    c->valid_loss = read_num(&r, "valid_loss", 0, HUGE);
+    return r.status;
+}
+
+/* The LoraConfig of PEFT 0.6.2. */
+static cJSON *adapter_config(const struct policy_config *p)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddObjectToObject(o, "alpha_pattern");
+    cJSON_AddNullToObject(o, "auto_mapping");
+    cJSON_AddNullToObject(o, "base_model_name_or_path");
+    cJSON_AddStringToObject(o, "bias", "none");
+    cJSON_AddBoolToObject(o, "fan_in_fan_out", false);
+    cJSON_AddBoolToObject(o, "inference_mode", true);
+    cJSON_AddBoolToObject(o, "init_lora_weights", true);
+    cJSON_AddNullToObject(o, "layers_pattern");
+    cJSON_AddNullToObject(o, "layers_to_transform");
+    cJSON_AddNumberToObject(o, "lora_alpha", p->lora_alpha);
+    cJSON_AddNumberToObject(o, "lora_dropout", p->lora_dropout);
+    cJSON_AddNullToObject(o, "modules_to_save");
+    cJSON_AddStringToObject(o, "peft_type", "LORA");
+    cJSON_AddNumberToObject(o, "r", p->rank);
+    cJSON_AddObjectToObject(o, "rank_pattern");
+    cJSON_AddNullToObject(o, "revision");
+    cJSON *targets = cJSON_AddArrayToObject(o, "target_modules");
+    cJSON_AddItemToArray(targets, cJSON_CreateString("q_proj"));
+    cJSON_AddItemToArray(targets, cJSON_CreateString("v_proj"));
+    cJSON_AddStringToObject(o, "task_type", "FEATURE_EXTRACTION");
+    return o;
+}
+
+/* --- directory -------------------------------------------------------------------------------- */
+
+static enum status file_in(char *out, const char *dir, const char *name, struct error *err)
+{
+    if (path_join(out, CCALAB_PATH_MAX, dir, name))
+        return STATUS_OK;
+    return error_set(err, STATUS_IO, "checkpoint", "path too long: %s/%s", dir, name);
+}
+
+enum status checkpoint_check_target(const char *dir, struct error *err)
+{
+    enum status st = STATUS_OK;
+    DIR *d = opendir(dir);
+    if (!d && errno == ENOENT)
+        return STATUS_OK;
+    if (!d)
+        return error_sys(err, STATUS_USAGE, errno, "checkpoint", "%s cannot become a checkpoint",
+                         dir);
+    for (struct dirent *e; !st && (e = readdir(d));) {
+        bool is_ours = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        for (size_t i = 0; i < FILES; i++)
+            is_ours = is_ours || strcmp(e->d_name, files[i]) == 0;
+        if (!is_ours) {
+            error_set(err, STATUS_USAGE, "checkpoint",
+                      "%s holds '%.100s', which is no part of a "
+                      "checkpoint",
+                      dir, e->d_name);
+            error_hint(err, "name a directory that is absent or empty");
+            st = STATUS_USAGE;
+        }
+    }
+    closedir(d);
+    return st;
+}
+
+static void remove_files(const char *dir)
+{
+    char path[CCALAB_PATH_MAX];
+    for (size_t i = 0; i < FILES; i++)
+        if (path_join(path, sizeof path, dir, files[i]))
+            unlink(path);
+    rmdir(dir);
+}
+
+/* The part before the last '/', made if missing. */
+static enum status make_parent(const char *dir, struct error *err)
+{
+    char parent[CCALAB_PATH_MAX];
+    snprintf(parent, sizeof parent, "%s", dir);
+    char *slash = strrchr(parent, '/');
+    if (!slash || slash == parent)
+        return STATUS_OK;
+    *slash = '\0';
+    return path_mkdirs(parent, err);
+}
+
+static enum status put_in_place(const char *tmp, const char *dir, struct error *err)
+{
+    if (renameat2(AT_FDCWD, tmp, AT_FDCWD, dir, RENAME_NOREPLACE) == 0)
+        return STATUS_OK;
+    /* There is one already, or the file system knows no flags: then what is in the way goes. */
+    if (errno == EEXIST && renameat2(AT_FDCWD, tmp, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
+        remove_files(tmp);
+        return STATUS_OK;
+    }
+    remove_files(dir);
+    if (rename(tmp, dir) == 0)
+        return STATUS_OK;
+    return error_sys(err, STATUS_IO, errno, "checkpoint", "cannot rename %s to %s", tmp, dir);
+}
+
+enum status checkpoint_save(const char *dir, const struct checkpoint *c, const struct policy *p,
+                            struct error *err)
+{
+    enum status st;
+    char target[CCALAB_PATH_MAX], tmp[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX];
+    cJSON *obj = NULL;
+    bool has_tmp = false;
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    if ((size_t)snprintf(target, sizeof target, "%.*s", (int)len, dir) >= sizeof target ||
+        (size_t)snprintf(tmp, sizeof tmp, "%.*s.XXXXXX", (int)len, dir) >= sizeof tmp)
+        return error_set(err, STATUS_IO, "checkpoint", "path too long: %s", dir);
+    if ((st = checkpoint_check_target(target, err)) || (st = make_parent(target, err)))
+        goto out;
+    if (!mkdtemp(tmp)) {
+        st = error_sys(err, STATUS_IO, errno, "checkpoint", "cannot write beside %s", target);
+        goto out;
+    }
+    has_tmp = true;
+    chmod(tmp, 0755);
+
+    if ((st = file_in(path, tmp, ADAPTER_MODEL, err)) ||
+        (st = policy_save(p, POLICY_LORA, path, err)) || (st = file_in(path, tmp, MODULES, err)) ||
+        (st = policy_save(p, POLICY_MODULES, path, err)) ||
+        (st = file_in(path, tmp, ADAPTER_CONFIG, err)))
+        goto out;
+    obj = adapter_config(&c->policy);
+    if ((st = json_write_file(path, obj, err)) || (st = file_in(path, tmp, NETLLM, err)))
+        goto out;
+    cJSON_Delete(obj);
+    obj = to_json(c);
+    if ((st = json_write_file(path, obj, err)))
+        goto out;
+    st = put_in_place(tmp, target, err);
+out:
+    if (st && has_tmp)
+        remove_files(tmp);
+    cJSON_Delete(obj);
+    return st;
+}
+
+enum status checkpoint_read(const char *dir, struct checkpoint *out, struct error *err)
+{
+    char path[CCALAB_PATH_MAX];
+    struct error local;
+    err = err ? err : &local;
+    enum status st = file_in(path, dir, NETLLM, err);
+    if (st)
+        return st;
+    cJSON *root = json_read_file(path, 1u << 20, err);
+    if (!root)
+        return err->status;
+    st = from_json(root, path, out, err);
+    cJSON_Delete(root);
+    return st;
+}
+
+enum status checkpoint_load(const char *dir, struct checkpoint *c, struct policy **out,
+                            struct error *err)
+{
+    char path[CCALAB_PATH_MAX];
+    struct policy *p = NULL;
+    *out = NULL;
+    enum status st = checkpoint_read(dir, c, err);
+    if (st || (st = policy_new(&c->policy, &p, err)))
+        return st;
+    if ((st = file_in(path, dir, ADAPTER_MODEL, err)) ||
+        (st = policy_load(p, POLICY_LORA, path, err)) || (st = file_in(path, dir, MODULES, err)) ||
+        (st = policy_load(p, POLICY_MODULES, path, err)))
+        policy_free(p);
+    else
+        *out = p;
+    return st;
+}

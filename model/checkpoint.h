@@ -1,0 +1,45 @@
+/* A checkpoint: a directory with everything that makes a trained policy, written as a whole.
+ *
+ *   adapter_model.safetensors, adapter_config.json    LoRA, as Python's PEFT reads it
+ *   modules_except_plm.safetensors                    encoder, embeddings, head
+ *   netllm.json                                       what else it takes (docs/netllm.md)
+ *
+ * The frozen backbone has random weights that its seed gives again: they are not stored. */
+#ifndef CCALAB_MODEL_CHECKPOINT_H
+#define CCALAB_MODEL_CHECKPOINT_H
+
+#include <stdint.h>
+
+#include "core/paths.h"
+#include "model/dataset.h"
+#include "model/netllm.h"
+
+struct checkpoint {
+    struct policy_config policy;
+    struct dataset_opts data;
+    struct dataset_norm norm;
+    char pool[CCALAB_PATH_MAX]; /* path of the training pool, as it was given */
+    char recipe[32];
+    uint64_t pool_rows;
+    int best_epoch;                /* epoch these weights are of, from 1 */
+    int epochs;                    /* asked for */
+    double train_loss, valid_loss; /* of that epoch, in the action's unit squared */
+};
+
+/* May `dir` be replaced by a checkpoint: absent, empty, or one already (nothing but its files)?
+ * Errors: STATUS_USAGE naming what stands in the way. */
+CCALAB_MUST_USE enum status checkpoint_check_target(const char *dir, struct error *err);
+/* Write to a temporary directory beside `dir`, then exchange the two: whoever looks sees the old
+ * checkpoint or the new one. Missing parent directories are made.
+ * Errors: STATUS_IO, STATUS_NOMEM, STATUS_USAGE. */
+CCALAB_MUST_USE enum status checkpoint_save(const char *dir, const struct checkpoint *c,
+                                            const struct policy *p, struct error *err);
+/* Read netllm.json. Errors: STATUS_IO; STATUS_INPUT naming the field. */
+CCALAB_MUST_USE enum status checkpoint_read(const char *dir, struct checkpoint *out,
+                                            struct error *err);
+/* Read it all and build the policy. *out is for policy_free().
+ * Errors: those of checkpoint_read(), policy_new() and policy_load(). */
+CCALAB_MUST_USE enum status checkpoint_load(const char *dir, struct checkpoint *c,
+                                            struct policy **out, struct error *err);
+
+#endif

@@ -1,0 +1,32 @@
+/* The subcommands of netllm, and what they share. */
+#ifndef CCALAB_MODEL_CMD_H
+#define CCALAB_MODEL_CMD_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "core/error.h"
+
+/* Each takes its own argv (argv[0] is the subcommand) and the signal flag; events and results go
+ * to stdout, the caller reports the error. */
+enum status cmd_pool(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
+enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
+enum status cmd_test(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
+enum status cmd_info(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
+/* Name and engine, a few lines; for --version and `info` without arguments. */
+void cmd_print_engine(FILE *f);
+
+#define CMD_TORCH_HINT                                                                             \
+    "install libtorch-dev and libopenblas0-openmp, then configure and build again"
+/* STATUS_UNAVAILABLE for a command that needs libtorch in a build without it. */
+enum status cmd_no_torch(const char *command, struct error *err);
+/* STATUS_USAGE for an argument getopt_long(3) did not take: `c` is its return value. */
+enum status cmd_bad_option(int c, char *argv[], struct error *err);
+/* Parse all of `text` as a number in [min, max]. Errors: STATUS_USAGE naming the option. */
+CCALAB_MUST_USE enum status cmd_parse_int(const char *option, const char *text, long long min,
+                                          long long max, long long *out, struct error *err);
+CCALAB_MUST_USE enum status cmd_parse_num(const char *option, const char *text, double min,
+                                          double max, double *out, struct error *err);
+
+#endif

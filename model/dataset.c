@@ -1,0 +1,301 @@
+#include "model/dataset.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOWS_WANTED 32
+
+const char *dataset_split_name(enum dataset_split split)
+{
+    static const char *const names[] = {"train", "valid", "test"};
+    return names[split];
+}
+
+void dataset_segment(const struct pool_episode *e, enum dataset_split split, size_t *begin,
+                     size_t *end)
+{
+    static const size_t percent[] = {0, 70, 85, 100};
+    size_t n = e->end - e->begin;
+    *begin = e->begin + n * percent[split] / 100;
+    *end = e->begin + n * percent[split + 1] / 100;
+}
+
+static bool fits_every_split(size_t rows, int steps)
+{
+    const struct pool_episode e = {.begin = 0, .end = rows};
+    for (int s = 0; s < DATASET_SPLITS; s++) {
+        size_t begin, end;
+        dataset_segment(&e, s, &begin, &end);
+        if (end - begin < (size_t)steps)
+            return false;
+    }
+    return true;
+}
+
+size_t dataset_rows_needed(int steps)
+{
+    /* From above: rounding makes some lengths fit that lie below ones that do not. */
+    size_t rows = (size_t)steps * 7 + 14;
+    while (rows > 0 && fits_every_split(rows - 1, steps))
+        rows--;
+    return rows;
+}
+
+double dataset_action_span(const struct dataset_norm *norm)
+{
+    double span = norm->action_max - norm->action_min;
+    return span > 0 ? span : 1;
+}
+
+static double normalised_reward(const struct dataset_norm *norm, double reward)
+{
+    double span = norm->reward_max - norm->reward_min;
+    double r = span > 0 ? (reward - norm->reward_min) / span : 0;
+    return fmin(fmax(r, 0), 1);
+}
+
+double dataset_reward(const struct dataset *d, double reward)
+{
+    return normalised_reward(&d->norm, reward) / d->opts.scale;
+}
+
+/* --- constants and rows ----------------------------------------------------------------------- */
+
+/* Everything but max_return, which needs the returns. */
+static void fit(const struct pool *p, struct dataset_norm *norm)
+{
+    *norm = (struct dataset_norm){.action_min = INFINITY,
+                                  .action_max = -INFINITY,
+                                  .reward_min = INFINITY,
+                                  .reward_max = -INFINITY};
+    double n = 0, squares[POOL_FEATURES] = {0};
+    for (size_t e = 0; e < p->episode_count; e++) {
+        size_t begin, end;
+        dataset_segment(&p->episodes[e], DATASET_TRAIN, &begin, &end);
+        for (size_t i = begin; i < end; i++) {
+            n++;
+            for (int k = 0; k < POOL_FEATURES; k++) {
+                /* Welford: squares of 1e9 bit/s would eat the digits of a plain sum. */
+                double delta = p->states[i][k] - norm->state_mean[k];
+                norm->state_mean[k] += delta / n;
+                squares[k] += delta * (p->states[i][k] - norm->state_mean[k]);
+            }
+            norm->action_mean += (p->actions[i] - norm->action_mean) / n;
+            norm->action_min = fmin(norm->action_min, p->actions[i]);
+            norm->action_max = fmax(norm->action_max, p->actions[i]);
+            norm->reward_min = fmin(norm->reward_min, p->rewards[i]);
+            norm->reward_max = fmax(norm->reward_max, p->rewards[i]);
+        }
+    }
+    for (int k = 0; k < POOL_FEATURES; k++) {
+        double std = sqrt(squares[k] / n);
+        norm->state_std[k] = std > 0 ? std : 1;
+    }
+}
+
+/* Returns-to-go of each segment, backwards. */
+static void fill_returns(struct dataset *d)
+{
+    const struct pool *p = d->pool;
+    for (size_t e = 0; e < p->episode_count; e++) {
+        for (int s = 0; s < DATASET_SPLITS; s++) {
+            size_t begin, end;
+            dataset_segment(&p->episodes[e], s, &begin, &end);
+            double sum = 0;
+            for (size_t i = end; i-- > begin;) {
+                sum = normalised_reward(&d->norm, p->rewards[i]) + d->opts.gamma * sum;
+                d->returns[i] = (float)(sum / d->opts.scale);
+            }
+        }
+    }
+}
+
+static double max_train_return(const struct dataset *d)
+{
+    double max = 0;
+    for (size_t e = 0; e < d->pool->episode_count; e++) {
+        size_t begin, end;
+        dataset_segment(&d->pool->episodes[e], DATASET_TRAIN, &begin, &end);
+        for (size_t i = begin; i < end; i++)
+            max = fmax(max, d->returns[i]);
+    }
+    return max;
+}
+
+static void fill_rows(struct dataset *d)
+{
+    const struct pool *p = d->pool;
+    double span = dataset_action_span(&d->norm);
+    for (size_t i = 0; i < p->rows; i++) {
+        for (int k = 0; k < POOL_FEATURES; k++)
+            d->features[i][k] =
+                (float)((p->states[i][k] - d->norm.state_mean[k]) / d->norm.state_std[k]);
+        d->actions[i] = (float)((p->actions[i] - d->norm.action_min) / span);
+    }
+}
+
+/* --- windows ---------------------------------------------------------------------------------- */
+
+static size_t count_windows(const struct dataset *d, enum dataset_split split, int sample_step)
+{
+    size_t steps = (size_t)d->opts.steps, count = 0;
+    for (size_t e = 0; e < d->pool->episode_count; e++) {
+        size_t begin, end;
+        dataset_segment(&d->pool->episodes[e], split, &begin, &end);
+        if (end - begin >= steps)
+            count += (end - begin - steps) / (size_t)sample_step + 1;
+    }
+    return count;
+}
+
+static enum status cut_windows(struct dataset *d, enum dataset_split split, struct error *err)
+{
+    struct dataset_windows *w = &d->windows[split];
+    size_t steps = (size_t)d->opts.steps;
+    w->sample_step = d->opts.sample_step ? d->opts.sample_step : d->opts.steps;
+    while (!d->opts.sample_step && w->sample_step > 1 &&
+           count_windows(d, split, w->sample_step) < WINDOWS_WANTED)
+        w->sample_step--;
+
+    size_t count = count_windows(d, split, w->sample_step);
+    if (!count) {
+        error_set(err, STATUS_INPUT, "dataset",
+                  "the pool is too short: no %s window of %zu rows in %zu rows and %zu episodes",
+                  dataset_split_name(split), steps, d->pool->rows, d->pool->episode_count);
+        return error_hint(err,
+                          "an episode needs %zu rows for w = %zu: make a longer run, or a "
+                          "smaller --w",
+                          dataset_rows_needed(d->opts.steps), steps);
+    }
+    w->at = calloc(count, sizeof *w->at);
+    if (!w->at)
+        return error_set(err, STATUS_NOMEM, "dataset", "no memory for %zu windows", count);
+    for (size_t e = 0; e < d->pool->episode_count; e++) {
+        size_t begin, end;
+        dataset_segment(&d->pool->episodes[e], split, &begin, &end);
+        for (size_t row = begin; row + steps <= end; row += (size_t)w->sample_step)
+            w->at[w->count++] = (struct dataset_window){.episode = e, .row = row};
+    }
+    return STATUS_OK;
+}
+
+enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts,
+                        const struct dataset_norm *norm, struct dataset **out, struct error *err)
+{
+    enum status st = STATUS_OK;
+    *out = NULL;
+    struct dataset *d = calloc(1, sizeof *d);
+    if (!d)
+        return error_set(err, STATUS_NOMEM, "dataset", "no memory");
+    d->pool = pool;
+    d->opts = *opts;
+    for (int s = 0; s < DATASET_SPLITS && !st; s++)
+        st = cut_windows(d, s, err);
+    if (st)
+        goto out;
+
+    d->features = calloc(pool->rows, sizeof *d->features);
+    d->actions = calloc(pool->rows, sizeof *d->actions);
+    d->returns = calloc(pool->rows, sizeof *d->returns);
+    if (!d->features || !d->actions || !d->returns) {
+        st = error_set(err, STATUS_NOMEM, "dataset", "no memory for %zu rows", pool->rows);
+        goto out;
+    }
+    if (norm)
+        d->norm = *norm;
+    else
+        fit(pool, &d->norm);
+    fill_rows(d);
+    fill_returns(d);
+    if (!norm)
+        d->norm.max_return = max_train_return(d);
+out:
+    if (st)
+        dataset_free(d);
+    else
+        *out = d;
+    return st;
+}
+
+void dataset_free(struct dataset *d)
+{
+    if (!d)
+        return;
+    for (int s = 0; s < DATASET_SPLITS; s++)
+        free(d->windows[s].at);
+    free(d->features);
+    free(d->actions);
+    free(d->returns);
+    free(d);
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+enum status dataset_batch_init(struct dataset_batch *b, size_t windows, size_t steps,
+                               struct error *err)
+{
+    *b = (struct dataset_batch){.windows = windows, .steps = steps};
+    size_t n = windows * steps;
+    b->states = calloc(n, POOL_FEATURES * sizeof *b->states);
+    b->actions = calloc(n, sizeof *b->actions);
+    b->returns = calloc(n, sizeof *b->returns);
+    b->timesteps = calloc(n, sizeof *b->timesteps);
+    if (b->states && b->actions && b->returns && b->timesteps)
+        return STATUS_OK;
+    dataset_batch_done(b);
+    return error_set(err, STATUS_NOMEM, "dataset", "no memory for a batch of %zu windows", windows);
+}
+
+void dataset_batch_done(struct dataset_batch *b)
+{
+    free(b->states);
+    free(b->actions);
+    free(b->returns);
+    free(b->timesteps);
+    *b = (struct dataset_batch){0};
+}
+
+void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
+                        size_t count, struct dataset_batch *b)
+{
+    size_t steps = b->steps;
+    b->windows = count;
+    for (size_t i = 0; i < count; i++) {
+        size_t row = d->windows[split].at[order[i]].row;
+        memcpy(b->states + i * steps * POOL_FEATURES, d->features[row],
+               steps * sizeof *d->features);
+        memcpy(b->actions + i * steps, d->actions + row, steps * sizeof *d->actions);
+        memcpy(b->returns + i * steps, d->returns + row, steps * sizeof *d->returns);
+        for (size_t k = 0; k < steps; k++)
+            b->timesteps[i * steps + k] = (int32_t)k;
+    }
+}
+
+/* --- baselines -------------------------------------------------------------------------------- */
+
+struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset_split split)
+{
+    const struct pool *p = d->pool;
+    const struct dataset_windows *w = &d->windows[split];
+    struct dataset_baselines sum = {0};
+    bool is_tutorial = strcmp(p->recipe, "tutorial") == 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct pool_episode *e = &p->episodes[w->at[i].episode];
+        for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
+            double label = p->actions[row];
+            double last = row > e->begin ? p->actions[row - 1] : d->norm.action_mean;
+            double copy =
+                pool_tutorial_action(p->states[row][POOL_CWND_BYTES], e->cwnd_min, e->cwnd_max);
+            sum.constant += (label - d->norm.action_mean) * (label - d->norm.action_mean);
+            sum.persistence += (label - last) * (label - last);
+            bool is_known = is_tutorial && e->cwnd_min <= e->cwnd_max;
+            sum.copy_input += is_known ? (label - copy) * (label - copy) : NAN;
+        }
+    }
+    double n = (double)w->count * d->opts.steps;
+    sum.constant /= n;
+    sum.persistence /= n;
+    sum.copy_input /= n;
+    return sum;
+}

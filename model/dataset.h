@@ -1,0 +1,104 @@
+/* From a pool to windows the policy can learn from: normalisation, returns, splits, baselines.
+ *
+ * Every episode is cut in order of time into training (70 %), validation (15 %) and test (15 %)
+ * segments. A window is `steps` consecutive rows of one segment; none crosses an episode or a
+ * segment. All constants are fitted on the training segments, and returns-to-go are summed to the
+ * end of a row's own segment, so that nothing of the test rows reaches the training. Thread: any,
+ * one at a time. */
+#ifndef CCALAB_MODEL_DATASET_H
+#define CCALAB_MODEL_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "model/pool.h"
+
+enum dataset_split { DATASET_TRAIN, DATASET_VALID, DATASET_TEST, DATASET_SPLITS };
+
+/* "train", "valid", "test". */
+const char *dataset_split_name(enum dataset_split split);
+
+/* Constants fitted on the training segments; a checkpoint keeps them. */
+struct dataset_norm {
+    double state_mean[POOL_FEATURES], state_std[POOL_FEATURES]; /* std 1 where nothing varies */
+    double action_min, action_max; /* scaled action: (a - min) / (max - min), or a - min */
+    double action_mean;            /* the constant baseline */
+    double reward_min, reward_max;
+    double max_return; /* largest training return: where a roll-out starts */
+};
+
+struct dataset_opts {
+    int steps;       /* w, rows of a window */
+    int sample_step; /* distance of window starts; 0: `steps`, less where that gives < 32 windows */
+    double gamma;    /* discount of the returns */
+    double scale;    /* returns are divided by it */
+};
+
+struct dataset_window {
+    size_t episode;
+    size_t row; /* first row in the pool */
+};
+
+struct dataset_windows {
+    struct dataset_window *at;
+    size_t count;
+    int sample_step; /* the one used */
+};
+
+struct dataset {
+    const struct pool *pool; /* borrowed */
+    struct dataset_opts opts;
+    struct dataset_norm norm;
+    float (*features)[POOL_FEATURES]; /* standardised states, a row of the pool each */
+    float *actions;                   /* scaled */
+    float *returns;                   /* scaled returns-to-go */
+    struct dataset_windows windows[DATASET_SPLITS];
+};
+
+/* Windows as dense arrays for the policy: [windows, steps] and [windows, steps, 3]. */
+struct dataset_batch {
+    size_t windows, steps;
+    float *states, *actions, *returns;
+    int32_t *timesteps; /* place in the window, 0 ... steps - 1 */
+};
+
+/* The pool is borrowed and must outlive the data set. `norm` NULL: fit the constants; otherwise
+ * use these (those of a checkpoint). *out is for dataset_free().
+ * Errors: STATUS_INPUT when a split gets no window, saying how many rows an episode needs;
+ * STATUS_NOMEM. */
+CCALAB_MUST_USE enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts,
+                                        const struct dataset_norm *norm, struct dataset **out,
+                                        struct error *err);
+/* NULL is allowed. */
+void dataset_free(struct dataset *d);
+
+/* Rows [*begin, *end) of an episode's segment. May be empty. */
+void dataset_segment(const struct pool_episode *e, enum dataset_split split, size_t *begin,
+                     size_t *end);
+/* Rows from which on every episode gives each split a window of `steps` rows. */
+size_t dataset_rows_needed(int steps);
+
+/* What one unit of the scaled action is in the action's own unit: losses are in its square. */
+double dataset_action_span(const struct dataset_norm *norm);
+/* A reward as the returns count it: min-max normalised with clamping, divided by the scale. */
+double dataset_reward(const struct dataset *d, double reward);
+
+/* Room for `windows` windows of `steps` rows. Errors: STATUS_NOMEM. */
+CCALAB_MUST_USE enum status dataset_batch_init(struct dataset_batch *b, size_t windows,
+                                               size_t steps, struct error *err);
+void dataset_batch_done(struct dataset_batch *b);
+/* Fill with `count` windows (at most the room given), by `order` of window indices. */
+void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
+                        size_t count, struct dataset_batch *b);
+
+/* Mean squared errors, in the action's own unit squared, over every position of every window. */
+struct dataset_baselines {
+    double constant;    /* always the mean of the training actions */
+    double persistence; /* the previous row's action; the mean where an episode starts */
+    double copy_input;  /* recompute the tutorial's action from the same row's cwnd: what the state
+                           token already holds. NaN for other recipes. */
+};
+struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset_split split);
+
+#endif

@@ -1,0 +1,159 @@
+#include "model/evaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+
+static enum status interrupted(const volatile sig_atomic_t *stop, struct error *err)
+{
+    if (!stop || !*stop)
+        return STATUS_OK;
+    return error_set(err, STATUS_INTERRUPTED, "netllm", "stopped by %s", strsignal(*stop));
+}
+
+static struct policy_batch borrow(const struct dataset_batch *b)
+{
+    return (struct policy_batch){.windows = b->windows,
+                                 .steps = b->steps,
+                                 .states = b->states,
+                                 .actions = b->actions,
+                                 .returns = b->returns,
+                                 .timesteps = b->timesteps};
+}
+
+enum status evaluate_windows(struct policy *p, const struct dataset *d, enum dataset_split split,
+                             size_t batch_size, const volatile sig_atomic_t *stop, double *loss,
+                             struct error *err)
+{
+    enum status st;
+    size_t steps = (size_t)d->opts.steps, total = d->windows[split].count;
+    size_t *order = malloc(batch_size * sizeof *order);
+    float *predictions = malloc(batch_size * steps * sizeof *predictions);
+    struct dataset_batch batch;
+    if ((st = dataset_batch_init(&batch, batch_size, steps, err)))
+        goto out;
+    if (!order || !predictions) {
+        st = error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu windows", batch_size);
+        goto out;
+    }
+    double sum = 0, span = dataset_action_span(&d->norm);
+    for (size_t at = 0; at < total; at += batch_size) {
+        size_t count = total - at < batch_size ? total - at : batch_size;
+        for (size_t i = 0; i < count; i++)
+            order[i] = at + i;
+        dataset_batch_fill(d, split, order, count, &batch);
+        struct policy_batch view = borrow(&batch);
+        if ((st = interrupted(stop, err)) || (st = policy_forward(p, &view, predictions, err)))
+            goto out;
+        for (size_t i = 0; i < count * steps; i++) {
+            double difference = span * ((double)predictions[i] - batch.actions[i]);
+            sum += difference * difference;
+        }
+    }
+    *loss = sum / (double)(total * steps);
+out:
+    dataset_batch_done(&batch);
+    free(order);
+    free(predictions);
+    return st;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Everything a roll-out keeps: by row of the pool, so that a context is a slice. */
+struct rollout {
+    float *actions, *returns;
+    int32_t *timesteps;
+    float *predictions;
+    double *ms;
+};
+
+static enum status decide(struct policy *p, const struct dataset *d, struct rollout *r,
+                          size_t begin, size_t row, float *action, struct error *err)
+{
+    size_t steps = row - begin + 1, w = (size_t)d->opts.steps;
+    if (steps > w)
+        steps = w;
+    size_t first = row + 1 - steps;
+    const struct policy_batch batch = {.windows = 1,
+                                       .steps = steps,
+                                       .states = d->features[first],
+                                       .actions = r->actions + first,
+                                       .returns = r->returns + first,
+                                       .timesteps = r->timesteps};
+    enum status st = policy_forward(p, &batch, r->predictions, err);
+    *action = r->predictions[steps - 1];
+    return st;
+}
+
+static enum status walk(struct policy *p, const struct dataset *d, struct rollout *r, size_t begin,
+                        size_t end, const volatile sig_atomic_t *stop, struct evaluate_rollout *out,
+                        struct error *err)
+{
+    enum status st;
+    double span = dataset_action_span(&d->norm), target = d->norm.max_return;
+    for (size_t row = begin; row < end; row++) {
+        r->returns[row] = (float)target;
+        uint64_t start_ns = clock_mono_ns();
+        if ((st = interrupted(stop, err)) ||
+            (st = decide(p, d, r, begin, row, &r->actions[row], err)))
+            return st;
+        r->ms[out->decisions++] = (double)(clock_mono_ns() - start_ns) / 1e6;
+        double difference = span * ((double)r->actions[row] - d->actions[row]);
+        out->loss += difference * difference;
+        target -= dataset_reward(d, d->pool->rewards[row]);
+        if (d->opts.gamma > 0)
+            target /= d->opts.gamma;
+    }
+    return STATUS_OK;
+}
+
+enum status evaluate_rollout(struct policy *p, const struct dataset *d, enum dataset_split split,
+                             const volatile sig_atomic_t *stop, struct evaluate_rollout *out,
+                             struct error *err)
+{
+    enum status st = STATUS_OK;
+    size_t rows = d->pool->rows, w = (size_t)d->opts.steps;
+    *out = (struct evaluate_rollout){0};
+    struct rollout r = {.actions = calloc(rows, sizeof *r.actions),
+                        .returns = calloc(rows, sizeof *r.returns),
+                        .timesteps = calloc(w, sizeof *r.timesteps),
+                        .predictions = calloc(w, sizeof *r.predictions),
+                        .ms = calloc(rows, sizeof *r.ms)};
+    if (!r.actions || !r.returns || !r.timesteps || !r.predictions || !r.ms) {
+        st = error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu rows", rows);
+        goto out;
+    }
+    for (size_t i = 0; i < w; i++)
+        r.timesteps[i] = (int32_t)i;
+
+    /* The first pass through the library is no decision time: tables, thread start. */
+    float unused;
+    size_t warm = d->windows[split].at[0].row;
+    if ((st = decide(p, d, &r, warm, warm + w - 1, &unused, err)))
+        goto out;
+    for (size_t e = 0; e < d->pool->episode_count && !st; e++) {
+        size_t begin, end;
+        dataset_segment(&d->pool->episodes[e], split, &begin, &end);
+        if (end - begin >= w)
+            st = walk(p, d, &r, begin, end, stop, out, err);
+    }
+    if (st)
+        goto out;
+    out->loss /= (double)out->decisions;
+    qsort(r.ms, out->decisions, sizeof *r.ms, by_value);
+    out->p50_ms = r.ms[(out->decisions - 1) / 2];
+    out->p99_ms = r.ms[(out->decisions - 1) * 99 / 100];
+out:
+    free(r.actions);
+    free(r.returns);
+    free(r.timesteps);
+    free(r.predictions);
+    free(r.ms);
+    return st;
+}

@@ -1,0 +1,83 @@
+/* First values of parameters. Each value is a hash of (seed, name of the parameter, index), so it
+ * does not depend on the order of creation, on threads or on the version of libtorch. */
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "model/policy.hpp"
+
+namespace ccalab
+{
+
+namespace
+{
+
+/* SplitMix64 (Steele, Lea and Flood, 2014), used as a function of a counter. */
+uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+uint64_t key_of(uint64_t seed, const std::string &name)
+{
+    uint64_t key = mix(seed);
+    for (unsigned char c : name)
+        key = mix(key ^ c);
+    return key;
+}
+
+/* In [0, 1), 53 bits. */
+double unit(uint64_t key, uint64_t index)
+{
+    return static_cast<double>(mix(key + index * 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
+}
+
+} // namespace
+
+at::Tensor param_list::add(const std::string &name, policy_part part, at::Tensor value)
+{
+    value.requires_grad_(part != POLICY_BACKBONE);
+    params.push_back({name, part, value, {}, {}});
+    return value;
+}
+
+at::Tensor param_list::uniform(const std::string &name, policy_part part, at::IntArrayRef shape,
+                               uint64_t seed, double bound)
+{
+    at::Tensor t = at::empty(shape, at::kFloat);
+    float *out = t.data_ptr<float>();
+    uint64_t key = key_of(seed, name), n = static_cast<uint64_t>(t.numel());
+    for (uint64_t i = 0; i < n; i++)
+        out[i] = static_cast<float>(bound * (2 * unit(key, i) - 1));
+    return add(name, part, t);
+}
+
+at::Tensor param_list::normal(const std::string &name, policy_part part, at::IntArrayRef shape,
+                              uint64_t seed, double sd)
+{
+    at::Tensor t = at::empty(shape, at::kFloat);
+    float *out = t.data_ptr<float>();
+    uint64_t key = key_of(seed, name), n = static_cast<uint64_t>(t.numel());
+    /* Box-Muller: two values from two. */
+    for (uint64_t i = 0; i < n; i += 2) {
+        double radius = sd * std::sqrt(-2 * std::log(1 - unit(key, i)));
+        double angle = 2 * M_PI * unit(key, i + 1);
+        out[i] = static_cast<float>(radius * std::cos(angle));
+        if (i + 1 < n)
+            out[i + 1] = static_cast<float>(radius * std::sin(angle));
+    }
+    return add(name, part, t);
+}
+
+at::Tensor param_list::constant(const std::string &name, policy_part part, at::IntArrayRef shape,
+                                double value)
+{
+    return add(name, part, at::full(shape, value, at::kFloat));
+}
+
+} // namespace ccalab

@@ -1,0 +1,166 @@
+/* The NetLLM policy for congestion control: a frozen language model with LoRA, fed with embedded
+ * returns, states and actions, that predicts the action at each state token.
+ *
+ *   state (rtt, cwnd, throughput) -> encoder -> embed_state1 |
+ *   return-to-go                  -> embed_return            | + embed_timestep -> (R0 S0 A0 R1 ..)
+ *   action                        -> embed_action            |
+ *   -> embed_ln -> backbone (causal) -> action_head at every S token
+ *
+ * after D. Wu et al., "NetLLM: Adapting Large Language Models for Networking" (SIGCOMM 2024) and
+ * Chen et al., "Decision Transformer" (2021); the backbone is Llama (Touvron et al., 2023) with
+ * LoRA (Hu et al., 2021) on q_proj and v_proj. Values are on the scales of model/dataset.h.
+ *
+ * Nothing of C++ or libtorch leaks through here. All of it is float32 on the CPU. In a build
+ * without libtorch these functions do not exist (CCALAB_HAVE_TORCH is undefined). Every function
+ * that returns a status fills *err: STATUS_INPUT for arguments the model cannot take, STATUS_NOMEM,
+ * STATUS_INTERNAL with libtorch's own words otherwise. Thread: one policy, one thread at a time. */
+#ifndef CCALAB_MODEL_NETLLM_H
+#define CCALAB_MODEL_NETLLM_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "core/error.h"
+#include "model/backbone_config.h"
+
+#define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput */
+#define POLICY_STEPS_MAX      4096 /* of a window: attention takes its square */
+
+struct policy_config {
+    struct backbone_config backbone;
+    uint64_t backbone_seed; /* random weights of the frozen part */
+    uint64_t seed;          /* everything that is trained, and dropout */
+    int state_dim;          /* width of the state encoder (state_feature_dim), 256 as published */
+    int timestep_rows;      /* rows of the timestep table: timesteps are 0 ... rows - 1 */
+    int rank;               /* of LoRA; 0: no LoRA */
+    double lora_alpha;      /* the update is scaled by alpha / rank */
+    double lora_dropout;    /* on LoRA's input while training */
+    int which_layer;        /* stop after this layer (the final norm still applies); -1: the last,
+                               -2: the one before, as NetLLM's early stop */
+};
+
+/* The published sizes on the tiny backbone, w = 20 rows of timesteps, seed 100003. */
+struct policy_config policy_config_default(void);
+
+struct policy;
+
+/* A policy with random weights: those of the backbone depend on backbone_seed alone (normal, sd
+ * 0.02), all others on seed alone, each as torch and PEFT initialise them by default; the same on
+ * every machine and thread count. *out is for policy_free(). Errors: STATUS_INPUT (a field of the
+ * configuration, by name), STATUS_NOMEM (would not fit into this machine's memory). */
+CCALAB_MUST_USE enum status policy_new(const struct policy_config *config, struct policy **out,
+                                       struct error *err);
+/* NULL is allowed. */
+void policy_free(struct policy *p);
+const struct policy_config *policy_get_config(const struct policy *p);
+
+/* Windows of consecutive steps, row-major, borrowed for the call. The last action of each window
+ * is never read: it comes after every prediction. */
+struct policy_batch {
+    size_t windows, steps;
+    const float *states;      /* [windows, steps, 3], standardised */
+    const float *actions;     /* [windows, steps], scaled */
+    const float *returns;     /* [windows, steps], scaled returns-to-go */
+    const int32_t *timesteps; /* [windows, steps] */
+};
+
+/* Evaluation: no dropout, no gradients. predictions: [windows, steps], scaled actions. Step i sees
+ * returns and states up to i and actions up to i - 1. */
+CCALAB_MUST_USE enum status policy_forward(struct policy *p, const struct policy_batch *batch,
+                                           float *predictions, struct error *err);
+
+/* Training: add `weight` times the gradient of the batch's mean squared error to the gradients.
+ * labels: [windows, steps], scaled. window_losses: [windows], the mean squared error of each
+ * window before weighting. With dropout. */
+CCALAB_MUST_USE enum status policy_backward(struct policy *p, const struct policy_batch *batch,
+                                            const float *labels, double weight,
+                                            double *window_losses, struct error *err);
+
+struct policy_step_opts {
+    double lr;
+    double weight_decay; /* decoupled, on every trained parameter */
+    double clip_norm;    /* of all gradients together, before the step; 0: do not clip */
+};
+
+/* One step of AdamW (Loshchilov and Hutter, 2019; betas 0.9 and 0.999, eps 1e-8) with the summed
+ * gradients, then zero them. *grad_norm (may be NULL) is the norm before clipping.
+ * Errors: STATUS_FAIL if the norm is not finite; nothing is changed then but the gradients. */
+CCALAB_MUST_USE enum status policy_step(struct policy *p, const struct policy_step_opts *opts,
+                                        double *grad_norm, struct error *err);
+
+/* The backbone alone, for tests and comparisons: embeddings [windows, tokens, hidden] in, hidden
+ * states after the final norm out, same shape. Evaluation mode, LoRA on. */
+CCALAB_MUST_USE enum status policy_backbone_forward(struct policy *p, const float *embeddings,
+                                                    size_t windows, size_t tokens, float *hidden,
+                                                    struct error *err);
+
+/* --- parameters ------------------------------------------------------------------------------- */
+
+enum policy_part {
+    POLICY_BACKBONE, /* frozen; Hugging Face names: model.layers.0.self_attn.q_proj.weight */
+    POLICY_LORA,     /* PEFT names: base_model.model.layers.0.self_attn.q_proj.lora_A.weight */
+    POLICY_MODULES,  /* the rest, as NetLLM names it: 0.rtt_fc.weight (state encoder),
+                        1 embed_timestep, 2 embed_return, 3 embed_action, 4 embed_ln,
+                        5 embed_state1, 6 action_head */
+};
+
+struct policy_param {
+    const char *name;
+    enum policy_part part;
+    bool is_trained;
+    int rank;
+    int64_t shape[2];
+    size_t numel;
+};
+
+size_t policy_param_count(const struct policy *p);
+/* `info->name` is valid until policy_free(). */
+void policy_param_info(const struct policy *p, size_t index, struct policy_param *info);
+/* Index of a name, or SIZE_MAX. */
+size_t policy_param_find(const struct policy *p, const char *name);
+/* Copy all values of a parameter; `values` has numel entries. */
+CCALAB_MUST_USE enum status policy_param_read(const struct policy *p, size_t index, float *values,
+                                              struct error *err);
+CCALAB_MUST_USE enum status policy_param_write(struct policy *p, size_t index, const float *values,
+                                               struct error *err);
+/* Its summed gradient; zeros if there is none. */
+CCALAB_MUST_USE enum status policy_grad_read(const struct policy *p, size_t index, float *values,
+                                             struct error *err);
+
+/* Write the parameters of one part as safetensors, atomically. POLICY_BACKBONE gives a file that
+ * transformers reads as model.safetensors. Errors: STATUS_IO, STATUS_NOMEM. */
+CCALAB_MUST_USE enum status policy_save(const struct policy *p, enum policy_part part,
+                                        const char *path, struct error *err);
+/* Read them back: exactly the same names, shapes and float32, all finite.
+ * Errors: STATUS_IO; STATUS_INPUT naming the tensor, the policy being unusable then. */
+CCALAB_MUST_USE enum status policy_load(struct policy *p, enum policy_part part, const char *path,
+                                        struct error *err);
+
+/* --- the engine ------------------------------------------------------------------------------- */
+
+struct policy_engine {
+    char torch_version[32];
+    int threads;
+    bool has_cuda;
+};
+
+/* Set the threads of all tensor work and tune the allocator. Call once, before the first forward
+ * pass. threads 0: one per core this process may use, but a single one where `shape` (may be NULL)
+ * is narrower than 256: its steps are too short to share, and threads that wait for each other by
+ * spinning make them several times slower on a machine that has other work. */
+CCALAB_MUST_USE enum status policy_engine_start(int threads, const struct backbone_config *shape,
+                                                struct error *err);
+CCALAB_MUST_USE enum status policy_engine_info(struct policy_engine *out, struct error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

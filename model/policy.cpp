@@ -1,0 +1,313 @@
+/* The C side of the policy: arguments checked, exceptions turned into errors. */
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <malloc.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "model/policy.hpp"
+
+namespace
+{
+
+/* Run `body`; whatever it throws becomes an error of ours. */
+template <typename F> status guarded(error *err, F body)
+{
+    try {
+        return body();
+    } catch (const std::bad_alloc &) {
+        return error_set(err, STATUS_NOMEM, "policy", "out of memory");
+    } catch (const c10::Error &e) {
+        /* Without the backtrace, which says nothing to a user. */
+        return error_set(err, STATUS_INTERNAL, "policy", "libtorch: %.400s",
+                         e.what_without_backtrace());
+    } catch (const std::exception &e) {
+        return error_set(err, STATUS_INTERNAL, "policy", "%.400s", e.what());
+    } catch (...) {
+        return error_set(err, STATUS_INTERNAL, "policy", "unknown exception");
+    }
+}
+
+status bad(error *err, const char *field, const char *why)
+{
+    return error_set(err, STATUS_INPUT, "policy", "%s %s", field, why);
+}
+
+status check_config(const policy_config &c, error *err)
+{
+    const backbone_config &b = c.backbone;
+    if (std::strcmp(b.model_type, "llama") != 0)
+        return bad(err, "model_type", "is not 'llama'");
+    if (b.hidden_size < 1 || b.intermediate_size < 1 || b.num_hidden_layers < 1 ||
+        b.num_attention_heads < 1 || b.num_key_value_heads < 1 || b.max_position_embeddings < 1)
+        return bad(err, "a size of the backbone", "is not positive");
+    if (b.hidden_size % b.num_attention_heads || b.hidden_size / b.num_attention_heads % 2 ||
+        b.num_attention_heads % b.num_key_value_heads)
+        return bad(err, "the backbone's heads", "do not divide its hidden size");
+    if (c.state_dim < 1 || c.state_dim > 65536)
+        return bad(err, "state_dim", "is not in 1 ... 65536");
+    if (c.timestep_rows < 1 || c.timestep_rows > 1 << 24)
+        return bad(err, "timestep_rows", "is not in 1 ... 16777216");
+    if (c.rank < 0 || c.rank > b.hidden_size)
+        return bad(err, "rank", "is negative or larger than the hidden size");
+    if (!(c.lora_alpha > 0) || !(c.lora_dropout >= 0) || !(c.lora_dropout < 1))
+        return bad(err, "lora_alpha or lora_dropout", "is out of range");
+    if (c.which_layer >= b.num_hidden_layers || c.which_layer < -b.num_hidden_layers)
+        return bad(err, "which_layer", "is no layer of this backbone");
+
+    double hidden = b.hidden_size, width = c.state_dim, layers = b.num_hidden_layers;
+    double numbers = static_cast<double>(backbone_config_parameters(&b)) +
+                     layers * 4 * hidden * c.rank + hidden * (c.timestep_rows + width) +
+                     3 * width * width;
+    double bytes = 4 * numbers, memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                                         static_cast<double>(sysconf(_SC_PAGESIZE));
+    if (bytes > memory) {
+        error_set(err, STATUS_NOMEM, "policy",
+                  "the weights take %.1f GB in float32, this machine has %.1f GB", bytes / 1e9,
+                  memory / 1e9);
+        return error_hint(err, "use a smaller --plm-config, or an earlier --which-layer");
+    }
+    return STATUS_OK;
+}
+
+status check_batch(const policy &p, const policy_batch &b, error *err)
+{
+    const size_t limit = static_cast<size_t>(p.config.backbone.max_position_embeddings);
+    if (!b.windows || !b.steps)
+        return bad(err, "the batch", "is empty");
+    if (b.steps > POLICY_STEPS_MAX)
+        return bad(err, "the window", "has more than 4096 steps");
+    if (b.steps > (limit + 1) / 3)
+        return bad(err, "the window", "has more tokens (3 a step) than max_position_embeddings");
+    for (size_t i = 0; i < b.windows * b.steps; i++)
+        if (b.timesteps[i] < 0 || b.timesteps[i] >= p.config.timestep_rows)
+            return bad(err, "a timestep", "is outside the timestep table");
+    return STATUS_OK;
+}
+
+at::Tensor view(const float *data, at::IntArrayRef shape)
+{
+    return at::from_blob(const_cast<float *>(data), shape, at::kFloat);
+}
+
+at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
+{
+    int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
+    at::Tensor timesteps =
+        at::from_blob(const_cast<int32_t *>(b.timesteps), {windows, steps}, at::kInt).to(at::kLong);
+    at::Tensor tokens = p.modules.tokens(view(b.states, {windows, steps, POLICY_STATE_FEATURES}),
+                                         view(b.actions, {windows, steps}),
+                                         view(b.returns, {windows, steps}), timesteps);
+    return p.modules.predict(p.backbone.forward(tokens, pass));
+}
+
+void copy_out(const at::Tensor &t, float *out)
+{
+    at::Tensor dense = t.contiguous();
+    std::memcpy(out, dense.data_ptr<float>(), static_cast<size_t>(dense.numel()) * sizeof *out);
+}
+
+} // namespace
+
+extern "C" policy_config policy_config_default(void)
+{
+    policy_config c{};
+    c.backbone = backbone_config_tiny();
+    c.backbone_seed = c.seed = 100003;
+    c.state_dim = 256;
+    c.timestep_rows = 20;
+    c.rank = 8;
+    c.lora_alpha = 32;
+    c.lora_dropout = 0.05;
+    c.which_layer = -1;
+    return c;
+}
+
+extern "C" status policy_new(const policy_config *config, policy **out, error *err)
+{
+    *out = nullptr;
+    return guarded(err, [&] {
+        status st = check_config(*config, err);
+        if (st)
+            return st;
+        auto p = std::make_unique<policy>();
+        p->config = *config;
+        p->backbone.make(p->list, *config);
+        p->modules.make(p->list, *config);
+        p->dropout = at::detail::createCPUGenerator(config->seed);
+        *out = p.release();
+        return STATUS_OK;
+    });
+}
+
+extern "C" void policy_free(policy *p)
+{
+    delete p;
+}
+
+extern "C" const policy_config *policy_get_config(const policy *p)
+{
+    return &p->config;
+}
+
+extern "C" status policy_forward(policy *p, const policy_batch *batch, float *predictions,
+                                 error *err)
+{
+    return guarded(err, [&] {
+        status st = check_batch(*p, *batch, err);
+        if (st)
+            return st;
+        c10::InferenceMode no_gradients;
+        copy_out(run(*p, *batch, {}), predictions);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_backward(policy *p, const policy_batch *batch, const float *labels,
+                                  double weight, double *window_losses, error *err)
+{
+    return guarded(err, [&] {
+        status st = check_batch(*p, *batch, err);
+        if (st)
+            return st;
+        at::Tensor want = view(
+            labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)});
+        at::Tensor difference = run(*p, *batch, {&p->dropout}) - want;
+        at::Tensor losses = (difference * difference).mean({1});
+        (losses.mean() * weight).backward();
+        at::Tensor values = losses.detach();
+        const float *v = values.data_ptr<float>();
+        for (size_t i = 0; i < batch->windows; i++)
+            window_losses[i] = v[i];
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_step(policy *p, const policy_step_opts *opts, double *grad_norm,
+                              error *err)
+{
+    return guarded(err, [&] {
+        double norm = ccalab::grad_norm(p->list.params);
+        if (grad_norm)
+            *grad_norm = norm;
+        if (std::isfinite(norm))
+            ccalab::adamw_step(p->list.params, *opts, norm, ++p->steps_taken);
+        ccalab::zero_grad(p->list.params);
+        return std::isfinite(norm)
+                   ? STATUS_OK
+                   : error_set(err, STATUS_FAIL, "policy", "the gradient is not finite");
+    });
+}
+
+extern "C" status policy_backbone_forward(policy *p, const float *embeddings, size_t windows,
+                                          size_t tokens, float *hidden, error *err)
+{
+    return guarded(err, [&] {
+        const struct backbone_config &b = p->config.backbone;
+        if (!windows || !tokens || tokens > 3 * POLICY_STEPS_MAX ||
+            tokens > static_cast<size_t>(b.max_position_embeddings))
+            return bad(err, "tokens", "is 0 or more than max_position_embeddings");
+        c10::InferenceMode no_gradients;
+        at::Tensor x = view(embeddings, {static_cast<int64_t>(windows),
+                                         static_cast<int64_t>(tokens), b.hidden_size});
+        copy_out(p->backbone.forward(x, {}), hidden);
+        return STATUS_OK;
+    });
+}
+
+/* --- parameters ------------------------------------------------------------------------------- */
+
+extern "C" size_t policy_param_count(const policy *p)
+{
+    return p->list.params.size();
+}
+
+extern "C" void policy_param_info(const policy *p, size_t index, policy_param *info)
+{
+    const ccalab::param &param = p->list.params[index];
+    *info = {};
+    info->name = param.name.c_str();
+    info->part = param.part;
+    info->is_trained = param.part != POLICY_BACKBONE;
+    info->rank = static_cast<int>(param.value.dim());
+    for (int i = 0; i < info->rank; i++)
+        info->shape[i] = param.value.size(i);
+    info->numel = static_cast<size_t>(param.value.numel());
+}
+
+extern "C" size_t policy_param_find(const policy *p, const char *name)
+{
+    for (size_t i = 0; i < p->list.params.size(); i++)
+        if (p->list.params[i].name == name)
+            return i;
+    return SIZE_MAX;
+}
+
+extern "C" status policy_param_read(const policy *p, size_t index, float *values, error *err)
+{
+    return guarded(err, [&] {
+        copy_out(p->list.params[index].value.detach(), values);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_param_write(policy *p, size_t index, const float *values, error *err)
+{
+    return guarded(err, [&] {
+        at::Tensor t = p->list.params[index].value;
+        std::memcpy(t.data_ptr<float>(), values, static_cast<size_t>(t.numel()) * sizeof *values);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_grad_read(const policy *p, size_t index, float *values, error *err)
+{
+    return guarded(err, [&] {
+        const at::Tensor &t = p->list.params[index].value;
+        copy_out(t.grad().defined() ? t.grad() : at::zeros_like(t).detach(), values);
+        return STATUS_OK;
+    });
+}
+
+/* --- the engine ------------------------------------------------------------------------------- */
+
+extern "C" status policy_engine_start(int threads, const struct backbone_config *shape, error *err)
+{
+    return guarded(err, [&] {
+        cpu_set_t cpus;
+        if (threads <= 0 && shape && shape->hidden_size < 256)
+            threads = 1;
+        if (threads <= 0)
+            threads = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+        at::set_num_threads(threads);
+        /* Temporaries of a step come and go: keep their pages instead of asking the kernel for
+         * them again at every step. */
+        mallopt(M_MMAP_THRESHOLD, 32 << 20);
+        mallopt(M_TRIM_THRESHOLD, 1 << 30);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_engine_info(policy_engine *out, error *err)
+{
+    return guarded(err, [&] {
+        *out = {};
+        std::snprintf(out->torch_version, sizeof out->torch_version, "%s", TORCH_VERSION);
+        out->threads = at::get_num_threads();
+        out->has_cuda = at::hasCUDA();
+        return STATUS_OK;
+    });
+}

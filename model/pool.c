@@ -1,0 +1,289 @@
+#include "model/pool.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "model/safetensors.h"
+
+#define POOL_FORMAT  "ccalab-pool"
+#define POOL_VERSION "1"
+
+struct pool *pool_new(const char *recipe)
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (p)
+        snprintf(p->recipe, sizeof p->recipe, "%s", recipe);
+    return p;
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->episode_count; i++)
+        free(p->episodes[i].source);
+    free(p->episodes);
+    free(p->states);
+    free(p->actions);
+    free(p->rewards);
+    free(p);
+}
+
+static enum status out_of_memory(struct error *err)
+{
+    return error_set(err, STATUS_NOMEM, "pool", "no memory for the pool");
+}
+
+static enum status reserve(struct pool *p, size_t rows, struct error *err)
+{
+    if (rows > POOL_ROWS_MAX)
+        return error_set(err, STATUS_NOMEM, "pool", "more than %u rows", POOL_ROWS_MAX);
+    if (rows <= p->cap)
+        return STATUS_OK;
+    size_t cap = p->cap ? p->cap * 2 : 256;
+    while (cap < rows)
+        cap *= 2;
+    void *states = realloc(p->states, cap * sizeof *p->states);
+    if (states)
+        p->states = states;
+    void *actions = realloc(p->actions, cap * sizeof *p->actions);
+    if (actions)
+        p->actions = actions;
+    void *rewards = realloc(p->rewards, cap * sizeof *p->rewards);
+    if (rewards)
+        p->rewards = rewards;
+    if (!states || !actions || !rewards)
+        return out_of_memory(err);
+    p->cap = cap;
+    return STATUS_OK;
+}
+
+enum status pool_add(struct pool *p, const float state[POOL_FEATURES], double action, double reward,
+                     struct error *err)
+{
+    enum status st = reserve(p, p->rows + 1, err);
+    if (st)
+        return st;
+    memcpy(p->states[p->rows], state, sizeof *p->states);
+    p->actions[p->rows] = action;
+    p->rewards[p->rows] = reward;
+    p->rows++;
+    return STATUS_OK;
+}
+
+enum status pool_end_episode(struct pool *p, const struct pool_episode *info, struct error *err)
+{
+    size_t begin = p->episode_count ? p->episodes[p->episode_count - 1].end : 0;
+    if (begin == p->rows)
+        return STATUS_OK;
+    /* Doubling at the powers of two, so that a pool of one-row episodes stays linear. */
+    if ((p->episode_count & (p->episode_count - 1)) == 0) {
+        size_t cap = p->episode_count ? p->episode_count * 2 : 1;
+        void *episodes = realloc(p->episodes, cap * sizeof *p->episodes);
+        if (!episodes)
+            return out_of_memory(err);
+        p->episodes = episodes;
+    }
+    struct pool_episode e = *info;
+    e.begin = begin;
+    e.end = p->rows;
+    e.source = strdup(info->source ? info->source : "");
+    if (!e.source)
+        return out_of_memory(err);
+    p->episodes[p->episode_count++] = e;
+    return STATUS_OK;
+}
+
+/* --- file ------------------------------------------------------------------------------------- */
+
+/* NaN and infinity are no JSON. */
+static cJSON *number_or_null(double v)
+{
+    return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull();
+}
+
+static cJSON *flows_json(const struct pool *p)
+{
+    cJSON *flows = cJSON_CreateArray();
+    for (size_t i = 0; i < p->episode_count; i++) {
+        const struct pool_episode *e = &p->episodes[i];
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "source", e->source);
+        cJSON_AddStringToObject(o, "cc", e->cc);
+        cJSON_AddNumberToObject(o, "stream", e->stream);
+        cJSON_AddNumberToObject(o, "rows", (double)(e->end - e->begin));
+        cJSON_AddItemToObject(o, "cwnd_min", number_or_null(e->cwnd_min));
+        cJSON_AddItemToObject(o, "cwnd_max", number_or_null(e->cwnd_max));
+        cJSON_AddItemToArray(flows, o);
+    }
+    return flows;
+}
+
+enum status pool_save(const struct pool *p, const char *path, struct error *err)
+{
+    if (!p->rows)
+        return error_set(err, STATUS_INPUT, "pool", "the pool has no rows");
+    uint8_t *dones = calloc(p->rows, 1);
+    if (!dones)
+        return out_of_memory(err);
+    for (size_t i = 0; i < p->episode_count; i++)
+        dones[p->episodes[i].end - 1] = 1;
+
+    int64_t n = (int64_t)p->rows;
+    struct safetensors_tensor tensors[] = {
+        {"actions", SAFETENSORS_F64, 1, {n}, p->actions, p->rows * sizeof *p->actions},
+        {"rewards", SAFETENSORS_F64, 1, {n}, p->rewards, p->rows * sizeof *p->rewards},
+        {"states", SAFETENSORS_F32, 2, {n, POOL_FEATURES}, p->states, p->rows * sizeof *p->states},
+        {"dones", SAFETENSORS_BOOL, 1, {n}, dones, p->rows},
+    };
+    cJSON *metadata = cJSON_CreateObject();
+    cJSON_AddStringToObject(metadata, "format", POOL_FORMAT);
+    cJSON_AddStringToObject(metadata, "format_version", POOL_VERSION);
+    cJSON_AddStringToObject(metadata, "recipe", p->recipe);
+    cJSON_AddStringToObject(metadata, "columns", "rtt_s,cwnd_bytes,throughput_bps");
+    cJSON *flows = flows_json(p);
+    char *text = cJSON_PrintUnformatted(flows);
+    cJSON_AddStringToObject(metadata, "flows", text ? text : "[]");
+    enum status st = safetensors_write(path, tensors, 4, metadata, err);
+    cJSON_free(text);
+    cJSON_Delete(flows);
+    cJSON_Delete(metadata);
+    free(dones);
+    return st;
+}
+
+/* Provenance of an episode from its object in the metadata; what is absent stays unknown. */
+static struct pool_episode episode_info(const cJSON *o)
+{
+    struct pool_episode e = {
+        .source = (char *)json_str(o, "source", ""),
+        .stream = (int)json_num(o, "stream", 0),
+        .cwnd_min = json_num(o, "cwnd_min", NAN),
+        .cwnd_max = json_num(o, "cwnd_max", NAN),
+    };
+    snprintf(e.cc, sizeof e.cc, "%s", json_str(o, "cc", ""));
+    return e;
+}
+
+static enum status check_row(const struct pool *p, size_t i, const char *path, struct error *err)
+{
+    static const char *const names[] = {"rtt_s", "cwnd_bytes", "throughput_bps"};
+    const char *what = NULL;
+    for (int k = 0; k < POOL_FEATURES; k++)
+        if (!isfinite(p->states[i][k]))
+            what = names[k];
+    if (!isfinite(p->actions[i]))
+        what = "action";
+    if (!isfinite(p->rewards[i]))
+        what = "reward";
+    if (!what)
+        return STATUS_OK;
+    return error_set(err, STATUS_INPUT, "pool", "%s: row %zu: %s is not a finite number", path, i,
+                     what);
+}
+
+enum status pool_load(const char *path, struct pool **out, struct error *err)
+{
+    enum status st;
+    struct safetensors *f = NULL;
+    struct pool *p = NULL;
+    cJSON *flows = NULL;
+    *out = NULL;
+    if ((st = safetensors_open(path, &f, err)))
+        goto out;
+    const char *format = safetensors_metadata(f, "format");
+    const char *version = safetensors_metadata(f, "format_version");
+    if (!format || strcmp(format, POOL_FORMAT) != 0 || !version ||
+        strcmp(version, POOL_VERSION) != 0) {
+        st = error_set(err, STATUS_INPUT, "pool", "%s is no experience pool of version %s", path,
+                       POOL_VERSION);
+        error_hint(err, "build one with: netllm pool --recipe tutorial -o FILE IPERF3.json");
+        goto out;
+    }
+
+    const struct safetensors_tensor *states, *actions, *rewards, *dones;
+    st = STATUS_INPUT;
+    if (!(states = safetensors_expect(f, "states", SAFETENSORS_F32, 2,
+                                      (int64_t[]){-1, POOL_FEATURES}, err)))
+        goto out;
+    int64_t n = states->shape[0];
+    if (!(actions = safetensors_expect(f, "actions", SAFETENSORS_F64, 1, &n, err)) ||
+        !(rewards = safetensors_expect(f, "rewards", SAFETENSORS_F64, 1, &n, err)) ||
+        !(dones = safetensors_expect(f, "dones", SAFETENSORS_BOOL, 1, &n, err)))
+        goto out;
+    if (n == 0) {
+        error_set(err, STATUS_INPUT, "pool", "%s has no rows", path);
+        goto out;
+    }
+
+    const char *recipe = safetensors_metadata(f, "recipe");
+    if (!(p = pool_new(recipe ? recipe : "unknown"))) {
+        st = out_of_memory(err);
+        goto out;
+    }
+    if ((st = reserve(p, (size_t)n, err)))
+        goto out;
+    memcpy(p->states, states->data, states->len_bytes);
+    memcpy(p->actions, actions->data, actions->len_bytes);
+    memcpy(p->rewards, rewards->data, rewards->len_bytes);
+
+    const char *text = safetensors_metadata(f, "flows");
+    flows = text ? cJSON_Parse(text) : NULL;
+    const cJSON *flow = cJSON_IsArray(flows) ? flows->child : NULL;
+    const uint8_t *done = dones->data;
+    for (size_t i = 0; i < (size_t)n && !st; i++) {
+        p->rows = i + 1;
+        if ((st = check_row(p, i, path, err)))
+            goto out;
+        if (done[i] || i + 1 == (size_t)n) {
+            struct pool_episode info = episode_info(flow);
+            flow = flow ? flow->next : NULL;
+            st = pool_end_episode(p, &info, err);
+        }
+    }
+out:
+    cJSON_Delete(flows);
+    safetensors_close(f);
+    if (st)
+        pool_free(p);
+    else
+        *out = p;
+    return st;
+}
+
+/* --- description ------------------------------------------------------------------------------ */
+
+static double value_at(const struct pool *p, int column, size_t row)
+{
+    if (column < POOL_FEATURES)
+        return p->states[row][column];
+    return column == POOL_FEATURES ? p->actions[row] : p->rewards[row];
+}
+
+cJSON *pool_describe(const struct pool *p)
+{
+    static const char *const names[] = {"rtt_s", "cwnd_bytes", "throughput_bps", "action",
+                                        "reward"};
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "rows", (double)p->rows);
+    cJSON_AddNumberToObject(o, "episodes", (double)p->episode_count);
+    cJSON_AddStringToObject(o, "recipe", p->recipe);
+    cJSON *columns = cJSON_AddObjectToObject(o, "columns");
+    for (int c = 0; c < POOL_FEATURES + 2; c++) {
+        double min = INFINITY, max = -INFINITY, sum = 0;
+        for (size_t i = 0; i < p->rows; i++) {
+            double v = value_at(p, c, i);
+            min = v < min ? v : min;
+            max = v > max ? v : max;
+            sum += v;
+        }
+        cJSON *range = cJSON_AddObjectToObject(columns, names[c]);
+        cJSON_AddItemToObject(range, "min", number_or_null(min));
+        cJSON_AddItemToObject(range, "mean", number_or_null(sum / (double)p->rows));
+        cJSON_AddItemToObject(range, "max", number_or_null(max));
+    }
+    cJSON_AddItemToObject(o, "flows", flows_json(p));
+    return o;
+}

@@ -1,0 +1,240 @@
+"""netllm as a user meets it: exit codes, events, signals. Usage: netllm_cli.py NETLLM"""
+import glob
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+
+NETLLM = sys.argv[1]
+failures = []
+
+
+def check(what, ok, detail=""):
+    print(("ok   " if ok else "FAIL ") + what + ("" if ok else f": {detail}"), flush=True)
+    if not ok:
+        failures.append(what)
+
+
+def run(*args, **env):
+    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=60,
+                       env={**os.environ, **env})
+    events = []
+    for line in p.stdout.splitlines():
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError:
+            events.append({"type": "text", "text": line})
+    return p.returncode, events, p.stdout + p.stderr
+
+
+def last(events, kind):
+    found = [e for e in events if e["type"] == kind]
+    return found[-1] if found else {}
+
+
+def iperf3(path, count, seed, **extra):
+    rng = random.Random(seed)
+    cwnd, intervals = 20 * 1448, []
+    for i in range(count):
+        cwnd = cwnd + 1448 if rng.random() > 0.06 else max(14480, cwnd * 7 // 10)
+        rtt = int(20000 + cwnd / 5 + rng.random() * 2000)
+        stream = {"socket": 5, "snd_cwnd": cwnd, "rtt": rtt, "omitted": i < 3,
+                  "bits_per_second": cwnd * 8e6 / rtt * (0.9 + 0.2 * rng.random())}
+        intervals.append({"streams": [stream], "sum": {"start": i / 10}})
+    json.dump({"start": {}, "intervals": intervals, "end": {"sender_tcp_congestion": "cubic"},
+               **extra}, open(path, "w"))
+
+
+def usage():
+    for args, code in ((["--help"], 0), (["--version"], 0), ([], 2), (["nothing"], 2),
+                       (["pool"], 2), (["pool", "-o"], 2),
+                       (["pool", "--recipe", "x", "-o", "y"], 2),
+                       (["pool", "--help"], 0), (["info", "--help"], 0), (["info", "--bad"], 2),
+                       (["info"], 0), (["info", "/nonexistent"], 7)):
+        rc, _, out = run(*args)
+        check(f"netllm {' '.join(args)} exits with {code}", rc == code, f"{rc}: {out}")
+    rc, _, out = run("info", "--json")
+    info = json.loads(out)
+    check("info --json names the version", rc == 0 and info["netllm"])
+    return info.get("libtorch") is not None
+
+
+def blas():
+    """Whatever BLAS the system prefers, the one that shares libtorch's threads is loaded."""
+    folders = [d for d in glob.glob("/usr/lib/*/*-openmp") if os.path.exists(d + "/libblas.so.3")]
+    others = glob.glob("/usr/lib/*/blas") + glob.glob("/usr/lib/*/openblas-pthread")
+    rc, _, out = run("info", "--json", LD_LIBRARY_PATH=":".join(others))
+    name = json.loads(out)["blas"]["name"]
+    check(f"BLAS: {name}", rc == 0 and (not folders or name.endswith("-openmp")), out)
+
+
+def pool():
+    iperf3("a.json", 203, 1)
+    iperf3("b.json", 203, 2)
+    rc, events, out = run("pool", "--recipe", "tutorial", "-o", "pool.safetensors", "a.json",
+                          "b.json")
+    data = last(events, "result").get("data", {})
+    check("pool: two files, two episodes, omitted rows left out", rc == 0 and data["rows"] == 400
+          and data["episodes"] == 2 and data["flows"][1]["source"] == "b.json"
+          and data["path"] == "pool.safetensors" and data["recipe"] == "tutorial", out)
+    rc, _, out = run("info", "pool.safetensors")
+    check("info of a pool", rc == 0 and "400 rows in 2 episodes" in out, out)
+
+    iperf3("failed.json", 5, 1, error="unable to connect to server: Connection refused")
+    rc, events, out = run("pool", "-o", "x.safetensors", "failed.json")
+    error = last(events, "error")
+    check("pool: a failed run is refused with iperf3's message", rc == 8
+          and error.get("status") == "input" and "Connection refused" in error["message"], out)
+    check("pool: and nothing is written", not os.path.exists("x.safetensors"))
+    rc, events, out = run("pool", "-o", "/nonexistent/x", "a.json")
+    check("pool: an unwritable output", rc == 7 and last(events, "error")["status"] == "io", out)
+
+
+def without_torch():
+    for command in ("adapt", "test"):
+        rc, events, out = run(command, "--exp-pool-path", "pool.safetensors", "--model-dir", "m")
+        error = last(events, "error")
+        check(f"{command} without libtorch names the package", rc == 6
+              and error.get("status") == "unavailable" and "libtorch-dev" in error["hint"], out)
+
+
+COMMON = ("--exp-pool-path", "pool.safetensors", "--model-dir", "model")
+TINY = ("--w", "10", "--state-feature-dim", "32", "--rank", "4", "--lr", "1e-3",
+        "--grad-accum-steps", "8", "--threads", "1")
+
+
+def adapt():
+    rc, events, out = run("adapt", *COMMON, *TINY, "--num-epochs", "4", "--warmup-steps", "2")
+    data = last(events, "result").get("data", {})
+    check("adapt: result", rc == 0 and data.get("checkpoint") == "model"
+          and 1 <= data["best_epoch"] <= 4 and data["valid_loss"] > 0
+          and set(data["baselines"]) == {"constant", "persistence"}
+          and data["parameters"]["trainable"] < data["parameters"]["total"]
+          and data["seconds"] > 0, out)
+    train = [e["values"] for e in events if e.get("src") == "train"]
+    valid = [e["values"] for e in events if e.get("src") == "valid"]
+    check("adapt: a sample each step and each epoch", len(train) == data["steps"] and
+          len(valid) == 4 and set(train[0]) == {"loss", "lr", "grad_norm", "step", "epoch"}, out)
+    check("adapt: linear warm-up over two steps",
+          [v["lr"] for v in train[:3]] == [5e-4, 1e-3, 1e-3], train[:3])
+    check("adapt: best is the best", min(v["loss"] for v in valid) == data["valid_loss"], valid)
+    check("adapt: short pools are told of closer windows",
+          any("overlap" in e["text"] for e in events if e["type"] == "log"))
+    check("the checkpoint is complete and alone", sorted(os.listdir("model")) == [
+        "adapter_config.json", "adapter_model.safetensors", "modules_except_plm.safetensors",
+        "netllm.json"] and not [n for n in os.listdir(".") if n.startswith("model.")])
+    config = json.load(open("model/adapter_config.json"))
+    check("adapter_config.json is PEFT's", config["peft_type"] == "LORA" and config["r"] == 4
+          and config["target_modules"] == ["q_proj", "v_proj"] and config["lora_alpha"] == 32)
+
+    again = run("adapt", *COMMON, *TINY, "--num-epochs", "4", "--warmup-steps", "2")[1]
+    check("adapt: the same seed gives the same losses",
+          [e["values"]["loss"] for e in again if e.get("src") == "train"]
+          == [v["loss"] for v in train])
+
+    rc, events, out = run("test", *COMMON)
+    data = last(events, "result").get("data", {})
+    check("test: result", rc == 0 and data.get("test_loss", -1) > 0
+          and data["baselines"]["constant"] > 0 and data["baselines"]["copy_input"] == 0
+          and data["windows"] > 0 and data["checkpoint"] == "model"
+          and 0 < data["decision_ms"]["p50"] <= data["decision_ms"]["p99"]
+          and data["rollout"]["decisions"] == 60 and "copying" in data["note"], out)
+    rc, _, out = run("info", "--model-dir", "model")
+    check("info of a checkpoint", rc == 0 and "0.rtt_fc.weight" in out and "[32, 1]" in out, out)
+    rc, _, out = run("info", "--json", "--model-dir", "model")
+    check("info --json of a checkpoint", rc == 0 and json.loads(out)["rank"] == 4, out)
+
+
+def config():
+    shape = {"model_type": "llama", "hidden_size": 32, "intermediate_size": 48,
+             "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 1,
+             "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "max_position_embeddings": 64,
+             "vocab_size": 100}
+    json.dump(shape, open("config.json", "w"))
+    args = ("--exp-pool-path", "pool.safetensors", "--model-dir", "deep/er/model", *TINY,
+            "--num-epochs", "1", "--plm-config", "config.json", "--random-init", "7")
+    rc, events, out = run("adapt", *args, "--which-layer", "1")
+    saved = json.load(open("deep/er/model/netllm.json")) if rc == 0 else {}
+    check("adapt: a config.json, early stop and a seed", rc == 0
+          and saved["policy"]["backbone"]["num_key_value_heads"] == 1
+          and saved["policy"]["backbone_seed"] == "7" and saved["policy"]["which_layer"] == 1, out)
+    check("adapt: says that the weights are random",
+          any("random weights" in e["text"] for e in events if e["type"] == "log"), out)
+    rc, _, out = run("test", "--exp-pool-path", "pool.safetensors", "--model-dir", "deep/er/model")
+    check("test: of that checkpoint", rc == 0, out)
+    rc, events, out = run("adapt", *args, "--w", "25")
+    check("a window longer than the backbone's positions is refused", rc == 8
+          and "max_position_embeddings" in last(events, "error")["message"], out)
+    del shape["num_hidden_layers"]
+    json.dump(shape, open("config.json", "w"))
+    rc, events, out = run("adapt", *args)
+    check("a config.json without a field is refused by its name", rc == 8
+          and "'num_hidden_layers' is missing" in last(events, "error")["message"], out)
+
+
+def refusals():
+    rc, events, out = run("adapt", *COMMON, "--w", "40")
+    error = last(events, "error")
+    check("a pool too short says how many rows it takes", rc == 8
+          and error["status"] == "input" and "rows" in error["hint"], out)
+    for args in (["--lr", "x"], ["--lr", "nan"], ["--num-epochs", "0"], ["--rank", "-1"],
+                 ["--gamma", "2"], ["--nothing"], ["--lr"], ["stray"]):
+        rc, events, out = run("adapt", *COMMON, *args)
+        check(f"adapt {' '.join(args)} is a usage error", rc == 2
+              and last(events, "error").get("status") == "usage", out)
+    rc, events, out = run("adapt", *COMMON, *TINY, "--num-epochs", "9", "--lr", "1e12",
+                          "--warmup-steps", "1")
+    check("a NaN stops the training and names epoch and window", rc == 1
+          and "in epoch 1, window" in last(events, "error")["message"], out)
+    os.makedirs("full", exist_ok=True)
+    open("full/diary.txt", "w").close()
+    rc, events, out = run("adapt", "--exp-pool-path", "pool.safetensors", "--model-dir", "full")
+    check("a directory of something else is left alone", rc == 2
+          and os.listdir("full") == ["diary.txt"], out)
+    rc, events, out = run("test", "--exp-pool-path", "pool.safetensors", "--model-dir", "none")
+    check("a checkpoint that is not there", rc == 7, out)
+
+
+def signals():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        args = ("--exp-pool-path", "pool.safetensors", "--model-dir", "stopped", *TINY)
+        p = subprocess.Popen([NETLLM, "adapt", *args, "--num-epochs", "60000"],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        seen = 0
+        for line in p.stdout:
+            seen += '"src":"valid"' in line
+            if seen == 2:
+                break
+        p.send_signal(number)
+        rest = p.stdout.read().splitlines()
+        rc = p.wait(timeout=20)
+        error = json.loads(rest[-1])
+        check(f"{number.name} stops the training with 130", rc == 130
+              and error["type"] == "error" and error["status"] == "interrupted"
+              and "checkpoint of epoch" in error["hint"], (rc, error))
+        rc, _, out = run("test", "--exp-pool-path", "pool.safetensors", "--model-dir", "stopped")
+        check("and the checkpoint it kept is whole", rc == 0, out)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        has_torch = usage()
+        pool()
+        if has_torch:
+            blas()
+            adapt()
+            config()
+            refusals()
+            signals()
+        else:
+            without_torch()
+        os.chdir("/")
+    print(f"{len(failures)} failed" if failures else "all good")
+    sys.exit(1 if failures else 0)
+
+
+main()

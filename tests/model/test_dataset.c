@@ -1,0 +1,207 @@
+/* Splits, windows, constants, returns and baselines, by hand on small pools. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* After the above, as cmocka wants it. */
+#include <cmocka.h>
+
+#include "model/dataset.h"
+
+/* Episodes of the given lengths; action = row, reward = row % 3, rtt = row. */
+static struct pool *ramp(const char *recipe, const int *lengths, int episodes)
+{
+    struct pool *p = pool_new(recipe);
+    int row = 0;
+    for (int e = 0; e < episodes; e++) {
+        for (int i = 0; i < lengths[e]; i++, row++) {
+            float s[] = {(float)row, 5, (float)(row * 1000)};
+            assert_int_equal(pool_add(p, s, row, row % 3, NULL), STATUS_OK);
+        }
+        const struct pool_episode info = {.cwnd_min = NAN, .cwnd_max = NAN};
+        assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
+    }
+    return p;
+}
+
+static const struct dataset_opts OPTS = {.steps = 3, .gamma = 1, .scale = 10};
+
+static void test_split(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    struct pool *p = ramp("x", (int[]){20, 40}, 2);
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_OK);
+    size_t begin, end;
+    dataset_segment(&p->episodes[1], DATASET_VALID, &begin, &end);
+    assert_int_equal(begin, 20 + 28);
+    assert_int_equal(end, 20 + 34);
+    for (int s = 0; s < DATASET_SPLITS; s++) {
+        assert_true(d->windows[s].count > 0);
+        for (size_t i = 0; i < d->windows[s].count; i++) {
+            const struct dataset_window *w = &d->windows[s].at[i];
+            dataset_segment(&p->episodes[w->episode], s, &begin, &end);
+            assert_true(w->row >= begin && w->row + 3 <= end);
+        }
+    }
+    /* 14 and 28 training rows: stride 3 gives 4 + 9 windows, stride 1 gives 12 + 26. */
+    assert_int_equal(d->windows[DATASET_TRAIN].sample_step, 1);
+    assert_int_equal(d->windows[DATASET_TRAIN].count, 38);
+    dataset_free(d);
+
+    struct dataset_opts fixed = OPTS;
+    fixed.sample_step = 3;
+    assert_int_equal(dataset_new(p, &fixed, NULL, &d, &err), STATUS_OK);
+    assert_int_equal(d->windows[DATASET_TRAIN].count, 4 + 9);
+    dataset_free(d);
+    pool_free(p);
+}
+
+static void test_too_short(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    size_t need = dataset_rows_needed(3);
+    struct pool *p = ramp("x", (int[]){(int)need}, 1);
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_OK);
+    dataset_free(d);
+    pool_free(p);
+
+    p = ramp("x", (int[]){(int)need - 1}, 1);
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_INPUT);
+    assert_null(d);
+    char rows[32];
+    snprintf(rows, sizeof rows, "needs %zu rows", need);
+    assert_non_null(strstr(err.hint, rows));
+    pool_free(p);
+    /* 131 rows: training to 91, validation to 111, so 20 and 20 rows; 130 leave 19 (91 to 110). */
+    assert_int_equal(dataset_rows_needed(20), 131);
+    for (int steps = 1; steps <= 50; steps++) {
+        for (size_t n = dataset_rows_needed(steps); n < (size_t)steps * 9; n++) {
+            const struct pool_episode e = {.begin = 0, .end = n};
+            for (int s = 0; s < DATASET_SPLITS; s++) {
+                size_t begin, end;
+                dataset_segment(&e, s, &begin, &end);
+                assert_true(end - begin >= (size_t)steps);
+            }
+        }
+    }
+}
+
+static void test_constants(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    struct pool *p = ramp("x", (int[]){20}, 1); /* training rows 0 to 13 */
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_OK);
+    const struct dataset_norm *n = &d->norm;
+    assert_true(fabs(n->state_mean[0] - 6.5) < 1e-12);
+    assert_true(fabs(n->state_std[0] - sqrt((14 * 14 - 1) / 12.0)) < 1e-9);
+    assert_true(n->state_mean[1] == 5 && n->state_std[1] == 1); /* constant: not divided by 0 */
+    assert_true(n->action_min == 0 && n->action_max == 13 && n->action_mean == 6.5);
+    assert_true(n->reward_min == 0 && n->reward_max == 2);
+    assert_true(fabs(d->features[19][0] - (19 - 6.5) / n->state_std[0]) < 1e-5);
+    assert_true(fabs(d->actions[19] - 19 / 13.0) < 1e-6);
+
+    /* Training rewards 0 1 2 0 1 2 0 1 2 0 1 2 0 1, normalised by 2, sum 6.5, scale 10. */
+    assert_true(fabs(d->returns[0] - 0.65) < 1e-6);
+    assert_true(fabs(d->returns[13] - 0.05) < 1e-6);
+    assert_true(fabs(n->max_return - 0.65) < 1e-6);
+    /* Rows 17 to 19 are the test segment: rewards 2, 0, 1. */
+    assert_true(fabs(d->returns[17] - 0.15) < 1e-6);
+    assert_true(fabs(dataset_reward(d, 9) - 0.1) < 1e-12); /* clamped to 1 */
+
+    /* Constants that are given are used, not fitted. */
+    struct dataset *other;
+    struct dataset_norm given = *n;
+    given.action_max = 26;
+    assert_int_equal(dataset_new(p, &OPTS, &given, &other, &err), STATUS_OK);
+    assert_true(fabs(other->actions[13] - 0.5) < 1e-6);
+    dataset_free(other);
+    dataset_free(d);
+    pool_free(p);
+}
+
+static void test_gamma(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    struct dataset_opts opts = OPTS;
+    opts.gamma = 0.5;
+    struct pool *p = ramp("x", (int[]){20}, 1);
+    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
+    /* Rows 17 to 19: 1 + 0.5 * (0 + 0.5 * 0.5) = 1.125. */
+    assert_true(fabs(d->returns[17] - 0.1125) < 1e-6);
+    dataset_free(d);
+    pool_free(p);
+}
+
+static void test_baselines(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    struct pool *p = ramp("x", (int[]){20}, 1);
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_OK);
+    /* One test window, rows 17 to 19; the training mean is 6.5. */
+    assert_int_equal(d->windows[DATASET_TEST].count, 1);
+    struct dataset_baselines b = dataset_baselines(d, DATASET_TEST);
+    assert_true(fabs(b.constant - (10.5 * 10.5 + 11.5 * 11.5 + 12.5 * 12.5) / 3) < 1e-9);
+    assert_true(fabs(b.persistence - 1) < 1e-12); /* also at the first row of the window */
+    assert_true(isnan(b.copy_input));
+    dataset_free(d);
+    pool_free(p);
+
+    /* With the tutorial's recipe the state token gives the action away. */
+    p = pool_new("tutorial");
+    for (int i = 0; i < 40; i++) {
+        double cwnd = 1000 * (i * 7 % 11);
+        float s[] = {0.1f, (float)cwnd, 1e6f};
+        assert_int_equal(pool_add(p, s, pool_tutorial_action(cwnd, 0, 10000), 1, NULL), STATUS_OK);
+    }
+    const struct pool_episode info = {.cwnd_min = 0, .cwnd_max = 10000};
+    assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_OK);
+    b = dataset_baselines(d, DATASET_TEST);
+    assert_true(b.copy_input == 0 && b.persistence > 0);
+    dataset_free(d);
+    pool_free(p);
+}
+
+static void test_batch(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    struct dataset_batch b;
+    struct pool *p = ramp("x", (int[]){20, 20}, 2);
+    assert_int_equal(dataset_new(p, &OPTS, NULL, &d, &err), STATUS_OK);
+    assert_int_equal(dataset_batch_init(&b, 2, 3, &err), STATUS_OK);
+    dataset_batch_fill(d, DATASET_TEST, (size_t[]){1, 0}, 2, &b);
+    assert_int_equal(b.windows, 2);
+    assert_true(b.actions[0] == d->actions[37] && b.actions[3] == d->actions[17]);
+    assert_memory_equal(b.states, d->features[37], 3 * sizeof *d->features);
+    assert_true(b.returns[5] == d->returns[19]);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(b.timesteps[i], i % 3);
+    dataset_batch_done(&b);
+    dataset_free(d);
+    pool_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_split),     cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_constants), cmocka_unit_test(test_gamma),
+        cmocka_unit_test(test_baselines), cmocka_unit_test(test_batch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
