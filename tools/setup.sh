@@ -45,9 +45,10 @@ if [ "$(id -u)" -ne 0 ]; then
     sudo="sudo"
 fi
 echo "setup: installing$missing"
-$sudo apt-get update -qq
+wait="-o DPkg::Lock::Timeout=300" # another package manager may be at work
+$sudo apt-get $wait update -qq
 # shellcheck disable=SC2086
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get $wait install -y -qq --no-install-recommends \
     $missing >/tmp/ccalab-setup.$$ 2>&1 || {
     tail -n 20 /tmp/ccalab-setup.$$ >&2
     rm -f /tmp/ccalab-setup.$$
