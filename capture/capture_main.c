@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -14,6 +13,7 @@
 #include "capture/source.h"
 #include "core/clock.h"
 #include "core/event.h"
+#include "core/units.h"
 
 #define SUBSYSTEM     "capture"
 #define FRAMES_A_READ 10000
@@ -24,7 +24,7 @@
 #define SNAPLEN_MAX  262144
 
 static const char usage[] =
-    "usage: ccalab capture -i IFACE [--netns PATH] [-w FILE] [-f FILTER] [--duration S]\n"
+    "usage: ccalab capture -i IFACE [--netns PATH] [-w FILE] [-f FILTER] [--duration TIME]\n"
     "                      [--snaplen N]\n"
     "\n"
     "Count Not-ECT, ECT(1), ECT(0) and CE on an interface until SIGINT, SIGTERM or the end of the\n"
@@ -34,14 +34,14 @@ static const char usage[] =
     "      --netns PATH        in this network namespace, for example /run/netns/NAME\n"
     "  -w, --write FILE        also write the packets to a pcap file\n"
     "  -f, --filter FILTER     only these packets, see pcap-filter(7)\n"
-    "      --duration S        stop after S seconds\n"
+    "      --duration TIME     stop after it: 90 (seconds), 1.5, 500ms\n"
     "      --snaplen N         keep N bytes of a packet (default 128: all headers fit; 0: all)\n"
     "      --help              this text\n";
 
 struct capture {
     struct source_live_opts live;
     const char *save_path;
-    double duration_s; /* 0: until a signal */
+    uint64_t duration_us; /* 0: until a signal */
     struct source *source;
     enum link_type link;
     struct ecn ecn;
@@ -151,9 +151,7 @@ static enum status wait_for(const struct capture *c, uint64_t until_ns, bool *is
         {.fd = source_fd(c->source), .events = POLLIN},
         {.fd = c->signal_fd, .events = POLLIN},
     };
-    uint64_t now_ns = clock_mono_ns();
-    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    struct timespec ts = clock_until(until_ns);
     if (ppoll(fds, 2, &ts, NULL) < 0 && errno != EINTR)
         return error_sys(err, STATUS_INTERNAL, errno, SUBSYSTEM, "ppoll");
     *is_signalled = fds[1].revents != 0;
@@ -165,8 +163,8 @@ static enum status run_until_told(struct capture *c, struct error *err)
     uint64_t now_ns = clock_mono_ns();
     uint64_t next_ns = now_ns + SAMPLE_NS;
     uint64_t end_ns = UINT64_MAX;
-    if (c->duration_s > 0)
-        end_ns = now_ns + (uint64_t)(c->duration_s * 1e9);
+    if (c->duration_us > 0)
+        end_ns = now_ns + c->duration_us * 1000;
     while (now_ns < end_ns) {
         int n;
         bool is_signalled = false;
@@ -245,14 +243,6 @@ out:
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static bool parse_number(const char *text, double max, double *out)
-{
-    char *end;
-    errno = 0;
-    *out = strtod(text, &end);
-    return errno == 0 && end != text && *end == '\0' && isfinite(*out) && *out >= 0 && *out <= max;
-}
-
 static enum status usage_error(struct error *err, const char *message)
 {
     error_set(err, STATUS_USAGE, SUBSYSTEM, "%s", message);
@@ -273,7 +263,8 @@ static enum status parse_options(int argc, char **argv, struct capture *c, bool 
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    double number;
+    enum status status;
+    uint64_t number = 0;
     int opt;
     *is_done = false;
     optind = 0; /* glibc: start afresh */
@@ -292,12 +283,14 @@ static enum status parse_options(int argc, char **argv, struct capture *c, bool 
             c->live.filter = optarg;
             break;
         case 'd':
-            if (!parse_number(optarg, 1e9, &c->duration_s) || c->duration_s == 0)
-                return usage_error(err, "--duration takes seconds above 0");
+            status = parse_duration_us(optarg, &c->duration_us, err);
+            if (status != STATUS_OK)
+                return status;
             break;
         case 's':
-            if (!parse_number(optarg, SNAPLEN_MAX, &number) || number != floor(number))
-                return usage_error(err, "--snaplen takes 0 to 262144 bytes");
+            status = parse_count(optarg, "--snaplen", 0, SNAPLEN_MAX, &number, err);
+            if (status != STATUS_OK)
+                return status;
             c->live.snaplen = (int)number;
             break;
         case 'h':

@@ -5,6 +5,7 @@
 #include "capture/capture.h"
 #include "capture/report.h"
 #include "capture/source.h"
+#include "core/log.h"
 
 #define FRAMES_A_READ 10000
 
@@ -58,8 +59,8 @@ static enum status count_file(const char *path, enum output output, struct error
         .kernel_drops = -1,
     };
     if (report.truncated)
-        fprintf(stderr, "ccalab: capture: %s ends early after %llu frames: %s\n", path,
-                (unsigned long long)c.ecn.frames, report.truncated);
+        log_warn("%s ends early after %llu frames: %s", path, (unsigned long long)c.ecn.frames,
+                 report.truncated);
     if (output == OUTPUT_JSON) {
         status = report_json(stdout, &report, err);
         putchar('\n');
@@ -76,13 +77,15 @@ out:
     return status;
 }
 
-static int usage_error(const char *message)
+static enum status usage_error(struct error *err, const char *message)
 {
-    fprintf(stderr, "ccalab: ecn: %s\n%s", message, usage);
-    return status_exit_code(STATUS_USAGE);
+    error_set(err, STATUS_USAGE, "ecn", "%s", message);
+    return error_hint(err, "ccalab ecn --help");
 }
 
-int ecn_main(int argc, char **argv)
+/* *path: the file; NULL if --help was all that was asked for. */
+static enum status parse_options(int argc, char **argv, const char **path, enum output *output,
+                                 struct error *err)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
@@ -90,29 +93,39 @@ int ecn_main(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    enum output output = OUTPUT_TABLE;
-    struct error err = {0};
     int opt;
+    *path = NULL;
+    *output = OUTPUT_TABLE;
     optind = 0; /* glibc: start afresh */
     while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (opt) {
         case 'j':
         case 'c':
-            if (output != OUTPUT_TABLE)
-                return usage_error("one of --json and --csv, once");
-            output = opt == 'j' ? OUTPUT_JSON : OUTPUT_CSV;
+            if (*output != OUTPUT_TABLE)
+                return usage_error(err, "one of --json and --csv, once");
+            *output = opt == 'j' ? OUTPUT_JSON : OUTPUT_CSV;
             break;
         case 'h':
             fputs(usage, stdout);
-            return 0;
+            return STATUS_OK;
         default:
-            fputs(usage, stderr);
-            return status_exit_code(STATUS_USAGE);
+            return usage_error(err, "the command line was not understood");
         }
     }
     if (optind + 1 != argc)
-        return usage_error("exactly one FILE");
-    enum status status = count_file(argv[optind], output, &err);
+        return usage_error(err, "exactly one FILE");
+    *path = argv[optind];
+    return STATUS_OK;
+}
+
+int ecn_main(int argc, char **argv)
+{
+    enum output output;
+    const char *path;
+    struct error err = {0};
+    enum status status = parse_options(argc, argv, &path, &output, &err);
+    if (status == STATUS_OK && path)
+        status = count_file(path, output, &err);
     if (status != STATUS_OK)
         error_print(stderr, &err);
     return status_exit_code(status);

@@ -1,10 +1,8 @@
 #include "capture/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/filter.h>
 #include <pcap/pcap.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/netns.h"
 
 #define SUBSYSTEM     "capture"
 #define SNAPLEN_WHOLE 262144
@@ -164,37 +163,6 @@ fail:
 
 /* --- interfaces ------------------------------------------------------------------------------- */
 
-/* Move this thread into the namespace; *home brings it back. */
-static enum status netns_enter(const char *netns, int *home, struct error *err)
-{
-    *home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (*home < 0)
-        return error_sys(err, STATUS_HOST, errno, SUBSYSTEM, "cannot open our own namespace");
-    int fd = open(netns, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) {
-        int saved = errno;
-        if (fd >= 0)
-            close(fd);
-        close(*home);
-        error_sys(err, STATUS_HOST, saved, SUBSYSTEM, "cannot enter the network namespace %s",
-                  netns);
-        error_hint(err, saved == EPERM ? "root is needed to enter a namespace"
-                                       : "a path such as /run/netns/NAME, see: ip netns");
-        return STATUS_HOST;
-    }
-    close(fd);
-    return STATUS_OK;
-}
-
-static enum status netns_leave(int home, struct error *err)
-{
-    int rc = setns(home, CLONE_NEWNET), saved = errno;
-    close(home);
-    return rc == 0 ? STATUS_OK
-                   : error_sys(err, STATUS_INTERNAL, saved, SUBSYSTEM,
-                               "cannot come back from the network namespace");
-}
-
 static enum status activate(pcap_t *p, const struct source_live_opts *opts, struct error *err)
 {
     pcap_set_snaplen(p, opts->snaplen > 0 ? opts->snaplen : SNAPLEN_WHOLE);
@@ -255,10 +223,9 @@ enum status source_open_live(const struct source_live_opts *opts, struct source 
     if (status == STATUS_OK)
         status = activate(s->pcap, opts, err);
     /* The socket stays bound to its namespace; the thread goes home, whatever happened. */
-    if (opts->netns) {
-        enum status left = netns_leave(home, status == STATUS_OK ? err : NULL);
-        status = status == STATUS_OK ? left : status;
-    }
+    enum status left = netns_leave(&home, err);
+    if (left != STATUS_OK)
+        status = left;
     if (status == STATUS_OK)
         status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
     /* Without a filter too: it is the filter that tells the kernel to copy no more than snaplen. */

@@ -131,37 +131,43 @@ static const struct option *find(const char *arg, size_t len)
     return NULL;
 }
 
-static enum status set_plot(struct options *o, const char *value, struct error *err)
+/* *index: which of the names the value is. `hint` lists them. */
+static enum status choose(const char *option, const char *value, const char *const *names,
+                          const char *hint, int *index, struct error *err)
 {
-    static const char *const names[] = {"auto", "braille", "ascii", NULL};
-
     for (int i = 0; names[i]; i++) {
         if (!strcmp(value, names[i])) {
-            o->plot = (enum options_plot)i;
+            *index = i;
             return STATUS_OK;
         }
     }
-    error_set(err, STATUS_USAGE, "options", "--plot: unknown mode %s", value);
+    error_set(err, STATUS_USAGE, "options", "%s cannot be %s", option, value);
     if (did_you_mean(value, names))
         return suggest(err, value, names);
-    return error_hint(err, "braille, ascii or auto");
+    return error_hint(err, "%s", hint);
+}
+
+static enum status set_plot(struct options *o, const char *value, struct error *err)
+{
+    static const char *const names[] = {"auto", "braille", "ascii", NULL};
+    int i = (int)o->plot;
+    enum status st = choose("--plot", value, names, "braille, ascii or auto", &i, err);
+
+    o->plot = (enum options_plot)i;
+    return st;
 }
 
 static enum status set_log_level(struct options *o, const char *value, struct error *err)
 {
     const char *names[LOG_LEVEL_ERROR + 2] = {0};
+    int i = (int)o->log_level;
+    enum status st;
 
-    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
-        names[i] = log_level_name((enum log_level)i);
-        if (!strcmp(value, names[i])) {
-            o->log_level = (enum log_level)i;
-            return STATUS_OK;
-        }
-    }
-    error_set(err, STATUS_USAGE, "options", "--log-level: unknown level %s", value);
-    if (did_you_mean(value, names))
-        return suggest(err, value, names);
-    return error_hint(err, "debug, info, warn or error");
+    for (int k = LOG_LEVEL_DEBUG; k <= LOG_LEVEL_ERROR; k++)
+        names[k] = log_level_name((enum log_level)k);
+    st = choose("--log-level", value, names, "debug, info, warn or error", &i, err);
+    o->log_level = (enum log_level)i;
+    return st;
 }
 
 /* What a word that is no option is: a command, or a script to watch. */

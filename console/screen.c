@@ -119,10 +119,11 @@ static void draw_keys(struct screen *s)
     for (int i = 0; i < ACTION_COUNT; i++) {
         const char *label = action_label((enum action_id)i);
 
-        if (!actions[i].bar || x + (int)strlen(label) + (int)strlen(actions[i].bar) + 1 > cols)
+        if (!actions[i].bar || x + (int)strlen(label) + 1 + (int)strlen(actions[i].bar) > cols)
             continue;
-        x += text_put(s->keys_win, 0, x, cols - x, STYLE_KEY, label);
-        x += text_put(s->keys_win, 0, x, cols - x, STYLE_NORMAL, actions[i].bar) + 1;
+        /* The spaces tell keys and words apart where there is no colour that does. */
+        x += text_put(s->keys_win, 0, x, cols - x, STYLE_KEY, label) + 1;
+        x += text_put(s->keys_win, 0, x, cols - x, STYLE_NORMAL, actions[i].bar) + 2;
     }
     wnoutrefresh(s->keys_win);
 }

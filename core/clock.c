@@ -1,7 +1,6 @@
 #include "core/clock.h"
 
 #include <stdbool.h>
-#include <time.h>
 
 static bool is_frozen;
 static double frozen_wall_s;
@@ -23,6 +22,14 @@ uint64_t clock_mono_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+struct timespec clock_until(uint64_t mono_ns)
+{
+    uint64_t now_ns = clock_mono_ns();
+    uint64_t left_ns = mono_ns > now_ns ? mono_ns - now_ns : 0;
+    return (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000u),
+                             .tv_nsec = (long)(left_ns % 1000000000u)};
 }
 
 void clock_freeze(double wall_s)

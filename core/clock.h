@@ -7,11 +7,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Seconds since the epoch. */
 double clock_wall_s(void);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t clock_mono_ns(void);
+/* How long it is until a point of that clock, 0 if it has passed: a time-out for ppoll(2) and
+ * sigtimedwait(2). */
+struct timespec clock_until(uint64_t mono_ns);
 /* Stop both clocks at this wall time (the monotonic one at 0); clock_advance() moves them. */
 void clock_freeze(double wall_s);
 void clock_advance(double seconds);

@@ -1,5 +1,6 @@
 #include "core/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct {
@@ -84,7 +85,7 @@ enum status error_hint(struct error *e, const char *fmt, ...)
 
 void error_print(FILE *f, const struct error *e)
 {
-    fprintf(f, "ccalab: %s: %s\n", e->subsystem, e->message);
+    fprintf(f, "%s: %s: %s\n", program_invocation_short_name, e->subsystem, e->message);
     if (e->hint[0])
         fprintf(f, "  hint: %s\n", e->hint);
 }

@@ -59,7 +59,9 @@ enum status error_sys(struct error *e, enum status s, int sys_errno, const char 
                       const char *fmt, ...) CCALAB_PRINTF(5, 6);
 /* Add or replace the hint; returns e->status (STATUS_FAIL if e is NULL) for use in `return`. */
 enum status error_hint(struct error *e, const char *fmt, ...) CCALAB_PRINTF(2, 3);
-/* Print "ccalab: subsystem: message" and, on a second line, the hint. */
+/* Print "PROGRAM: subsystem: message" and, on a second line, the hint. PROGRAM is the name that
+ * this program was started by (program_invocation_short_name(3)): "ccalab", "ccalab-link",
+ * "netllm". */
 void error_print(FILE *f, const struct error *e);
 
 #endif

@@ -1,5 +1,6 @@
 #include "core/json.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,11 @@ bool json_bool(const cJSON *obj, const char *key, bool def)
 {
     const cJSON *v = json_get(obj, key);
     return cJSON_IsBool(v) ? cJSON_IsTrue(v) : def;
+}
+
+cJSON *json_add_num(cJSON *obj, const char *key, double v)
+{
+    return isfinite(v) ? cJSON_AddNumberToObject(obj, key, v) : cJSON_AddNullToObject(obj, key);
 }
 
 cJSON *json_parse(const char *text, size_t len, const char *what, struct error *err)

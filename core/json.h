@@ -14,6 +14,10 @@ double json_num(const cJSON *obj, const char *key, double def);
 bool json_bool(const cJSON *obj, const char *key, bool def);
 const cJSON *json_get(const cJSON *obj, const char *key);
 
+/* Add a number, or null for one that is NaN or infinite: not measured, and no JSON. Returns the
+ * item (owned by `obj`), NULL without memory. */
+cJSON *json_add_num(cJSON *obj, const char *key, double v);
+
 /* Parse `len` bytes. Returns a tree for cJSON_Delete(), or NULL with *err set (STATUS_INPUT, with
  * the offset of the fault). `what` names the source in the message. */
 cJSON *json_parse(const char *text, size_t len, const char *what, struct error *err);

@@ -1,5 +1,6 @@
 #include "core/log.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -37,9 +38,9 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
         return;
     }
     if (level == LOG_LEVEL_INFO)
-        fprintf(stderr, "ccalab: %s\n", text);
+        fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
     else
-        fprintf(stderr, "ccalab: %s: %s\n", names[level], text);
+        fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, names[level], text);
 }
 
 #define LOG_FUNCTION(fn, level)                                                                    \

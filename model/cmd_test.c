@@ -1,8 +1,8 @@
 #include <getopt.h>
-#include <math.h>
 #include <string.h>
 
 #include "core/event.h"
+#include "core/json.h"
 #include "model/checkpoint.h"
 #include "model/cmd.h"
 #include "model/evaluate.h"
@@ -20,28 +20,23 @@ static const char help[] =
     "holds; copying that input (baselines.copy_input) is perfect, so a low loss here is no "       \
     "forecast"
 
-static cJSON *number_or_null(double v)
-{
-    return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull();
-}
-
 static cJSON *result_of(const char *dir, const struct checkpoint *c, const struct dataset *d,
                         double loss, const struct evaluate_rollout *rollout)
 {
     const struct dataset_windows *w = &d->windows[DATASET_TEST];
     struct dataset_baselines base = dataset_baselines(d, DATASET_TEST);
     cJSON *o = cJSON_CreateObject(), *sub;
-    cJSON_AddItemToObject(o, "test_loss", number_or_null(loss));
+    json_add_num(o, "test_loss", loss);
     sub = cJSON_AddObjectToObject(o, "baselines");
     cJSON_AddNumberToObject(sub, "constant", base.constant);
     cJSON_AddNumberToObject(sub, "persistence", base.persistence);
-    cJSON_AddItemToObject(sub, "copy_input", number_or_null(base.copy_input));
+    json_add_num(sub, "copy_input", base.copy_input);
     cJSON_AddNumberToObject(o, "windows", (double)w->count);
     cJSON_AddNumberToObject(o, "sample_step", w->sample_step);
     cJSON_AddStringToObject(o, "checkpoint", dir);
     cJSON_AddNumberToObject(o, "best_epoch", c->best_epoch);
     sub = cJSON_AddObjectToObject(o, "rollout");
-    cJSON_AddItemToObject(sub, "loss", number_or_null(rollout->loss));
+    json_add_num(sub, "loss", rollout->loss);
     cJSON_AddNumberToObject(sub, "decisions", (double)rollout->decisions);
     sub = cJSON_AddObjectToObject(o, "decision_ms");
     cJSON_AddNumberToObject(sub, "p50", rollout->p50_ms);

@@ -98,12 +98,6 @@ enum status pool_end_episode(struct pool *p, const struct pool_episode *info, st
 
 /* --- file ------------------------------------------------------------------------------------- */
 
-/* NaN and infinity are no JSON. */
-static cJSON *number_or_null(double v)
-{
-    return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull();
-}
-
 static cJSON *flows_json(const struct pool *p)
 {
     cJSON *flows = cJSON_CreateArray();
@@ -114,8 +108,8 @@ static cJSON *flows_json(const struct pool *p)
         cJSON_AddStringToObject(o, "cc", e->cc);
         cJSON_AddNumberToObject(o, "stream", e->stream);
         cJSON_AddNumberToObject(o, "rows", (double)(e->end - e->begin));
-        cJSON_AddItemToObject(o, "cwnd_min", number_or_null(e->cwnd_min));
-        cJSON_AddItemToObject(o, "cwnd_max", number_or_null(e->cwnd_max));
+        json_add_num(o, "cwnd_min", e->cwnd_min);
+        json_add_num(o, "cwnd_max", e->cwnd_max);
         cJSON_AddItemToArray(flows, o);
     }
     return flows;
@@ -280,9 +274,9 @@ cJSON *pool_describe(const struct pool *p)
             sum += v;
         }
         cJSON *range = cJSON_AddObjectToObject(columns, names[c]);
-        cJSON_AddItemToObject(range, "min", number_or_null(min));
-        cJSON_AddItemToObject(range, "mean", number_or_null(sum / (double)p->rows));
-        cJSON_AddItemToObject(range, "max", number_or_null(max));
+        json_add_num(range, "min", min);
+        json_add_num(range, "mean", sum / (double)p->rows);
+        json_add_num(range, "max", max);
     }
     cJSON_AddItemToObject(o, "flows", flows_json(p));
     return o;

@@ -293,12 +293,6 @@ void iperf3_done(struct iperf3_result *r)
 
 /* --- summary ---------------------------------------------------------------------------------- */
 
-static bool add_number(cJSON *obj, const char *key, double v)
-{
-    return isnan(v) ? cJSON_AddNullToObject(obj, key) != NULL
-                    : cJSON_AddNumberToObject(obj, key, v) != NULL;
-}
-
 static bool add_name(cJSON *obj, const char *key, const char *name)
 {
     return name[0] ? cJSON_AddStringToObject(obj, key, name) != NULL
@@ -312,12 +306,12 @@ static bool add_row(cJSON *rows, const struct iperf3_row *row)
         cJSON_Delete(o);
         return false;
     }
-    return add_number(o, "stream", row->stream) && add_number(o, "start_s", row->start_s) &&
-           add_number(o, "end_s", row->end_s) &&
-           add_number(o, "bits_per_second", row->bits_per_second) &&
-           add_number(o, "retransmits", row->retransmits) &&
-           add_number(o, "snd_cwnd_bytes", row->snd_cwnd_bytes) &&
-           add_number(o, "rtt_us", row->rtt_us) && add_number(o, "rttvar_us", row->rttvar_us) &&
+    return json_add_num(o, "stream", row->stream) && json_add_num(o, "start_s", row->start_s) &&
+           json_add_num(o, "end_s", row->end_s) &&
+           json_add_num(o, "bits_per_second", row->bits_per_second) &&
+           json_add_num(o, "retransmits", row->retransmits) &&
+           json_add_num(o, "snd_cwnd_bytes", row->snd_cwnd_bytes) &&
+           json_add_num(o, "rtt_us", row->rtt_us) && json_add_num(o, "rttvar_us", row->rttvar_us) &&
            cJSON_AddBoolToObject(o, "is_sender", row->is_sender) &&
            cJSON_AddBoolToObject(o, "is_omitted", row->is_omitted);
 }
@@ -328,14 +322,15 @@ cJSON *iperf3_summary(const struct iperf3_result *r)
     bool is_ok = o && add_name(o, "protocol", r->protocol) && add_name(o, "cc", r->sender_cc) &&
                  add_name(o, "receiver_cc", r->receiver_cc) &&
                  cJSON_AddBoolToObject(o, "is_reverse", r->is_reverse) &&
-                 add_number(o, "start_time_s", r->start_time_s) &&
-                 add_number(o, "duration_s", r->duration_s) &&
-                 add_number(o, "interval_s", r->interval_s) &&
-                 add_number(o, "streams", r->streams) && add_number(o, "sent_bps", r->sent_bps) &&
-                 add_number(o, "received_bps", r->received_bps) &&
-                 add_number(o, "retransmits", r->retransmits) &&
-                 add_number(o, "mean_rtt_us", r->mean_rtt_us) &&
-                 add_number(o, "max_cwnd_bytes", r->max_cwnd_bytes);
+                 json_add_num(o, "start_time_s", r->start_time_s) &&
+                 json_add_num(o, "duration_s", r->duration_s) &&
+                 json_add_num(o, "interval_s", r->interval_s) &&
+                 json_add_num(o, "streams", r->streams) &&
+                 json_add_num(o, "sent_bps", r->sent_bps) &&
+                 json_add_num(o, "received_bps", r->received_bps) &&
+                 json_add_num(o, "retransmits", r->retransmits) &&
+                 json_add_num(o, "mean_rtt_us", r->mean_rtt_us) &&
+                 json_add_num(o, "max_cwnd_bytes", r->max_cwnd_bytes);
     cJSON *rows = is_ok ? cJSON_AddArrayToObject(o, "rows") : NULL;
     is_ok = rows != NULL;
     for (size_t i = 0; is_ok && i < r->nrows; i++) {

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -10,7 +9,6 @@
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <math.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +19,13 @@
 
 #include "core/clock.h"
 #include "core/event.h"
+#include "core/json.h"
+#include "core/netns.h"
+#include "core/units.h"
 
 #define SUBSYSTEM       "tcp-info"
-#define INTERVAL_MIN_NS 10000000ull
-#define INTERVAL_MAX_NS 3600000000000ull
-#define DURATION_MAX_S  1e7
+#define INTERVAL_MIN_US 10000ull
+#define INTERVAL_MAX_US 3600000000ull
 #define LABEL_MAX       64
 #define FLOWS_MAX       1024
 #define ANSWER_TIME_S   2
@@ -41,7 +41,7 @@ enum { ESTABLISHED = 1, FIN_WAIT1 = 4, CLOSE_WAIT = 8, LAST_ACK = 9, CLOSING = 1
 
 static const char usage[] =
     "usage: ccalab tcp-info --label NAME (--dport PORT | --sport PORT) [--interval TIME]\n"
-    "                       [--duration S] [--netns PATH]\n"
+    "                       [--duration TIME] [--netns PATH]\n"
     "\n"
     "Read cwnd, RTT, rates and ECN feedback of the TCP flows that this host sends, until SIGINT,\n"
     "SIGTERM or the end of the duration. Speaks events (docs/events.md): a sample for each flow "
@@ -52,7 +52,7 @@ static const char usage[] =
     "      --dport PORT      flows to this remote port (a client)\n"
     "      --sport PORT      flows from this local port (a server)\n"
     "      --interval TIME   10ms to 3600s (default 100ms)\n"
-    "      --duration S      stop after S seconds\n"
+    "      --duration TIME   stop after it: 90 (seconds), 1.5, 500ms\n"
     "      --netns PATH      in this network namespace, for example /run/netns/NAME\n"
     "      --help            this text\n";
 
@@ -166,7 +166,7 @@ struct sampler {
     const char *label, *netns;
     uint16_t dport, sport; /* one of them is 0 */
     uint64_t interval_ns;
-    double duration_s; /* 0: until a signal */
+    uint64_t duration_us; /* 0: until a signal */
     int fd;
     uint32_t seq;
     struct flow *flows;
@@ -174,22 +174,6 @@ struct sampler {
     bool has_dropped; /* there were more than FLOWS_MAX */
     uint64_t samples;
 };
-
-static enum status netns_enter(const char *path, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) {
-        int saved = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        error_sys(err, STATUS_HOST, saved, SUBSYSTEM, "cannot enter network namespace %s", path);
-        return error_hint(err, saved == EPERM ? "this needs root, or CAP_SYS_ADMIN"
-                                              : "is the lab up? See `ip netns list`");
-    }
-    close(fd);
-    return STATUS_OK;
-}
 
 static enum status diag_open(struct sampler *s, struct error *err)
 {
@@ -265,15 +249,6 @@ static struct flow *flow_add(struct sampler *s, uint64_t cookie)
     return f;
 }
 
-static void add_number(cJSON *obj, const char *key, double v)
-{
-    if (isnan(v)) {
-        cJSON_AddNullToObject(obj, key);
-    } else {
-        cJSON_AddNumberToObject(obj, key, v);
-    }
-}
-
 static void say_sample(struct flow *f, const struct tcp_reading *r, double t, uint64_t now_ns)
 {
     double throughput = NAN;
@@ -282,19 +257,19 @@ static void say_sample(struct flow *f, const struct tcp_reading *r, double t, ui
             (r->bytes_acked - f->last.bytes_acked) * 8 * 1e9 / (double)(now_ns - f->last_ns);
     }
     cJSON *v = cJSON_CreateObject();
-    add_number(v, "cwnd_bytes", r->cwnd_bytes);
-    add_number(v, "cwnd_pkts", r->cwnd_pkts);
-    add_number(v, "srtt_us", r->srtt_us);
-    add_number(v, "min_rtt_us", r->min_rtt_us);
-    add_number(v, "rttvar_us", r->rttvar_us);
-    add_number(v, "delivery_rate_bps", r->delivery_rate_bps);
-    add_number(v, "pacing_rate_bps", r->pacing_rate_bps);
-    add_number(v, "throughput_bps", throughput);
-    add_number(v, "bytes_acked", r->bytes_acked);
-    add_number(v, "retrans", r->retrans);
-    add_number(v, "lost", r->lost);
-    add_number(v, "delivered", r->delivered);
-    add_number(v, "delivered_ce", r->delivered_ce);
+    json_add_num(v, "cwnd_bytes", r->cwnd_bytes);
+    json_add_num(v, "cwnd_pkts", r->cwnd_pkts);
+    json_add_num(v, "srtt_us", r->srtt_us);
+    json_add_num(v, "min_rtt_us", r->min_rtt_us);
+    json_add_num(v, "rttvar_us", r->rttvar_us);
+    json_add_num(v, "delivery_rate_bps", r->delivery_rate_bps);
+    json_add_num(v, "pacing_rate_bps", r->pacing_rate_bps);
+    json_add_num(v, "throughput_bps", throughput);
+    json_add_num(v, "bytes_acked", r->bytes_acked);
+    json_add_num(v, "retrans", r->retrans);
+    json_add_num(v, "lost", r->lost);
+    json_add_num(v, "delivered", r->delivered);
+    json_add_num(v, "delivered_ce", r->delivered_ce);
     event_write_sample(stdout, t, f->src, v);
 }
 
@@ -384,8 +359,8 @@ static void say_result(const struct sampler *s)
         cJSON_AddStringToObject(o, "local", f->last.local);
         cJSON_AddStringToObject(o, "remote", f->last.remote);
         cJSON_AddStringToObject(o, "cc", f->last.cc);
-        add_number(o, "samples", (double)f->samples);
-        add_number(o, "bytes_acked", f->last.bytes_acked);
+        json_add_num(o, "samples", (double)f->samples);
+        json_add_num(o, "bytes_acked", f->last.bytes_acked);
         cJSON_AddItemToArray(flows, o);
     }
     event_write_result(stdout, data);
@@ -397,9 +372,7 @@ static void say_result(const struct sampler *s)
 static bool wait_until(uint64_t until_ns, const sigset_t *signals)
 {
     for (;;) {
-        uint64_t now_ns = clock_mono_ns();
-        uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-        struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+        struct timespec ts = clock_until(until_ns);
         if (sigtimedwait(signals, NULL, &ts) > 0) {
             return true;
         }
@@ -419,12 +392,12 @@ static enum status sampler_run(struct sampler *s, struct error *err)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN); /* an error of stdout, then */
 
-    enum status st = s->netns ? netns_enter(s->netns, err) : STATUS_OK;
+    enum status st = s->netns ? netns_enter(s->netns, NULL, err) : STATUS_OK;
     if (st == STATUS_OK) {
         st = diag_open(s, err);
     }
     uint64_t next_ns = clock_mono_ns();
-    uint64_t end_ns = s->duration_s > 0 ? next_ns + (uint64_t)(s->duration_s * 1e9) : UINT64_MAX;
+    uint64_t end_ns = s->duration_us > 0 ? next_ns + s->duration_us * 1000 : UINT64_MAX;
     bool is_told = false;
     for (bool is_first = true; st == STATUS_OK && !is_told; is_first = false) {
         st = sampler_tick(s, err);
@@ -455,31 +428,6 @@ static enum status sampler_run(struct sampler *s, struct error *err)
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static bool parse_port(const char *text, uint16_t *out)
-{
-    char *end;
-    unsigned long v = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || v < 1 || v > 65535) {
-        return false;
-    }
-    *out = (uint16_t)v;
-    return true;
-}
-
-/* "100ms", "0.5s". The unit may only be left out where there is a `default_unit_ns`. */
-static bool parse_time(const char *text, double default_unit_ns, double *out_ns)
-{
-    char *end;
-    double v = strtod(text, &end);
-    double unit_ns = strcmp(end, "us") == 0   ? 1e3
-                     : strcmp(end, "ms") == 0 ? 1e6
-                     : strcmp(end, "s") == 0  ? 1e9
-                     : *end == '\0'           ? default_unit_ns
-                                              : 0;
-    *out_ns = v * unit_ns;
-    return end != text && unit_ns > 0 && isfinite(*out_ns) && *out_ns > 0;
-}
-
 static enum status usage_error(struct error *err, const char *message)
 {
     error_set(err, STATUS_USAGE, SUBSYSTEM, "%s", message);
@@ -496,7 +444,8 @@ static enum status parse_options(int argc, char **argv, struct sampler *s, bool 
         {"duration", required_argument, NULL, 't'}, {"netns", required_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},           {0},
     };
-    double ns;
+    enum status st;
+    uint64_t number = 0;
     int opt;
     *is_done = false;
     optind = 0; /* glibc: start afresh */
@@ -507,23 +456,27 @@ static enum status parse_options(int argc, char **argv, struct sampler *s, bool 
             break;
         case 'd':
         case 's':
-            if (!parse_port(optarg, opt == 'd' ? &s->dport : &s->sport)) {
-                return usage_error(err, "a port is a number from 1 to 65535");
+            st = parse_count(optarg, opt == 'd' ? "--dport" : "--sport", 1, 65535, &number, err);
+            if (st != STATUS_OK) {
+                return st;
             }
+            *(opt == 'd' ? &s->dport : &s->sport) = (uint16_t)number;
             break;
         case 'i':
-            if (!parse_time(optarg, 0, &ns) || ns < (double)INTERVAL_MIN_NS ||
-                ns > (double)INTERVAL_MAX_NS) {
-                return usage_error(err,
-                                   "--interval takes a time from 10ms to 3600s, with its unit");
+            st = parse_time_us(optarg, &number, err);
+            if (st != STATUS_OK) {
+                return st;
             }
-            s->interval_ns = (uint64_t)ns;
+            if (number < INTERVAL_MIN_US || number > INTERVAL_MAX_US) {
+                return usage_error(err, "--interval takes a time from 10ms to 3600s");
+            }
+            s->interval_ns = number * 1000;
             break;
         case 't':
-            if (!parse_time(optarg, 1e9, &ns) || ns > DURATION_MAX_S * 1e9) {
-                return usage_error(err, "--duration takes seconds above 0");
+            st = parse_duration_us(optarg, &s->duration_us, err);
+            if (st != STATUS_OK) {
+                return st;
             }
-            s->duration_s = ns / 1e9;
             break;
         case 'n':
             s->netns = optarg;

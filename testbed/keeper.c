@@ -135,7 +135,7 @@ static void on_link_output(void *user, int fd, const char *data, size_t len)
     size_t keep = len < sizeof k->link_stderr ? len : sizeof k->link_stderr - 1;
     memcpy(k->link_stderr, data + len - keep, keep);
     k->link_stderr[keep] = '\0';
-    event_write_log(stdout, LOG_LEVEL_INFO, "ccalab-link: %s", k->link_stderr);
+    event_write_log(stdout, LOG_LEVEL_INFO, "%s", k->link_stderr); /* it names itself */
 }
 
 static void on_link_exit(void *user, int wait_status)

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
+#include "core/units.h"
 #include "testbed/lab.h"
-#include "testbed/link/units.h"
+#include "testbed/link/aqm.h"
 
 #define RTT_MAX_US      10000000u
 #define INTERVAL_MAX_US 60000000u
@@ -103,8 +104,7 @@ static enum status take(struct testbed_options *o, enum flag flag, const char *v
         o->interval_us = (uint32_t)n;
         break;
     case FLAG_AQM:
-        if (strcmp(value, "dualpi2") != 0 && strcmp(value, "fifo") != 0)
-            return usage(err, "'%.40s' is no AQM: use dualpi2 or fifo", value);
+        st = aqm_check(value, err);
         o->aqm = value;
         break;
     case FLAG_OWNER:

@@ -2,13 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "core/netns.h"
 #include "core/paths.h"
 #include "core/spawn.h"
 #include "testbed/lab.h"
@@ -132,24 +131,15 @@ static enum status write_settings(const struct setting *s, const char *netns, st
 /* /proc/sys/net is that of the thread's namespace: go there, write, come back. */
 static enum status configure(const char *netns, bool is_router, struct error *err)
 {
-    enum status st = STATUS_OK;
-    int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    int there = open(netns, O_RDONLY | O_CLOEXEC);
-    if (home < 0 || there < 0 || setns(there, CLONE_NEWNET) != 0) {
-        st = error_sys(err, STATUS_HOST, errno, "testbed", "cannot enter %s", netns);
-        goto out;
-    }
+    int home;
+    enum status st = netns_enter(netns, &home, err), left;
+    if (st != STATUS_OK)
+        return st;
     st = write_settings(all_settings, netns, err);
     if (st == STATUS_OK && is_router)
         st = write_settings(router_settings, netns, err);
-    if (setns(home, CLONE_NEWNET) != 0)
-        abort(); /* everything after this would be done to the wrong network */
-out:
-    if (home >= 0)
-        close(home);
-    if (there >= 0)
-        close(there);
-    return st;
+    left = netns_leave(&home, err);
+    return left == STATUS_OK ? st : left;
 }
 
 /* --- building --------------------------------------------------------------------------------- */

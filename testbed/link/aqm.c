@@ -33,14 +33,13 @@ static size_t kind_index(const char *name)
     return i;
 }
 
-bool aqm_is_known(const char *name)
+enum status aqm_check(const char *name, struct error *err)
 {
-    return kind_index(name) < KINDS;
-}
-
-const char *aqm_names(void)
-{
-    return "dualpi2, fifo";
+    if (kind_index(name) < KINDS) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_USAGE, "aqm", "unknown AQM '%.32s'", name);
+    return error_hint(err, "one of: dualpi2, fifo");
 }
 
 uint32_t aqm_default_limit_pkts(const char *name)
@@ -53,14 +52,10 @@ uint32_t aqm_default_limit_pkts(const char *name)
 enum status aqm_new(const char *name, const struct aqm_config *config, struct aqm **out,
                     struct error *err)
 {
-    size_t i = kind_index(name);
+    enum status s = aqm_check(name, err);
 
     *out = NULL;
-    if (i == KINDS) {
-        error_set(err, STATUS_USAGE, "link", "unknown AQM '%.32s'", name);
-        return error_hint(err, "one of: %s", aqm_names());
-    }
-    return kinds[i].make(config, out, err);
+    return s == STATUS_OK ? kinds[kind_index(name)].make(config, out, err) : s;
 }
 
 void aqm_free(struct aqm *a)

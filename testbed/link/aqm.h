@@ -80,10 +80,8 @@ CCALAB_MUST_USE enum status aqm_new(const char *name, const struct aqm_config *c
                                     struct aqm **out, struct error *err);
 /* Its queued packets go back to the pool. NULL is allowed. */
 void aqm_free(struct aqm *a);
-/* Is there an AQM of this name? */
-bool aqm_is_known(const char *name);
-/* "dualpi2, fifo" */
-const char *aqm_names(void);
+/* Is there an AQM of this name? Errors: STATUS_USAGE, and the hint lists those there are. */
+CCALAB_MUST_USE enum status aqm_check(const char *name, struct error *err);
 /* The limit in packets that 0 in the configuration stands for; the name must be known. */
 uint32_t aqm_default_limit_pkts(const char *name);
 

@@ -204,10 +204,7 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 /* Sleep until `wake_ns` or until a descriptor has something. */
 static enum status wait_for(struct pollfd fds[POLL_COUNT], uint64_t wake_ns, struct error *err)
 {
-    uint64_t now_ns = clock_mono_ns();
-    uint64_t sleep_ns = wake_ns > now_ns ? earliest(wake_ns - now_ns, SLEEP_MAX_NS) : 0;
-    struct timespec ts = {.tv_sec = (time_t)(sleep_ns / 1000000000u),
-                          .tv_nsec = (long)(sleep_ns % 1000000000u)};
+    struct timespec ts = clock_until(earliest(wake_ns, clock_mono_ns() + SLEEP_MAX_NS));
 
     for (int i = 0; i < POLL_COUNT; i++) {
         fds[i].revents = 0;

@@ -4,8 +4,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "core/units.h"
 #include "testbed/link/aqm.h"
-#include "testbed/link/units.h"
 
 #define LIMIT_PKTS_MAX  1000000u
 #define LIMIT_BYTES_MAX (1ull << 40)
@@ -66,7 +66,7 @@ void link_options_help(FILE *f)
         "  --limit N           packets queued at most (default 10000; fifo 1000)\n"
         "  --limit-bytes N     bytes queued at most; for dualpi2 the memory of their buffers\n"
         "  --interval TIME     between samples, 0 for none (default 100ms)\n"
-        "  --duration S        stop after so many seconds (default: at SIGTERM or SIGINT)\n"
+        "  --duration TIME     stop after it: 20 (seconds), 500ms (default: at SIGTERM or SIGINT)\n"
         "  --seed N            of the AQMs' random numbers (default: random, and reported)\n"
         "  --no-realtime       do not ask for SCHED_FIFO\n"
         "  -h, --help          this text\n",
@@ -109,22 +109,6 @@ bad_name:
     return error_hint(err, "1 to %d visible characters without '/', ':' and '%%'", IFNAMSIZ - 1);
 }
 
-/* A plain number is seconds, as the help says; with a unit it is a time like the others. */
-static enum status parse_duration(const char *text, uint64_t *out, struct error *err)
-{
-    if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
-        uint64_t seconds;
-        enum status s =
-            parse_count(text, "--duration", 0, UNITS_TIME_MAX_US / 1000000, &seconds, err);
-
-        if (s == STATUS_OK) {
-            *out = seconds * 1000000;
-        }
-        return s;
-    }
-    return parse_time_us(text, out, err);
-}
-
 static enum status parse_one(int id, const char *arg, struct link_options *o, bool *has_up_rate,
                              struct error *err)
 {
@@ -149,12 +133,11 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, bo
         }
         return s;
     case OPT_AQM:
-        if (!aqm_is_known(arg)) {
-            error_set(err, STATUS_USAGE, "link", "unknown AQM '%.32s'", arg);
-            return error_hint(err, "one of: %s", aqm_names());
+        s = aqm_check(arg, err);
+        if (s == STATUS_OK) {
+            snprintf(o->aqm, sizeof(o->aqm), "%s", arg);
         }
-        snprintf(o->aqm, sizeof(o->aqm), "%s", arg);
-        return STATUS_OK;
+        return s;
     case OPT_LIMIT:
         s = parse_count(arg, "--limit", 1, LIMIT_PKTS_MAX, &number, err);
         o->limit_pkts = (uint32_t)number;
@@ -169,7 +152,7 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, bo
         }
         return s;
     case OPT_DURATION:
-        return parse_duration(arg, &o->duration_us, err);
+        return parse_duration_us(arg, &o->duration_us, err);
     case OPT_SEED:
         s = parse_count(arg, "--seed", 0, UINT32_MAX, &number, err);
         o->seed = (uint32_t)number;

@@ -3,18 +3,9 @@
 #include <math.h>
 
 #include "core/event.h"
+#include "core/json.h"
 
 const char *const report_src[LINK_DIRECTIONS] = {"link/down", "link/up"};
-
-/* A number, or null for what was not measured. */
-static void add(cJSON *obj, const char *key, double value)
-{
-    if (isnan(value)) {
-        cJSON_AddNullToObject(obj, key);
-    } else {
-        cJSON_AddNumberToObject(obj, key, value);
-    }
-}
 
 static double quantile_us(const struct hist *h, double q)
 {
@@ -47,12 +38,12 @@ void report_up(FILE *f, const struct engine *e)
     cJSON_AddStringToObject(data, "state", "up");
     add_endpoint(data, "down", &o->a);
     add_endpoint(data, "up", &o->b);
-    add(data, "rate_bps", o->rate_bps != 0 ? (double)o->rate_bps : NAN);
-    add(data, "up_rate_bps", o->up_rate_bps != 0 ? (double)o->up_rate_bps : NAN);
-    add(data, "delay_us", (double)o->delay_us);
+    json_add_num(data, "rate_bps", o->rate_bps != 0 ? (double)o->rate_bps : NAN);
+    json_add_num(data, "up_rate_bps", o->up_rate_bps != 0 ? (double)o->up_rate_bps : NAN);
+    json_add_num(data, "delay_us", (double)o->delay_us);
     cJSON_AddStringToObject(data, "aqm", o->aqm);
-    add(data, "limit_pkts", (double)o->limit_pkts);
-    add(data, "seed", (double)e->seed);
+    json_add_num(data, "limit_pkts", (double)o->limit_pkts);
+    json_add_num(data, "seed", (double)e->seed);
     cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
     event_write_result(f, data);
 }
@@ -65,18 +56,18 @@ void report_sample(FILE *f, const struct engine *e, int dir, uint64_t now_ns, ui
     cJSON *v = cJSON_CreateObject();
 
     d->aqm->ops->stats(d->aqm, now_ns, &s);
-    add(v, "rate_bps", span_ns != 0 ? (double)i->bytes * 8e9 / (double)span_ns : NAN);
-    add(v, "backlog_bytes", (double)d->aqm->backlog_bytes);
-    add(v, "backlog_pkts", (double)d->aqm->backlog_pkts);
-    add(v, "delay_l_us", mean_us(i->sojourn_l_ns, i->pkts_l));
-    add(v, "delay_c_us", mean_us(i->sojourn_c_ns, i->pkts_c));
-    add(v, "prob", s.prob);
-    add(v, "pkts_l", (double)s.pkts_in_l);
-    add(v, "pkts_c", (double)s.pkts_in_c);
-    add(v, "ecn_mark", (double)s.ecn_mark);
-    add(v, "step_mark", (double)s.step_mark);
-    add(v, "drop", total_drops(d, &s));
-    add(v, "late_p99_us", quantile_us(&i->late, 0.99));
+    json_add_num(v, "rate_bps", span_ns != 0 ? (double)i->bytes * 8e9 / (double)span_ns : NAN);
+    json_add_num(v, "backlog_bytes", (double)d->aqm->backlog_bytes);
+    json_add_num(v, "backlog_pkts", (double)d->aqm->backlog_pkts);
+    json_add_num(v, "delay_l_us", mean_us(i->sojourn_l_ns, i->pkts_l));
+    json_add_num(v, "delay_c_us", mean_us(i->sojourn_c_ns, i->pkts_c));
+    json_add_num(v, "prob", s.prob);
+    json_add_num(v, "pkts_l", (double)s.pkts_in_l);
+    json_add_num(v, "pkts_c", (double)s.pkts_in_c);
+    json_add_num(v, "ecn_mark", (double)s.ecn_mark);
+    json_add_num(v, "step_mark", (double)s.step_mark);
+    json_add_num(v, "drop", total_drops(d, &s));
+    json_add_num(v, "late_p99_us", quantile_us(&i->late, 0.99));
     event_write_sample(f, -1, report_src[dir], v);
 }
 
@@ -86,22 +77,22 @@ static void add_totals(cJSON *data, const char *key, const struct direction *d, 
     struct aqm_stats s;
 
     d->aqm->ops->stats(d->aqm, now_ns, &s);
-    add(v, "in_pkts", (double)d->totals.in_pkts);
-    add(v, "in_bytes", (double)d->totals.in_bytes);
-    add(v, "out_pkts", (double)d->totals.out_pkts);
-    add(v, "out_bytes", (double)d->totals.out_bytes);
-    add(v, "pkts_l", (double)s.pkts_in_l);
-    add(v, "pkts_c", (double)s.pkts_in_c);
-    add(v, "maxq_pkts", (double)s.maxq_pkts);
-    add(v, "ecn_mark", (double)s.ecn_mark);
-    add(v, "step_mark", (double)s.step_mark);
-    add(v, "ce_set", (double)s.ce_set);
-    add(v, "drop", total_drops(d, &s));
-    add(v, "drop_aqm", (double)s.drop_aqm);
-    add(v, "drop_overlimit", (double)s.drop_overlimit);
-    add(v, "drop_no_buffer", (double)d->totals.no_buffer);
-    add(v, "malformed", (double)d->totals.malformed);
-    add(v, "write_errors", (double)d->totals.write_errors);
+    json_add_num(v, "in_pkts", (double)d->totals.in_pkts);
+    json_add_num(v, "in_bytes", (double)d->totals.in_bytes);
+    json_add_num(v, "out_pkts", (double)d->totals.out_pkts);
+    json_add_num(v, "out_bytes", (double)d->totals.out_bytes);
+    json_add_num(v, "pkts_l", (double)s.pkts_in_l);
+    json_add_num(v, "pkts_c", (double)s.pkts_in_c);
+    json_add_num(v, "maxq_pkts", (double)s.maxq_pkts);
+    json_add_num(v, "ecn_mark", (double)s.ecn_mark);
+    json_add_num(v, "step_mark", (double)s.step_mark);
+    json_add_num(v, "ce_set", (double)s.ce_set);
+    json_add_num(v, "drop", total_drops(d, &s));
+    json_add_num(v, "drop_aqm", (double)s.drop_aqm);
+    json_add_num(v, "drop_overlimit", (double)s.drop_overlimit);
+    json_add_num(v, "drop_no_buffer", (double)d->totals.no_buffer);
+    json_add_num(v, "malformed", (double)d->totals.malformed);
+    json_add_num(v, "write_errors", (double)d->totals.write_errors);
 }
 
 void report_down(FILE *f, const struct engine *e, uint64_t now_ns)
@@ -115,12 +106,12 @@ void report_down(FILE *f, const struct engine *e, uint64_t now_ns)
     add_totals(data, "down", &e->dir[LINK_DOWN], now_ns);
     add_totals(data, "up", &e->dir[LINK_UP], now_ns);
     l = cJSON_AddObjectToObject(data, "late_us");
-    add(l, "p50", quantile_us(&late, 0.5));
-    add(l, "p99", quantile_us(&late, 0.99));
-    add(l, "max", late.count == 0 ? NAN : (double)late.max_ns / 1e3);
+    json_add_num(l, "p50", quantile_us(&late, 0.5));
+    json_add_num(l, "p99", quantile_us(&late, 0.99));
+    json_add_num(l, "max", late.count == 0 ? NAN : (double)late.max_ns / 1e3);
     cJSON_AddBoolToObject(data, "is_late",
                           late.count != 0 && quantile_us(&late, 0.99) > REPORT_LATE_US);
     cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
-    add(data, "lost_samples", (double)e->lost_samples);
+    json_add_num(data, "lost_samples", (double)e->lost_samples);
     event_write_result(f, data);
 }

@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "core/netns.h"
 
 #define TUN_PATH       "/dev/net/tun"
 #define TUN_QUEUE_PKTS 10000 /* txqueuelen: the AQM shall be the queue, not the device */
@@ -103,48 +104,20 @@ static enum status create_here(const char *ifname, int *fd, struct error *err)
 
 enum status tun_open(const char *netns, const char *ifname, int *fd, struct error *err)
 {
-    enum status s;
-    int own = -1, target = -1;
+    enum status s, left;
+    int home;
 
     if (netns[0] == '\0') {
         return create_here(ifname, fd, err);
     }
-    own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (own < 0) {
-        s = error_sys(err, STATUS_HOST, errno, "link", "cannot open our own network namespace");
-        goto out;
-    }
-    target = open(netns, O_RDONLY | O_CLOEXEC);
-    if (target < 0) {
-        error_sys(err, STATUS_HOST, errno, "link", "cannot open network namespace '%.256s'", netns);
-        s = error_hint(err, "give the path of a namespace, such as /run/netns/NAME (ip netns)");
-        goto out;
-    }
-    if (setns(target, CLONE_NEWNET) != 0) {
-        int sys_errno = errno;
-
-        s = sys_errno == EPERM ? STATUS_UNAVAILABLE : STATUS_HOST;
-        error_sys(err, s, sys_errno, "link", "cannot enter network namespace '%.256s'", netns);
-        s = error_hint(err, sys_errno == EPERM ? "run as root"
-                                               : "the path must be that of a network namespace");
-        goto out;
+    s = netns_enter(netns, &home, err);
+    if (s != STATUS_OK) {
+        return s;
     }
     s = create_here(ifname, fd, err);
-    if (setns(own, CLONE_NEWNET) != 0) {
-        int sys_errno = errno;
-
-        if (s == STATUS_OK) {
-            close(*fd);
-        }
-        s = error_sys(err, STATUS_INTERNAL, sys_errno, "link", "cannot leave '%.256s' again",
-                      netns);
+    left = netns_leave(&home, err);
+    if (left != STATUS_OK && s == STATUS_OK) {
+        close(*fd);
     }
-out:
-    if (own >= 0) {
-        close(own);
-    }
-    if (target >= 0) {
-        close(target);
-    }
-    return s;
+    return left == STATUS_OK ? s : left;
 }

@@ -8,8 +8,8 @@
  * checksums) called `ifname` in the network namespace at path `netns` ("" is the caller's own),
  * with a transmit queue of 10000 packets, and set it up. *fd is non-blocking; the device lives as
  * long as it. The caller's namespace is as before on return. A device of that name must not exist.
- * Errors: STATUS_UNAVAILABLE (no /dev/net/tun, or not permitted), STATUS_HOST (the namespace or the
- * device), STATUS_INTERNAL (no way back to the own namespace: end the process). */
+ * Errors: STATUS_UNAVAILABLE (no /dev/net/tun, or not permitted), STATUS_HOST (the device), and
+ * those of netns_enter() and netns_leave(). */
 CCALAB_MUST_USE enum status tun_open(const char *netns, const char *ifname, int *fd,
                                      struct error *err);
 

@@ -13,27 +13,13 @@
 #include "capture/report.h"
 #include "capture/source.h"
 #include "frames.h"
+#include "tests/temp_file.h"
 
 #define FRAMES 5
 
-static char path[] = "/tmp/ccalab-test-source-XXXXXX";
-
-static int make_path(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_path(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
 static void write_file(const void *data, size_t len)
 {
-    FILE *f = fopen(path, "wb");
+    FILE *f = fopen(temp_path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, len, f), len);
     assert_int_equal(fclose(f), 0);
@@ -107,7 +93,7 @@ static void count_file(struct seen *seen, char *truncated, size_t size)
     int n;
     *seen = (struct seen){.last_ns = -1};
     assert_int_equal(ecn_init(&seen->ecn, 0, NULL), STATUS_OK);
-    assert_int_equal(source_open_file(path, &s, &err), STATUS_OK);
+    assert_int_equal(source_open_file(temp_path, &s, &err), STATUS_OK);
     seen->link = source_link_type(s);
     do {
         assert_int_equal(source_read(s, 2, on_frame, seen, &n, &err), STATUS_OK);
@@ -232,7 +218,7 @@ static void expect_refused(const void *data, size_t len, enum status status, con
     struct source *s;
     struct error err = {0};
     write_file(data, len);
-    assert_int_equal(source_open_file(path, &s, &err), status);
+    assert_int_equal(source_open_file(temp_path, &s, &err), status);
     assert_int_equal(err.status, status);
     assert_non_null(strstr(err.message, message));
     assert_non_null(strstr(err.hint, hint));
@@ -244,8 +230,8 @@ static void test_refused(void **state)
     struct source *s;
     struct error err = {0};
     struct bytes b = pcap_file(0xa1b2c3d4, false, 105, 0);
-    expect_refused("", 0, STATUS_INPUT, path, "pcap");
-    expect_refused("hello, this is no capture file", 30, STATUS_INPUT, path, "pcap");
+    expect_refused("", 0, STATUS_INPUT, temp_path, "pcap");
+    expect_refused("hello, this is no capture file", 30, STATUS_INPUT, temp_path, "pcap");
     expect_refused("\x1f\x8b\x08\x00rest", 8, STATUS_UNAVAILABLE, "gzip", "gzip -dc");
     expect_refused("\x28\xb5\x2f\xfdrest", 8, STATUS_UNAVAILABLE, "zstd", "zstd -dc");
     expect_refused(b.data, b.len, STATUS_UNAVAILABLE, "IEEE802_11", "Ethernet");
@@ -266,13 +252,13 @@ static void test_saved_copy(void **state)
     struct seen seen = {.link = LINK_TYPE_ETHERNET};
     int n;
     assert_int_equal(ecn_init(&seen.ecn, 0, NULL), STATUS_OK);
-    assert_int_equal(source_open_file(path, &s, &err), STATUS_OK);
+    assert_int_equal(source_open_file(temp_path, &s, &err), STATUS_OK);
     assert_int_equal(source_save(s, "-", &err), STATUS_USAGE);
     source_close(s);
-    assert_int_equal(source_open_file(path, &s, &err), STATUS_OK);
+    assert_int_equal(source_open_file(temp_path, &s, &err), STATUS_OK);
     assert_int_equal(source_save(s, "/nonexistent/file", &err), STATUS_IO);
     source_close(s);
-    assert_int_equal(source_open_file(path, &s, &err), STATUS_OK);
+    assert_int_equal(source_open_file(temp_path, &s, &err), STATUS_OK);
     assert_int_equal(source_save(s, copy, &err), STATUS_OK);
     do {
         assert_int_equal(source_read(s, 100, on_frame, &seen, &n, &err), STATUS_OK);
@@ -291,7 +277,7 @@ static void test_saved_copy(void **state)
 
     /* A full disk is told. */
     if (access("/dev/full", W_OK) == 0) {
-        assert_int_equal(source_open_file(path, &s, &err), STATUS_OK);
+        assert_int_equal(source_open_file(temp_path, &s, &err), STATUS_OK);
         assert_int_equal(source_save(s, "/dev/full", &err), STATUS_IO);
         source_close(s);
     }
@@ -472,19 +458,19 @@ static void test_exit_codes(void **state)
     (void)state;
     struct bytes b = pcap_file(0xa1b2c3d4, false, 1, 1700000000);
     write_file(b.data, b.len);
-    assert_int_equal(run_ecn(path, NULL, NULL), 0);
-    assert_int_equal(run_ecn("--json", path, NULL), 0);
-    assert_int_equal(run_ecn(path, "--csv", NULL), 0);
+    assert_int_equal(run_ecn(temp_path, NULL, NULL), 0);
+    assert_int_equal(run_ecn("--json", temp_path, NULL), 0);
+    assert_int_equal(run_ecn(temp_path, "--csv", NULL), 0);
     assert_int_equal(run_ecn("--help", NULL, NULL), 0);
     assert_int_equal(run_ecn(NULL, NULL, NULL), status_exit_code(STATUS_USAGE));
-    assert_int_equal(run_ecn(path, path, NULL), status_exit_code(STATUS_USAGE));
-    assert_int_equal(run_ecn("--json", "--csv", path), status_exit_code(STATUS_USAGE));
-    assert_int_equal(run_ecn("--frobnicate", path, NULL), status_exit_code(STATUS_USAGE));
+    assert_int_equal(run_ecn(temp_path, temp_path, NULL), status_exit_code(STATUS_USAGE));
+    assert_int_equal(run_ecn("--json", "--csv", temp_path), status_exit_code(STATUS_USAGE));
+    assert_int_equal(run_ecn("--frobnicate", temp_path, NULL), status_exit_code(STATUS_USAGE));
     assert_int_equal(run_ecn("/nonexistent", NULL, NULL), status_exit_code(STATUS_IO));
     write_file(b.data, b.len - 3);
-    assert_int_equal(run_ecn(path, NULL, NULL), 0);
+    assert_int_equal(run_ecn(temp_path, NULL, NULL), 0);
     write_file("garbage garbage garbage garbage", 31);
-    assert_int_equal(run_ecn(path, NULL, NULL), status_exit_code(STATUS_INPUT));
+    assert_int_equal(run_ecn(temp_path, NULL, NULL), status_exit_code(STATUS_INPUT));
 }
 
 int main(void)
@@ -501,5 +487,5 @@ int main(void)
         cmocka_unit_test(test_table_and_csv),
         cmocka_unit_test(test_exit_codes),
     };
-    return cmocka_run_group_tests(tests, make_path, remove_path);
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

@@ -65,6 +65,14 @@ wait_code() {
     [ "$(cat "$dir/code")" = "$1" ] || fail "exit code $(cat "$dir/code"), not $1"
 }
 
+# Leave while something runs: asked, and answered.
+quit_running() { # EXIT CODE
+    keys q
+    wait_for "(y/n)"
+    keys y
+    wait_code "$1"
+}
+
 # The terminal is as it was before: modes, main screen, a shell that reads lines.
 check_terminal() {
     [ "$(t display -p -t lab '#{alternate_on}#{cursor_flag}')" = 01 ] ||

@@ -9,6 +9,8 @@ for name in Hosts "Throughput \[Mbit/s\]" "CWND \[kB\]" "RTT \[ms\]" Loss Log; d
     has "$name" || fail "there is no panel $name"
 done
 
+has "^? help  : command  Tab focus  ^C cancel  q quit " || fail "the key bar"
+
 enter ":1+1"
 wait_for "^= 2"
 enter ':print("four", 2+2)'
@@ -35,6 +37,9 @@ keys z
 wait_gone "Hosts"
 keys z
 wait_for "Hosts"
+
+t resize-window -t lab -x 60 -y 16
+wait_for "q quit  z zoom$" # what does not fit is left out, not cut
 
 t resize-window -t lab -x 20 -y 5
 wait_for "too small"

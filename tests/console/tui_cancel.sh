@@ -32,8 +32,5 @@ wait_for "(y/n)"
 keys n
 wait_gone "(y/n)"
 wait_for "| running"
-keys q
-wait_for "(y/n)"
-keys y
-wait_code 0
+quit_running 0
 check_terminal

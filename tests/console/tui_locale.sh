@@ -20,10 +20,7 @@ wait_for "client_x [0-9]"
 wait_until "braille" braille
 wait_until "colour" coloured
 t pipe-pane -t lab
-keys q
-wait_for "(y/n)"
-keys y
-wait_code 130
+quit_running 130
 t kill-session -t lab
 
 shell 100 30 LC_ALL=C
@@ -31,10 +28,7 @@ console "$dir/plot.lua"
 wait_for "client_x [0-9]"
 wait_until "ASCII points" has '|.*\*\*'
 braille && fail "braille in the C locale"
-keys q
-wait_for "(y/n)"
-keys y
-wait_code 130
+quit_running 130
 t kill-session -t lab
 
 shell 100 30 NO_COLOR=1
@@ -47,10 +41,7 @@ wait_until "ASCII points" has '|.*\*\*'
 coloured && fail "colours in spite of NO_COLOR"
 braille && fail "braille in spite of --plot ascii"
 t pipe-pane -t lab
-keys q
-wait_for "(y/n)"
-keys y
-wait_code 130
+quit_running 130
 t kill-session -t lab
 
 shell 100 30 TERM=dumb

@@ -1,4 +1,5 @@
 /* error, buf, clock, log, json, paths: the small things everything stands on. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,25 @@ static void test_error_carries_all_parts(void **state)
     assert_string_equal(e.hint, ""); /* a new error has no old hint */
     assert_string_equal(e.subsystem, "a subsystem nam");
     assert_int_equal(error_set(NULL, STATUS_TIMEOUT, "x", "y"), STATUS_TIMEOUT);
+}
+
+static void test_error_names_the_program(void **state)
+{
+    (void)state;
+    struct error e;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    assert_non_null(f);
+    error_set(&e, STATUS_HOST, "room", "it broke");
+    error_print(f, &e);
+    error_hint(&e, "mend it");
+    error_print(f, &e);
+    fclose(f);
+    assert_string_equal(text, "core_basics: room: it broke\n"
+                              "core_basics: room: it broke\n"
+                              "  hint: mend it\n");
+    free(text);
 }
 
 static void test_statuses_are_distinct(void **state)
@@ -105,6 +125,12 @@ static void test_clock_freezes(void **state)
     assert_int_equal(clock_mono_ns(), 500000000);
     clock_format_utc(clock_wall_s(), text, sizeof text);
     assert_string_equal(text, "20261121T085243Z");
+    struct timespec left = clock_until(3700000000);
+    assert_int_equal(left.tv_sec, 3);
+    assert_int_equal(left.tv_nsec, 200000000);
+    left = clock_until(499999999);
+    assert_int_equal(left.tv_sec, 0);
+    assert_int_equal(left.tv_nsec, 0);
     clock_thaw();
     assert_true(clock_mono_ns() <= clock_mono_ns());
 }
@@ -121,6 +147,19 @@ static void test_escape_disarms_terminal_text(void **state)
                         "?31m"); /* C1 CSI */
     assert_string_equal(log_escape("\xff\xc0\xaf\xed\xa0\x80", out, sizeof out), "??????");
     assert_string_equal(log_escape("µµµ", out, 4), "µ"); /* cut between characters */
+}
+
+static void test_json_has_no_nan(void **state)
+{
+    (void)state;
+    cJSON *o = cJSON_CreateObject();
+    assert_non_null(json_add_num(o, "a", 1.5));
+    assert_non_null(json_add_num(o, "b", NAN));
+    assert_non_null(json_add_num(o, "c", -INFINITY));
+    assert_true(json_num(o, "a", 0) == 1.5);
+    assert_true(cJSON_IsNull(json_get(o, "b")));
+    assert_true(cJSON_IsNull(json_get(o, "c")));
+    cJSON_Delete(o);
 }
 
 static void test_json_reports_where(void **state)
@@ -167,11 +206,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_carries_all_parts),
+        cmocka_unit_test(test_error_names_the_program),
         cmocka_unit_test(test_statuses_are_distinct),
         cmocka_unit_test(test_buf_grows_and_stops),
         cmocka_unit_test(test_files_are_written_whole),
         cmocka_unit_test(test_clock_freezes),
         cmocka_unit_test(test_escape_disarms_terminal_text),
+        cmocka_unit_test(test_json_has_no_nan),
         cmocka_unit_test(test_json_reports_where),
         cmocka_unit_test(test_paths),
     };

@@ -16,7 +16,7 @@ grep -q '"status":.*"ok"' "$run/run.json" || fail "run.json does not say ok"
 for line in 'throughput          X .* Mbit/s, Y cubic .* Mbit/s' 'CE of client X      [0-9]* packets'; do
     grep -q "^$line" "$tmp/out" || fail "no line: $line"
 done
-if "$CCALAB_BUILD/netllm" info 2>/dev/null | grep -q '^libtorch'; then
+if "$CCALAB_BUILD/netllm" info 2>/dev/null | grep -q '^libtorch [0-9]'; then
     for line in 'baselines, test MSE constant [0-9.]*, persistence [0-9.]*' 'policy, test MSE    [0-9.]*'; do
         grep -q "^$line" "$tmp/out" || fail "no line: $line"
     done

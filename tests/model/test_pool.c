@@ -13,23 +13,7 @@
 #include "core/buf.h"
 #include "model/pool.h"
 #include "model/safetensors.h"
-
-static char path[] = "/tmp/ccalab-pool-XXXXXX";
-
-static int setup(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
+#include "tests/temp_file.h"
 
 #define INTERVAL(cwnd, rtt, bps, omitted)                                                          \
     "{\"streams\":[{\"socket\":5,\"bits_per_second\":" #bps ",\"snd_cwnd\":" #cwnd                 \
@@ -143,8 +127,8 @@ static void test_file(void **state)
     (void)state;
     struct error err;
     struct pool *p = small_pool(), *q;
-    assert_int_equal(pool_save(p, path, &err), STATUS_OK);
-    assert_int_equal(pool_load(path, &q, &err), STATUS_OK);
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_OK);
     assert_int_equal(q->rows, 7);
     assert_int_equal(q->episode_count, 2);
     assert_int_equal(q->episodes[0].end, 3);
@@ -161,14 +145,14 @@ static void test_file(void **state)
     pool_free(q);
 
     p->actions[4] = NAN;
-    assert_int_equal(pool_save(p, path, &err), STATUS_OK);
-    assert_int_equal(pool_load(path, &q, &err), STATUS_INPUT);
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
     assert_null(q);
     assert_non_null(strstr(err.message, "row 4: action"));
     pool_free(p);
 
     p = pool_new("tutorial");
-    assert_int_equal(pool_save(p, path, &err), STATUS_INPUT);
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_INPUT);
     pool_free(p);
 }
 
@@ -179,17 +163,17 @@ static void test_foreign_file(void **state)
     struct pool *q;
     float x[4] = {0};
     const struct safetensors_tensor t = {"x", SAFETENSORS_F32, 1, {4}, x, sizeof x};
-    assert_int_equal(safetensors_write(path, &t, 1, NULL, &err), STATUS_OK);
-    assert_int_equal(pool_load(path, &q, &err), STATUS_INPUT);
+    assert_int_equal(safetensors_write(temp_path, &t, 1, NULL, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
     assert_non_null(strstr(err.message, "no experience pool"));
 
     cJSON *metadata = cJSON_CreateObject();
     cJSON_AddStringToObject(metadata, "format", "ccalab-pool");
     cJSON_AddStringToObject(metadata, "format_version", "1");
     const struct safetensors_tensor short_states = {"states", SAFETENSORS_F32, 2, {2, 2}, x, 16};
-    assert_int_equal(safetensors_write(path, &short_states, 1, metadata, &err), STATUS_OK);
+    assert_int_equal(safetensors_write(temp_path, &short_states, 1, metadata, &err), STATUS_OK);
     cJSON_Delete(metadata);
-    assert_int_equal(pool_load(path, &q, &err), STATUS_INPUT);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
     assert_non_null(strstr(err.message, "'states'"));
 }
 
@@ -226,5 +210,5 @@ int main(void)
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_file),
         cmocka_unit_test(test_foreign_file), cmocka_unit_test(test_recorded),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

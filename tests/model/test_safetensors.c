@@ -10,28 +10,12 @@
 #include <cmocka.h>
 
 #include "model/safetensors.h"
-
-static char path[] = "/tmp/ccalab-safetensors-XXXXXX";
-
-static int setup(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
+#include "tests/temp_file.h"
 
 static void write_raw(uint64_t header_len, const char *header, size_t header_bytes,
                       size_t data_bytes)
 {
-    FILE *f = fopen(path, "wb");
+    FILE *f = fopen(temp_path, "wb");
     assert_non_null(f);
     for (int i = 0; i < 8; i++)
         fputc((int)(header_len >> 8 * i & 0xff), f);
@@ -48,7 +32,7 @@ static void refuse(const char *header, size_t data_bytes, const char *why)
     struct safetensors *f;
     struct error err;
     write_raw(strlen(header), header, strlen(header), data_bytes);
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_INPUT);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_INPUT);
     assert_null(f);
     if (!strstr(err.message, why))
         fail_msg("'%s' does not say '%s'", err.message, why);
@@ -103,26 +87,26 @@ static void test_lengths(void **state)
     struct error err;
 
     write_raw(2, "{}", 0, 0); /* the header is cut off */
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_INPUT);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_INPUT);
     assert_non_null(strstr(err.message, "longer than the file"));
 
     write_raw(UINT64_MAX, "{}", 2, 0);
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_INPUT);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_INPUT);
     assert_non_null(strstr(err.message, "100 MB"));
 
     write_raw((100u << 20) + 1, "{}", 2, 0);
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_INPUT);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_INPUT);
     assert_non_null(strstr(err.message, "100 MB"));
 
-    assert_int_equal(truncate(path, 7), 0);
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_INPUT);
+    assert_int_equal(truncate(temp_path, 7), 0);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_INPUT);
     assert_non_null(strstr(err.message, "too short"));
 
     assert_int_equal(safetensors_open("/nonexistent/x", &f, &err), STATUS_IO);
     assert_int_equal(safetensors_open("/tmp", &f, &err), STATUS_INPUT);
 
     write_raw(2, "{}", 2, 0); /* no tensors at all is allowed */
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_OK);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_OK);
     assert_int_equal(safetensors_count(f), 0);
     safetensors_close(f);
 }
@@ -143,11 +127,11 @@ static void test_round_trip(void **state)
     };
     cJSON *metadata = cJSON_CreateObject();
     cJSON_AddStringToObject(metadata, "key", "value");
-    assert_int_equal(safetensors_write(path, tensors, 5, metadata, &err), STATUS_OK);
+    assert_int_equal(safetensors_write(temp_path, tensors, 5, metadata, &err), STATUS_OK);
     cJSON_Delete(metadata);
 
     struct safetensors *f;
-    assert_int_equal(safetensors_open(path, &f, &err), STATUS_OK);
+    assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_OK);
     assert_int_equal(safetensors_count(f), 5);
     assert_string_equal(safetensors_metadata(f, "key"), "value");
     assert_null(safetensors_metadata(f, "other"));
@@ -172,7 +156,7 @@ static void test_round_trip(void **state)
     safetensors_close(f);
 
     const struct safetensors_tensor wrong = {"w", SAFETENSORS_F32, 1, {3}, a, 8};
-    assert_int_equal(safetensors_write(path, &wrong, 1, NULL, &err), STATUS_INTERNAL);
+    assert_int_equal(safetensors_write(temp_path, &wrong, 1, NULL, &err), STATUS_INTERNAL);
     assert_int_equal(safetensors_write("/nonexistent/x", tensors, 5, NULL, &err), STATUS_IO);
 }
 
@@ -187,8 +171,8 @@ static void test_damage(void **state)
     struct error err;
     for (size_t cut = 0; cut < 8 + len + 8; cut++) {
         write_raw(len, header, len, 8);
-        assert_int_equal(truncate(path, (off_t)cut), 0);
-        assert_int_equal(safetensors_open(path, &f, &err), STATUS_INPUT);
+        assert_int_equal(truncate(temp_path, (off_t)cut), 0);
+        assert_int_equal(safetensors_open(temp_path, &f, &err), STATUS_INPUT);
     }
     char damaged[128];
     for (size_t i = 0; i < len; i++) {
@@ -196,7 +180,7 @@ static void test_damage(void **state)
             memcpy(damaged, header, len);
             damaged[i] = (char)(damaged[i] ^ 1 << bit);
             write_raw(len, damaged, len, 8);
-            if (safetensors_open(path, &f, &err) == STATUS_OK)
+            if (safetensors_open(temp_path, &f, &err) == STATUS_OK)
                 safetensors_close(f);
         }
     }
@@ -210,5 +194,5 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_damage),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

@@ -104,6 +104,7 @@ static void test_refused(void **state)
         "--a x:a --b x:b --interval 999us",
         "--a x:a --b x:b --seed 4294967296",
         "--a x:a --b x:b --duration -1",
+        "--a x:a --b x:b --duration 0",
         "--a x:a --b x:b --no-realtime=yes",
     };
 

@@ -1,4 +1,4 @@
-#include "testbed/link/units.h"
+#include "core/units.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -29,10 +29,12 @@ static const struct unit rate_units[] = {
     {"tbps", 8000000000000},
 };
 
-static const struct unit time_units[] = {
-    {"us", 1},       {"usec", 1},    {"usecs", 1},     {"ms", 1000},      {"msec", 1000},
-    {"msecs", 1000}, {"s", 1000000}, {"sec", 1000000}, {"secs", 1000000},
+/* The first is for durations only: elsewhere a time has its unit. */
+static const struct unit duration_units[] = {
+    {"", 1000000},  {"us", 1},       {"usec", 1},    {"usecs", 1},     {"ms", 1000},
+    {"msec", 1000}, {"msecs", 1000}, {"s", 1000000}, {"sec", 1000000}, {"secs", 1000000},
 };
+#define DURATION_UNITS (sizeof(duration_units) / sizeof(duration_units[0]))
 
 /* More digits than any sensible value has, and few enough that number * factor fits 128 bits. */
 #define DIGITS_MAX 18
@@ -110,13 +112,13 @@ enum status parse_rate_bps(const char *text, uint64_t *out, struct error *err)
     case SCALED_OK:
         return STATUS_OK;
     case SCALED_RANGE:
-        error_set(err, STATUS_USAGE, "link", "rate '%.64s' is out of range", text);
+        error_set(err, STATUS_USAGE, "units", "rate '%.64s' is out of range", text);
         return error_hint(err, "between 1bit and 1tbit, or \"unlimited\"");
     case SCALED_UNIT:
-        error_set(err, STATUS_USAGE, "link", "rate '%.64s' has an unknown unit", text);
+        error_set(err, STATUS_USAGE, "units", "rate '%.64s' has an unknown unit", text);
         break;
     case SCALED_SYNTAX:
-        error_set(err, STATUS_USAGE, "link", "'%.64s' is not a rate", text);
+        error_set(err, STATUS_USAGE, "units", "'%.64s' is not a rate", text);
         break;
     }
     return error_hint(err,
@@ -125,22 +127,41 @@ enum status parse_rate_bps(const char *text, uint64_t *out, struct error *err)
 
 enum status parse_time_us(const char *text, uint64_t *out, struct error *err)
 {
-    switch (scale(text, time_units, sizeof(time_units) / sizeof(time_units[0]), UNITS_TIME_MAX_US,
-                  out)) {
+    switch (scale(text, duration_units + 1, DURATION_UNITS - 1, UNITS_TIME_MAX_US, out)) {
     case SCALED_OK:
         return STATUS_OK;
     case SCALED_RANGE:
-        error_set(err, STATUS_USAGE, "link", "time '%.64s' is out of range", text);
+        error_set(err, STATUS_USAGE, "units", "time '%.64s' is out of range", text);
         return error_hint(err, "between 1us and one day (86400s)");
     case SCALED_UNIT:
-        error_set(err, STATUS_USAGE, "link", "time '%.64s' lacks a unit, or has an unknown one",
+        error_set(err, STATUS_USAGE, "units", "time '%.64s' lacks a unit, or has an unknown one",
                   text);
         break;
     case SCALED_SYNTAX:
-        error_set(err, STATUS_USAGE, "link", "'%.64s' is not a time", text);
+        error_set(err, STATUS_USAGE, "units", "'%.64s' is not a time", text);
         break;
     }
     return error_hint(err, "write a number and its unit: 10ms, 500us, 1s");
+}
+
+enum status parse_duration_us(const char *text, uint64_t *out, struct error *err)
+{
+    uint64_t us = 0;
+    enum scaled scaled = scale(text, duration_units, DURATION_UNITS, UNITS_DURATION_MAX_US, &us);
+
+    if (scaled == SCALED_OK && us > 0) {
+        *out = us;
+        return STATUS_OK;
+    }
+    if (scaled == SCALED_OK || scaled == SCALED_RANGE) {
+        error_set(err, STATUS_USAGE, "units", "duration '%.64s' is out of range", text);
+        return error_hint(err, "above 0, at most 365 days (31536000)");
+    }
+    error_set(err, STATUS_USAGE, "units",
+              scaled == SCALED_UNIT ? "duration '%.64s' has an unknown unit"
+                                    : "'%.64s' is not a duration",
+              text);
+    return error_hint(err, "write seconds, or a number and its unit: 90, 1.5, 500ms");
 }
 
 enum status parse_count(const char *text, const char *what, uint64_t min, uint64_t max,
@@ -151,7 +172,7 @@ enum status parse_count(const char *text, const char *what, uint64_t min, uint64
 
     if (!split_decimal(text, &number, &divisor, &rest) || *rest != '\0' || divisor != 1 ||
         number < min || number > max) {
-        error_set(err, STATUS_USAGE, "link", "%s '%.64s' is not a whole number in its range", what,
+        error_set(err, STATUS_USAGE, "units", "%s '%.64s' is not a whole number in its range", what,
                   text);
         return error_hint(err, "from %" PRIu64 " to %" PRIu64, min, max);
     }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "testbed/link/units.h"
+#include "core/units.h"
 
 static void test_rates(void **state)
 {
@@ -94,6 +94,44 @@ static void test_times(void **state)
     }
 }
 
+static void test_durations(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t us;
+    } good[] = {
+        {"20", 20000000},
+        {"1.5", 1500000},
+        {"0.000001", 1},
+        {"1500ms", 1500000},
+        {"2s", 2000000},
+        {"7us", 7},
+        {"100000sec", 100000000000},
+        {"31536000", 31536000000000},
+    };
+    static const char *const bad[] = {"",      "0",        "0s", "0.0", "-1",   "+1",
+                                      "soon",  "1e3",      "1h", "1 s", "0x10", "inf",
+                                      "0.1us", "31536001", "5.", "nan"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        uint64_t us = 77;
+
+        assert_int_equal(parse_duration_us(good[i].text, &us, NULL), STATUS_OK);
+        assert_int_equal(us, good[i].us);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        uint64_t us = 77;
+        struct error err;
+
+        if (parse_duration_us(bad[i], &us, &err) != STATUS_USAGE) {
+            fail_msg("duration '%s' was taken as %llu", bad[i], (unsigned long long)us);
+        }
+        assert_int_equal(us, 77);
+        assert_true(err.hint[0] != '\0');
+    }
+}
+
 static void test_counts(void **state)
 {
     static const char *const bad[] = {"", "0", "11", "-1", "+1", "1.0", "1k", " 1", "0x1"};
@@ -116,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_durations),
         cmocka_unit_test(test_counts),
     };
 

@@ -1,0 +1,62 @@
+#include "core/netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#define SUBSYSTEM "netns"
+
+static enum status refused(const char *path, int sys_errno, struct error *err)
+{
+    error_sys(err, STATUS_HOST, sys_errno, SUBSYSTEM, "cannot enter network namespace %s", path);
+    if (err == NULL)
+        return STATUS_HOST;
+    switch (sys_errno) {
+    case EPERM:
+    case EACCES:
+        return error_hint(err, "root is needed to enter a namespace (CAP_SYS_ADMIN)");
+    case ENOENT:
+        return error_hint(err, "is the lab up? `ip netns` lists the namespaces there are");
+    default:
+        return error_hint(err, "the path of a namespace is needed, such as /run/netns/NAME");
+    }
+}
+
+enum status netns_enter(const char *path, int *home_fd, struct error *err)
+{
+    enum status st = STATUS_OK;
+    int home = -1, there;
+
+    if (home_fd) {
+        *home_fd = -1;
+        home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (home < 0)
+            return error_sys(err, STATUS_HOST, errno, SUBSYSTEM,
+                             "cannot open our own network namespace");
+    }
+    there = open(path, O_RDONLY | O_CLOEXEC);
+    if (there < 0 || setns(there, CLONE_NEWNET) != 0)
+        st = refused(path, errno, err);
+    if (there >= 0)
+        close(there);
+    if (home_fd && st == STATUS_OK)
+        *home_fd = home;
+    else if (home >= 0)
+        close(home);
+    return st;
+}
+
+enum status netns_leave(int *home_fd, struct error *err)
+{
+    enum status st = STATUS_OK;
+
+    if (*home_fd < 0)
+        return STATUS_OK;
+    if (setns(*home_fd, CLONE_NEWNET) != 0)
+        st = error_sys(err, STATUS_INTERNAL, errno, SUBSYSTEM,
+                       "cannot come back from a network namespace");
+    close(*home_fd);
+    *home_fd = -1;
+    return st;
+}
