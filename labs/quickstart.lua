@@ -140,7 +140,7 @@ local function plot(name, o)
     o.t0, o.t1 = o.t0 or t0, o.t1 or t1
     local svg = lab.svg(o)
     assert(lab.write_file(assert(run:path("plots/" .. name .. ".svg")), svg))
-    plots[#plots + 1] = {title = o.title, svg = svg}
+    plots[#plots + 1] = {svg = svg}
 end
 local function both(key, scale)
     return {{series = "client_x/" .. key, label = "X " .. cc_x, scale = scale},
@@ -184,6 +184,7 @@ local sections = {
      table = {header = {"flow", "Not-ECT", "ECT(0)", "ECT(1)", "CE", "mark ratio"},
               rows = {ecn_x, ecn_y}}},
 }
+plots[1].title = "What was measured"
 for _, p in ipairs(plots) do
     sections[#sections + 1] = p
 end

@@ -42,7 +42,7 @@ local function table_html(t)
 end
 
 -- lab.report{record=, title=, subtitle=, notes={text}, sections={{title=, text=, table={header=,
--- rows=}, svg=}}, script=path}: write report.html into the run directory. Returns its path.
+-- rows=}, svg=}}, all of it optional, script=path}: write report.html into the run directory. Returns its path.
 function lab.report(o)
     local path, err = o.record:path("report.html")
     if not path then
@@ -60,7 +60,9 @@ function lab.report(o)
         add('<p class="note">', escape(note), "</p>")
     end
     for _, s in ipairs(o.sections) do
-        add("<h2>", escape(s.title), "</h2>")
+        if s.title then
+            add("<h2>", escape(s.title), "</h2>")
+        end
         if s.text then
             add("<p>", escape(s.text), "</p>")
         end
