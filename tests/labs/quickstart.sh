@@ -39,3 +39,10 @@ for pair in 0:not_ect 1:ect1 2:ect0 3:ce; do
     echo "${pair#*:}: ours $ours, tshark $judge"
     [ "$judge" = "$ours" ] || fail "${pair#*:}: ours $ours, tshark $judge"
 done
+# What was marked kept a right header checksum.
+bad=$(tshark -o ip.check_checksum:TRUE -r "$run/capture/router.pcap" \
+    -Y 'ip.checksum.status == "Bad"' 2>/dev/null | wc -l)
+good=$(tshark -o ip.check_checksum:TRUE -r "$run/capture/router.pcap" \
+    -Y 'ip.checksum.status == "Good"' 2>/dev/null | wc -l)
+echo "IP header checksums: $good good, $bad bad"
+[ "$bad" -eq 0 ] && [ "$good" -gt 10000 ] || fail "bad header checksums"
