@@ -16,7 +16,15 @@
 
 extern char **environ;
 
-enum stage { STAGE_PARENT, STAGE_NETNS, STAGE_HOSTNAME, STAGE_CWD, STAGE_FDS, STAGE_EXEC };
+enum stage {
+    STAGE_PARENT,
+    STAGE_USERNS,
+    STAGE_NETNS,
+    STAGE_HOSTNAME,
+    STAGE_CWD,
+    STAGE_FDS,
+    STAGE_EXEC
+};
 
 struct failure {
     enum stage stage;
@@ -32,8 +40,8 @@ static void fail(int report, enum stage stage)
 }
 
 /* In the child, between fork and exec: async-signal-safe calls only. */
-static void become(const struct spawn_opts *o, const char *path, char *const *envp, int netns_fd,
-                   pid_t parent, int report)
+static void become(const struct spawn_opts *o, const char *path, char *const *envp, int userns_fd,
+                   int netns_fd, pid_t parent, int report)
 {
     if (o->has_own_session)
         setsid();
@@ -52,6 +60,8 @@ static void become(const struct spawn_opts *o, const char *path, char *const *en
     for (int s = 1; s < 32; s++)
         if (s != SIGKILL && s != SIGSTOP)
             signal(s, SIG_DFL);
+    if (userns_fd >= 0 && setns(userns_fd, CLONE_NEWUSER) != 0)
+        fail(report, STAGE_USERNS);
     if (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) != 0)
         fail(report, STAGE_NETNS);
     if (o->netns && o->hostname &&
@@ -104,7 +114,7 @@ static char **merge_env(const char *const *add)
 enum status spawn_start(const struct spawn_opts *o, pid_t *pid, struct error *err)
 {
     char path[CCALAB_PATH_MAX];
-    int report[2] = {-1, -1}, netns_fd = -1;
+    int report[2] = {-1, -1}, userns_fd = -1, netns_fd = -1;
     char **envp = NULL;
     enum status st = STATUS_OK;
 
@@ -112,6 +122,11 @@ enum status spawn_start(const struct spawn_opts *o, pid_t *pid, struct error *er
         error_set(err, STATUS_UNAVAILABLE, "spawn", "command not found: %s", o->argv[0]);
         return err ? error_hint(err, "install the package that provides %s", o->argv[0])
                    : STATUS_UNAVAILABLE;
+    }
+    if (o->userns && (userns_fd = open(o->userns, O_RDONLY | O_CLOEXEC)) < 0) {
+        st =
+            error_sys(err, STATUS_HOST, errno, "spawn", "cannot open user namespace %s", o->userns);
+        goto out;
     }
     if (o->netns && (netns_fd = open(o->netns, O_RDONLY | O_CLOEXEC)) < 0) {
         st = error_sys(err, STATUS_HOST, errno, "spawn", "cannot open network namespace %s",
@@ -137,7 +152,7 @@ enum status spawn_start(const struct spawn_opts *o, pid_t *pid, struct error *er
     pid_t parent = getpid();
     *pid = fork();
     if (*pid == 0)
-        become(o, path, envp, netns_fd, parent, report[1]);
+        become(o, path, envp, userns_fd, netns_fd, parent, report[1]);
     int fork_errno = errno;
     sigprocmask(SIG_SETMASK, &old, NULL);
     if (*pid < 0) {
@@ -166,6 +181,8 @@ enum status spawn_start(const struct spawn_opts *o, pid_t *pid, struct error *er
     }
 out:
     free(envp);
+    if (userns_fd >= 0)
+        close(userns_fd);
     if (netns_fd >= 0)
         close(netns_fd);
     for (int i = 0; i < 2; i++)

@@ -13,10 +13,11 @@
 #include "core/error.h"
 
 struct spawn_opts {
-    const char *const *argv;   /* NULL-terminated; argv[0] is looked up in $PATH, then /usr/sbin */
-    const char *netns;         /* path of a network namespace (/run/netns/NAME), or NULL */
-    const char *hostname;      /* with netns: give the child its own UTS namespace and this name */
-    const char *cwd;           /* or NULL */
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in $PATH, then /usr/sbin */
+    const char *userns;   /* path of a user namespace to enter first (/proc/PID/ns/user), or NULL */
+    const char *netns;    /* path of a network namespace (/run/netns/NAME), or NULL */
+    const char *hostname; /* with netns: give the child its own UTS namespace and this name */
+    const char *cwd;      /* or NULL */
     const char *const *env;    /* NULL-terminated "NAME=value" to add or replace, or NULL */
     int fd_in, fd_out, fd_err; /* descriptors to become 0, 1, 2; -1 means /dev/null */
     bool has_own_session;      /* setsid(): a daemon. Otherwise the child leads a process group */

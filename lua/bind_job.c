@@ -281,21 +281,22 @@ static int l_host_set_up(lua_State *L)
     return 0;
 }
 
-/* lab.open_host{name=, netns=, address=}: the same name gives the same host again. */
+/* lab.open_host{name=, netns=, userns=, address=}: the same name and place give the same host. */
 static int l_open_host(lua_State *L)
 {
     struct script *s = script_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     const char *name = opt_string(L, 1, "name", NULL), *netns = opt_string(L, 1, "netns", NULL);
+    const char *userns = opt_string(L, 1, "userns", NULL);
     luaL_argcheck(L, name, 1, "a host needs a name");
     for (size_t i = 0; i < s->nhosts; i++)
-        if (strcmp(host_name(s->hosts[i]), name) == 0) {
+        if (host_is(s->hosts[i], name, netns, userns)) {
             host_set_state(s->hosts[i], HOST_STATE_UP);
             push_host(L, s->hosts[i]);
             return 1;
         }
-    struct host *h =
-        netns ? host_netns_new(name, netns, opt_string(L, 1, "address", "")) : host_local_new(name);
+    struct host *h = netns ? host_netns_new(name, netns, userns, opt_string(L, 1, "address", ""))
+                           : host_local_new(name);
     struct host **hosts = realloc(s->hosts, (s->nhosts + 1) * sizeof *hosts);
     if (hosts)
         s->hosts = hosts;

@@ -6,12 +6,12 @@
 struct host {
     enum host_kind kind;
     enum host_state state;
-    char *name, *netns, *address;
+    char *name, *netns, *userns, *address;
     int jobs;
 };
 
 static struct host *host_new(enum host_kind kind, const char *name, const char *netns,
-                             const char *address)
+                             const char *userns, const char *address)
 {
     struct host *h = calloc(1, sizeof *h);
     if (!h)
@@ -19,8 +19,9 @@ static struct host *host_new(enum host_kind kind, const char *name, const char *
     h->kind = kind;
     h->name = strdup(name);
     h->netns = netns ? strdup(netns) : NULL;
+    h->userns = userns ? strdup(userns) : NULL;
     h->address = strdup(address);
-    if (!h->name || !h->address || (netns && !h->netns)) {
+    if (!h->name || !h->address || (netns && !h->netns) || (userns && !h->userns)) {
         host_free(h);
         return NULL;
     }
@@ -29,12 +30,13 @@ static struct host *host_new(enum host_kind kind, const char *name, const char *
 
 struct host *host_local_new(const char *name)
 {
-    return host_new(HOST_KIND_LOCAL, name, NULL, "127.0.0.1");
+    return host_new(HOST_KIND_LOCAL, name, NULL, NULL, "127.0.0.1");
 }
 
-struct host *host_netns_new(const char *name, const char *netns, const char *address)
+struct host *host_netns_new(const char *name, const char *netns, const char *userns,
+                            const char *address)
 {
-    return host_new(HOST_KIND_NETNS, name, netns, address);
+    return host_new(HOST_KIND_NETNS, name, netns, userns, address);
 }
 
 void host_free(struct host *h)
@@ -43,8 +45,19 @@ void host_free(struct host *h)
         return;
     free(h->name);
     free(h->netns);
+    free(h->userns);
     free(h->address);
     free(h);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool host_is(const struct host *h, const char *name, const char *netns, const char *userns)
+{
+    return is_same(h->name, name) && is_same(h->netns, netns) && is_same(h->userns, userns);
 }
 
 const char *host_name(const struct host *h)
@@ -95,6 +108,7 @@ enum status host_spawn(struct host *h, uv_loop_t *loop, const struct spawn_opts 
         return error_set(err, STATUS_HOST, "host", "%s is down", h->name);
     struct spawn_opts o = *opts;
     if (h->kind == HOST_KIND_NETNS) {
+        o.userns = h->userns;
         o.netns = h->netns;
         o.hostname = h->name;
     }

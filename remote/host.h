@@ -13,12 +13,16 @@ struct host;
 
 /* The machine the console runs on. Name as in the lab: "local". NULL when out of memory. */
 struct host *host_local_new(const char *name);
-/* A virtual host: `netns` is a path for setns(2) ("/run/netns/ccalab-router"), `address` its IP
- * address in the lab (may be ""). */
-struct host *host_netns_new(const char *name, const char *netns, const char *address);
+/* A virtual host: `netns` is a path for setns(2) ("/run/netns/ccalab-router"), `userns` that of the
+ * user namespace that owns it (NULL: the machine's own, and then only root can go there), `address`
+ * its IP address in the lab (may be ""). */
+struct host *host_netns_new(const char *name, const char *netns, const char *userns,
+                            const char *address);
 /* The host must have no running job. */
 void host_free(struct host *h);
 
+/* Is it the host of this name at this place? The namespaces may be NULL. */
+bool host_is(const struct host *h, const char *name, const char *netns, const char *userns);
 const char *host_name(const struct host *h);
 const char *host_address(const struct host *h);
 enum host_kind host_kind(const struct host *h);
