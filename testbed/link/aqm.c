@@ -1,66 +1,123 @@
 #include "testbed/link/aqm.h"
 
-#include <string.h>
+#include <math.h>
+#include <stdlib.h>
 
-#include "testbed/link/dualpi2.h"
-
-static enum status new_dualpi2(const struct aqm_config *config, struct aqm **out, struct error *err)
-{
-    struct dualpi2_params params;
-
-    dualpi2_params_default(&params);
-    return dualpi2_new(config, &params, out, err);
-}
-
-static const struct {
-    const char *name;
-    uint32_t limit_pkts;
-    enum status (*make)(const struct aqm_config *config, struct aqm **out, struct error *err);
-} kinds[] = {
-    {"dualpi2", DUALPI2_LIMIT_PKTS, new_dualpi2},
-    {"fifo", FIFO_LIMIT_PKTS, fifo_new},
-};
-
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-static size_t kind_index(const char *name)
-{
-    size_t i = 0;
-
-    while (i < KINDS && strcmp(kinds[i].name, name) != 0) {
-        i++;
-    }
-    return i;
-}
-
-enum status aqm_check(const char *name, struct error *err)
-{
-    if (kind_index(name) < KINDS) {
-        return STATUS_OK;
-    }
-    error_set(err, STATUS_USAGE, "aqm", "unknown AQM '%.32s'", name);
-    return error_hint(err, "one of: dualpi2, fifo");
-}
-
-uint32_t aqm_default_limit_pkts(const char *name)
-{
-    size_t i = kind_index(name);
-
-    return i < KINDS ? kinds[i].limit_pkts : 0;
-}
-
-enum status aqm_new(const char *name, const struct aqm_config *config, struct aqm **out,
-                    struct error *err)
-{
-    enum status s = aqm_check(name, err);
-
-    *out = NULL;
-    return s == STATUS_OK ? kinds[kind_index(name)].make(config, out, err) : s;
-}
+#include "testbed/link/ecn.h"
 
 void aqm_free(struct aqm *a)
 {
-    if (a != NULL) {
-        a->ops->free(a);
+    struct packet *p;
+
+    if (a == NULL) {
+        return;
     }
+    while ((p = a->ops->evict(a)) != NULL) {
+        packet_pool_put(a->pool, p);
+    }
+    a->ops->free(a);
+}
+
+struct packet *aqm_evict(struct aqm *a)
+{
+    return a->ops->evict(a);
+}
+
+void *aqm_alloc(size_t size, const struct aqm_ops *ops, const struct aqm_config *config,
+                struct error *err)
+{
+    struct aqm *a = calloc(1, size);
+
+    if (a == NULL) {
+        error_set(err, STATUS_NOMEM, "aqm", "no memory for the queue '%s'", ops->name);
+        return NULL;
+    }
+    a->ops = ops;
+    a->pool = config->pool;
+    a->mtu_bytes = config->mtu_bytes;
+    a->random = config->random;
+    a->random_user = config->random_user;
+    a->on_drop = config->on_drop;
+    a->on_drop_user = config->on_drop_user;
+    return a;
+}
+
+void aqm_push(struct aqm *a, struct packet_queue *q, struct packet *p, uint64_t now_ns)
+{
+    p->enqueue_ns = now_ns;
+    packet_queue_push(q, p);
+    a->backlog_pkts++;
+    a->backlog_bytes += p->len_bytes;
+    if (p->is_l) {
+        a->stats.pkts_in_l++;
+    } else {
+        a->stats.pkts_in_c++;
+    }
+    if (a->backlog_pkts > a->stats.maxq_pkts) {
+        a->stats.maxq_pkts = a->backlog_pkts;
+        a->stats.max_memory_used = a->backlog_pkts * sizeof(*p);
+    }
+}
+
+struct packet *aqm_pop(struct aqm *a, struct packet_queue *q)
+{
+    struct packet *p = packet_queue_pop(q);
+
+    if (p != NULL) {
+        a->backlog_pkts--;
+        a->backlog_bytes -= p->len_bytes;
+    }
+    return p;
+}
+
+void aqm_drop(struct aqm *a, struct packet *p, uint64_t now_ns, uint64_t *counter)
+{
+    (*counter)++;
+    if (a->on_drop != NULL) {
+        a->on_drop(a->on_drop_user, p, now_ns);
+    }
+    packet_pool_put(a->pool, p);
+}
+
+bool aqm_mark(struct aqm *a, struct packet *p)
+{
+    switch (ecn_set_ce(p->data, p->len_bytes)) {
+    case ECN_MARK_SET:
+        a->stats.ce_set++;
+        return true;
+    case ECN_MARK_ALREADY:
+        return true;
+    case ECN_MARK_REFUSED:
+        break;
+    }
+    return false;
+}
+
+bool aqm_roll(struct aqm *a, uint64_t prob)
+{
+    return a->random(a->random_user) <= prob;
+}
+
+uint64_t aqm_head_age_ns(const struct packet_queue *q, uint64_t now_ns)
+{
+    return q->head != NULL ? now_ns - q->head->enqueue_ns : 0;
+}
+
+void aqm_stats_base(const struct aqm *a, struct aqm_stats *out)
+{
+    *out = a->stats;
+    out->prob = NAN;
+    out->memory_used = a->backlog_pkts * sizeof(struct packet);
+}
+
+uint64_t aqm_no_update_ns(const struct aqm *a)
+{
+    (void)a;
+    return AQM_NEVER;
+}
+
+void aqm_no_update(struct aqm *a, uint64_t now_ns)
+{
+    (void)a;
+    (void)now_ns;
 }

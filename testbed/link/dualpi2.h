@@ -2,58 +2,59 @@
  * Linux's sch_dualpi2 (6.17) behaves, since that is what `tc` on a real router would give.
  *
  * Where Linux and the RFC differ, this follows Linux:
- *  - The L queue's own AQM is a step at 1 ms sojourn time. The RFC's is a ramp from 800 us to
- *    1200 us (Appendix A.1), which it allows to be a step.
- *  - Tupdate 16 ms, alpha 0.16 Hz and beta 3.2 Hz, in fixed point; the RFC has 15 ms (A.1) and
- *    derives gains near 0.15 and 3.0. Rounding makes Linux's gains 40.98/256 and 818.8/256.
- *  - The controller looks at the *age of the packet at the head* of each queue and
- *    takes the larger.
+ *  - The L queue's own AQM is a step at 1 ms sojourn time after the coupled coin. The RFC's is a
+ *    ramp from 800 us to 1200 us (Appendix A.1), which it allows to be a step: `l4s_aqm ramp`.
+ *  - Tupdate 16 ms, alpha 0.16 Hz and beta 3.2 Hz, in fixed point. The RFC's 15 ms, 0.15 Hz and
+ *    3.0 Hz (Appendix A.1) are what `max_rtt 100ms typical_rtt 15ms` gives.
+ *  - The controller looks at the *age of the packet at the head* of each queue and takes the
+ *    larger; the RFC's looks at the C queue.
  *  - The scheduler is a weighted round robin by byte credit, 90 to 10; the RFC leaves the choice
- *    open (section 2.4, and 4.2.2 for why C needs its share).
+ *    open (section 2.4, and 4.2.2 for why C needs its share), and `scheduler tsfifo` is the other
+ *    one it describes.
+ *  - Signals are given at random. The RFC spreads them regularly (`recur`), and allows both.
  *  - No probabilistic signal while less than 2 MTU wait behind the packet. The step still applies.
  *  - A packet whose length of queue at arrival was below min_qlen_step is spared by the step.
  *  - On overload (k p' > 1) C drops whatever the ECN field, and L drops with the classic p'^2 and
  *    marks the rest: `drop_on_overload`. With `overflow` p' is capped at 1/k and only the limit
  *    drops ECN-capable packets (RFC 9332, section 4.2.3, discusses the two).
  *  - A coin with probability 0 still falls once in 2^32 times, as Linux compares random <= p.
- * Where Linux's 32-bit sum of the controller could wrap (a delay of minutes) this one saturates.
- * Not here: split_gso (the link has no offload) and classification by filters, so a Not-ECT packet
- * never is in L. */
+ *  - A mark on a packet that was CE already counts as a mark.
+ * Not here: split_gso (accepted and shown, but the link has no offload, so there is nothing to
+ * split) and classification by filters, so a Not-ECT packet never is in L. */
 #ifndef CCALAB_TESTBED_LINK_DUALPI2_H
 #define CCALAB_TESTBED_LINK_DUALPI2_H
 
-#include "testbed/link/aqm.h"
+#include "testbed/link/aqm_spec.h"
 
-#define DUALPI2_LIMIT_PKTS 10000 /* `limit` */
+#define DUALPI2_LIMIT_PKTS 10000
 
-/* `ecn_mask`: bits of the ECN field that put a packet into L. */
-#define DUALPI2_L4S_ECT 1 /* ECT(1) and CE */
-#define DUALPI2_ANY_ECT 3
-
-/* Options of `tc qdisc ... dualpi2`, under their names there. */
+/* Options of `tc qdisc ... dualpi2`, under their names there; docs/aqm.md has all defaults. */
 struct dualpi2_params {
-    uint64_t target_us;              /* `target` */
-    uint64_t tupdate_us;             /* `tupdate` */
-    uint32_t alpha_256;              /* `alpha`, in Hz / 256 as on netlink */
-    uint32_t beta_256;               /* `beta`, in Hz / 256 */
-    uint64_t step_thresh_us;         /* `step_thresh` TIME */
-    uint32_t min_qlen_step_pkts;     /* `min_qlen_step` */
-    uint32_t coupling_factor;        /* `coupling_factor`, the k of RFC 9332, 1 to 255 */
-    uint32_t classic_protection_pct; /* `classic_protection`, 0 to 100 */
-    uint32_t ecn_mask;               /* `l4s_ect` or `any_ect` */
-    bool is_drop_overload;           /* `drop_on_overload`, else `overflow` */
-    bool is_drop_enqueue;            /* `drop_enqueue`, else `drop_dequeue` */
+    uint64_t limit_pkts;     /* `limit`; 0: the configuration's, else the default */
+    uint64_t memlimit_bytes; /* `memlimit`: of whole packet buffers, as Linux counts skb->truesize;
+                                0: the configuration's limit in bytes, else 2 * MTU * limit */
+    uint64_t target_us;
+    uint64_t tupdate_us;
+    uint64_t alpha_256, beta_256;     /* Hz / 256 as on netlink */
+    struct aqm_threshold step_thresh; /* sojourn time, or packets behind the one that leaves */
+    uint64_t min_qlen_step_pkts;
+    uint64_t coupling_factor; /* the k of RFC 9332 */
+    uint64_t classic_protection_pct;
+    bool is_drop_overload; /* `drop_on_overload`, else `overflow` */
+    bool is_drop_enqueue;  /* `drop_enqueue`, else `drop_dequeue` */
+    bool is_any_ect;       /* `any_ect`: ECT(0) is L too; else `l4s_ect` */
+    bool is_split_gso;
+    uint64_t max_rtt_us, typical_rtt_us; /* 0: none. Else they give target, tupdate, alpha and beta,
+                                            as in tc, and are 0 once resolved */
+    /* Not in tc. */
+    bool is_ramp;         /* `l4s_aqm ramp`, else `step` */
+    uint64_t min_th_us;   /* where the ramp begins (minTh of Appendix A.1) */
+    uint64_t range_us;    /* how far it is from 0 to 1 (`range`) */
+    uint64_t th_len_pkts; /* no ramp while not more packets are in L (Th_len) */
+    bool is_tsfifo;       /* `scheduler tsfifo`, else `wrr` */
+    uint64_t tshift_us;   /* how much longer C waits than L before it is served */
 };
 
-/* Linux's defaults: 15 ms, 16 ms, 41/256, 819/256, 1 ms, 0, 2, 10 %, l4s_ect, drop on overload,
- * drop at dequeue. */
-void dualpi2_params_default(struct dualpi2_params *params);
-
-/* limit_pkts defaults to 10000. limit_bytes is `memlimit`: it counts whole packet buffers, as Linux
- * counts skb->truesize, and defaults to 2 * MTU * limit.
- * Errors: STATUS_USAGE (a parameter out of its range), STATUS_NOMEM. */
-CCALAB_MUST_USE enum status dualpi2_new(const struct aqm_config *config,
-                                        const struct dualpi2_params *params, struct aqm **out,
-                                        struct error *err);
+extern const struct aqm_ops dualpi2_ops;
 
 #endif

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/event.h"
 #include "testbed/link/report.h"
+#include "testbed/link/request.h"
 #include "testbed/link/tun.h"
 
 /* Packets read from a device before the other one and the clock get their turn: reading one takes
@@ -25,8 +27,18 @@
 /* Longest sleep: keeps the controller's catch-up after it short. */
 #define SLEEP_MAX_NS 1000000000ull
 
+/* A timer and a wake-up take some 5 us, which is more than a packet at a gigabit has: nearer than
+ * this nobody sleeps, and from so many packets a millisecond on the loop looks at fixed intervals
+ * and moves what there is. What that adds to the lateness is less than what it saves. */
+#define SPIN_NS           8000
+#define DENSE_PKTS_PER_MS 40
+#define DENSE_TICK_NS     50000
+#define DENSE_WINDOW_NS   1000000
+#define POLL_AT_LEAST_NS  1000000 /* look at the other descriptors, however busy */
+#define WALL_REFRESH_NS   1000000000ull
+
 /* Indices of the descriptors that are waited for. */
-enum { POLL_DOWN, POLL_UP, POLL_SIGNAL, POLL_STDOUT, POLL_COUNT };
+enum { POLL_DOWN, POLL_UP, POLL_SIGNAL, POLL_STDOUT, POLL_CONTROL, POLL_COUNT };
 
 static enum status open_signals(struct engine *e, struct error *err)
 {
@@ -43,29 +55,37 @@ static enum status open_signals(struct engine *e, struct error *err)
     return STATUS_OK;
 }
 
-static enum status open_direction(struct engine *e, int dir, uint64_t rate_bps, struct error *err)
+/* Where the wall clock stands against the monotonic one, now. */
+static void read_wall_clock(struct engine *e)
+{
+    uint64_t before_ns = clock_mono_ns();
+    double wall_s = clock_wall_s();
+    uint64_t after_ns = clock_mono_ns();
+
+    e->wall_offset_ns = (int64_t)(wall_s * 1e9) - (int64_t)(before_ns + (after_ns - before_ns) / 2);
+    if (e->log != NULL) {
+        packet_log_set_clock(e->log, e->wall_offset_ns);
+    }
+}
+
+static void answer(void *user, const char *line, size_t len, struct buf *reply)
+{
+    request_answer(user, line, len, clock_mono_ns(), reply);
+}
+
+static enum status open_extras(struct engine *e, struct error *err)
 {
     const struct link_options *o = e->options;
-    struct direction *d = &e->dir[dir];
-    struct aqm_config config = {
-        .pool = &d->pool,
-        .limit_pkts = o->limit_pkts,
-        .limit_bytes = o->limit_bytes,
-        .mtu_bytes = LINK_MTU_BYTES,
-        .start_ns = clock_mono_ns(),
-        .random = rng_random,
-        .random_user = &e->rng[dir],
-    };
-    enum status s;
+    enum status s = STATUS_OK;
 
-    /* One stream of random numbers a direction, so that traffic one way does not change the other.
-     */
-    e->rng[dir].state = ((uint64_t)dir << 32) | e->seed;
-    s = direction_init(d, rate_bps, o->delay_us, o->limit_pkts, err);
-    if (s != STATUS_OK) {
-        return s;
+    read_wall_clock(e);
+    if (o->packet_log[0] != '\0') {
+        s = packet_log_open(o->packet_log, e->wall_offset_ns, &e->log, err);
     }
-    return aqm_new(o->aqm, &config, &d->aqm, err);
+    if (s == STATUS_OK && o->control[0] != '\0') {
+        s = control_open(o->control, answer, &e->link, &e->control, err);
+    }
+    return s;
 }
 
 /* The emulator's clock is the lab's truth: as precise as this user may have it. Without the
@@ -80,20 +100,19 @@ static void ask_for_time(struct engine *e)
 
 enum status engine_open(struct engine *e, const struct link_options *options, struct error *err)
 {
+    uint32_t seed = options->seed;
     enum status s;
 
     memset(e, 0, sizeof(*e));
     e->options = options;
     e->fd[LINK_DOWN] = e->fd[LINK_UP] = e->signal_fd = -1;
-    e->seed = options->seed;
-    if (!options->has_seed && getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed)) {
+    if (!options->has_seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
         return error_sys(err, STATUS_INTERNAL, errno, "link", "no random seed");
     }
-    if ((s = open_signals(e, err)) != STATUS_OK ||
+    if ((s = open_signals(e, err)) != STATUS_OK || (s = open_extras(e, err)) != STATUS_OK ||
         (s = tun_open(options->a.netns, options->a.ifname, &e->fd[LINK_DOWN], err)) != STATUS_OK ||
         (s = tun_open(options->b.netns, options->b.ifname, &e->fd[LINK_UP], err)) != STATUS_OK ||
-        (s = open_direction(e, LINK_DOWN, options->rate_bps, err)) != STATUS_OK ||
-        (s = open_direction(e, LINK_UP, options->up_rate_bps, err)) != STATUS_OK) {
+        (s = link_init(&e->link, options, seed, e->log, clock_mono_ns(), err)) != STATUS_OK) {
         engine_close(e);
         return s;
     }
@@ -103,13 +122,17 @@ enum status engine_open(struct engine *e, const struct link_options *options, st
 
 void engine_close(struct engine *e)
 {
+    control_close(e->control);
+    e->control = NULL;
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
         if (e->fd[dir] >= 0) {
             close(e->fd[dir]);
         }
-        direction_done(&e->dir[dir]);
         e->fd[dir] = -1;
     }
+    link_done(&e->link);
+    packet_log_free(e->log);
+    e->log = NULL;
     if (e->signal_fd >= 0) {
         close(e->signal_fd);
     }
@@ -122,7 +145,7 @@ void engine_close(struct engine *e)
 /* Read what has come at the beginning of a direction, up to a batch. */
 static enum status take_in(struct engine *e, int dir, struct error *err)
 {
-    struct direction *d = &e->dir[dir];
+    struct direction *d = &e->link.dir[dir];
 
     for (int i = 0; i < READ_BATCH; i++) {
         uint8_t nowhere[PACKET_BYTES_MAX];
@@ -148,13 +171,14 @@ static enum status take_in(struct engine *e, int dir, struct error *err)
                   dir == LINK_DOWN ? e->options->a.ifname : e->options->b.ifname);
         return error_hint(err, "somebody deleted it while the link was running");
     }
+    e->has_more = true;
     return STATUS_OK;
 }
 
 /* Write out what is due. The time is taken before each write: that of the departure. */
 static void send_due(struct engine *e, int dir)
 {
-    struct direction *d = &e->dir[dir];
+    struct direction *d = &e->link.dir[dir];
     int fd = e->fd[dir == LINK_DOWN ? LINK_UP : LINK_DOWN];
     struct packet *p;
     uint64_t now_ns = clock_mono_ns();
@@ -164,6 +188,7 @@ static void send_due(struct engine *e, int dir)
         bool is_written = write(fd, p->data, p->len_bytes) == (ssize_t)p->len_bytes;
 
         direction_sent(d, p, late_ns, is_written);
+        e->written_pkts++;
         now_ns = clock_mono_ns();
     }
 }
@@ -183,13 +208,14 @@ static bool can_write(int timeout_ms)
 static void take_samples(struct engine *e, uint64_t now_ns, uint64_t span_ns)
 {
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        direction_advance(&e->dir[dir], now_ns);
+        direction_advance(&e->link.dir[dir], now_ns);
+        direction_account(&e->link.dir[dir], now_ns);
         if (can_write(0)) {
             report_sample(stdout, e, dir, now_ns, span_ns);
         } else {
             e->lost_samples++;
         }
-        direction_interval_reset(&e->dir[dir]);
+        direction_interval_reset(&e->link.dir[dir]);
     }
 }
 
@@ -201,18 +227,104 @@ static uint64_t earliest(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Sleep until `wake_ns` or until a descriptor has something. */
-static enum status wait_for(struct pollfd fds[POLL_COUNT], uint64_t wake_ns, struct error *err)
+/* Look at the descriptors; sleep until `wake_ns` or until one of them has something. */
+static enum status poll_until(struct engine *e, struct pollfd fds[POLL_COUNT], uint64_t wake_ns,
+                              struct error *err)
 {
-    struct timespec ts = clock_until(earliest(wake_ns, clock_mono_ns() + SLEEP_MAX_NS));
+    uint64_t now_ns = clock_mono_ns();
+    struct timespec ts = {0};
 
+    if (!e->has_more && wake_ns > now_ns + SPIN_NS) {
+        ts = clock_until(earliest(wake_ns, now_ns + SLEEP_MAX_NS));
+    }
     for (int i = 0; i < POLL_COUNT; i++) {
         fds[i].revents = 0;
     }
     if (ppoll(fds, POLL_COUNT, &ts, NULL) < 0 && errno != EINTR) {
         return error_sys(err, STATUS_INTERNAL, errno, "link", "ppoll failed");
     }
+    e->polled_ns = clock_mono_ns();
     return STATUS_OK;
+}
+
+/* Wait for the next thing to do. The devices are read afterwards if fds[] says so. */
+static enum status wait_for(struct engine *e, struct pollfd fds[POLL_COUNT], uint64_t wake_ns,
+                            struct error *err)
+{
+    uint64_t tick_ns = e->woken_ns + DENSE_TICK_NS, now_ns = clock_mono_ns();
+    enum status s = STATUS_OK;
+
+    if (now_ns - e->window_ns >= DENSE_WINDOW_NS) {
+        e->is_dense =
+            e->written_pkts * DENSE_WINDOW_NS >= DENSE_PKTS_PER_MS * (now_ns - e->window_ns);
+        e->written_pkts = 0;
+        e->window_ns = now_ns;
+    }
+    if (!e->is_dense || now_ns - e->polled_ns >= POLL_AT_LEAST_NS) {
+        s = poll_until(e, fds, e->is_dense ? now_ns : wake_ns, err);
+    }
+    if (e->is_dense) {
+        struct timespec ts = {.tv_sec = (time_t)(tick_ns / 1000000000u),
+                              .tv_nsec = (long)(tick_ns % 1000000000u)};
+
+        if (!e->has_more && tick_ns > now_ns + SPIN_NS) {
+            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+        }
+        fds[POLL_DOWN].revents = fds[POLL_UP].revents = POLLIN; /* they have, or say EAGAIN */
+    }
+    e->has_more = false;
+    e->woken_ns = clock_mono_ns();
+    return s;
+}
+
+static uint64_t next_packet_ns(const struct engine *e)
+{
+    return earliest(direction_wake_ns(&e->link.dir[LINK_DOWN]),
+                    direction_wake_ns(&e->link.dir[LINK_UP]));
+}
+
+/* One round after a wait. *is_ending is set by a signal. */
+static enum status serve(struct engine *e, struct pollfd fds[POLL_COUNT], bool *is_ending,
+                         struct error *err)
+{
+    enum status s;
+
+    if (fds[POLL_SIGNAL].revents != 0) {
+        *is_ending = true;
+        return STATUS_OK;
+    }
+    if ((fds[POLL_STDOUT].revents & POLLERR) != 0) {
+        return error_set(err, STATUS_IO, "link", "nobody reads our events any more");
+    }
+    for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
+        if (fds[dir].revents != 0 && (s = take_in(e, dir, err)) != STATUS_OK) {
+            return s;
+        }
+        send_due(e, LINK_DOWN);
+        send_due(e, LINK_UP);
+    }
+    if (fds[POLL_CONTROL].revents != 0) {
+        control_step(e->control);
+        fds[POLL_CONTROL].revents = 0; /* in a dense phase not every round polls */
+    }
+    return STATUS_OK;
+}
+
+static void finish(struct engine *e)
+{
+    uint64_t now_ns = clock_mono_ns();
+    struct error err;
+
+    for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
+        direction_advance(&e->link.dir[dir], now_ns);
+        direction_account(&e->link.dir[dir], now_ns);
+    }
+    if (e->log != NULL && packet_log_close(e->log, &err) != STATUS_OK && can_write(0)) {
+        event_write_log(stdout, LOG_LEVEL_WARN, "%s", err.message);
+    }
+    if (can_write(FINAL_WRITE_MS)) {
+        report_down(stdout, e, now_ns);
+    }
 }
 
 enum status engine_run(struct engine *e, struct error *err)
@@ -222,38 +334,30 @@ enum status engine_run(struct engine *e, struct error *err)
     uint64_t start_ns = clock_mono_ns(), sampled_ns = start_ns, now_ns = start_ns;
     uint64_t end_ns = o->duration_us != 0 ? start_ns + o->duration_us * 1000 : AQM_NEVER;
     uint64_t sample_ns = interval_ns != 0 ? start_ns + interval_ns : AQM_NEVER;
+    uint64_t wall_ns = start_ns + WALL_REFRESH_NS;
     struct pollfd fds[POLL_COUNT] = {
         [POLL_DOWN] = {.fd = e->fd[LINK_DOWN], .events = POLLIN},
         [POLL_UP] = {.fd = e->fd[LINK_UP], .events = POLLIN},
         [POLL_SIGNAL] = {.fd = e->signal_fd, .events = POLLIN},
         [POLL_STDOUT] = {.fd = STDOUT_FILENO, .events = 0},
+        [POLL_CONTROL] = {.fd = e->control != NULL ? control_fd(e->control) : -1, .events = POLLIN},
     };
-    enum status s;
+    bool is_ending = false;
 
     report_up(stdout, e);
-    while (now_ns < end_ns) {
-        s = wait_for(
-            fds,
-            earliest(earliest(sample_ns, end_ns), earliest(direction_wake_ns(&e->dir[LINK_DOWN]),
-                                                           direction_wake_ns(&e->dir[LINK_UP]))),
-            err);
+    while (now_ns < end_ns && !is_ending) {
+        enum status s =
+            wait_for(e, fds, earliest(earliest(sample_ns, end_ns), next_packet_ns(e)), err);
+
+        s = s == STATUS_OK ? serve(e, fds, &is_ending, err) : s;
         if (s != STATUS_OK) {
             return s;
         }
-        if (fds[POLL_SIGNAL].revents != 0) {
-            break;
-        }
-        if ((fds[POLL_STDOUT].revents & POLLERR) != 0) {
-            return error_set(err, STATUS_IO, "link", "nobody reads our events any more");
-        }
-        for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-            if (fds[dir].revents != 0 && (s = take_in(e, dir, err)) != STATUS_OK) {
-                return s;
-            }
-            send_due(e, LINK_DOWN);
-            send_due(e, LINK_UP);
-        }
         now_ns = clock_mono_ns();
+        if (now_ns >= wall_ns) {
+            read_wall_clock(e);
+            wall_ns = now_ns + WALL_REFRESH_NS;
+        }
         if (now_ns >= sample_ns) {
             take_samples(e, now_ns, now_ns - sampled_ns);
             sampled_ns = now_ns;
@@ -261,11 +365,6 @@ enum status engine_run(struct engine *e, struct error *err)
             sample_ns += ((now_ns - sample_ns) / interval_ns + 1) * interval_ns;
         }
     }
-    now_ns = clock_mono_ns();
-    direction_advance(&e->dir[LINK_DOWN], now_ns);
-    direction_advance(&e->dir[LINK_UP], now_ns);
-    if (can_write(FINAL_WRITE_MS)) {
-        report_down(stdout, e, now_ns);
-    }
+    finish(e);
     return STATUS_OK;
 }

@@ -2,24 +2,30 @@
 
 #include <ctype.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/units.h"
-#include "testbed/link/aqm.h"
 
 #define LIMIT_PKTS_MAX  1000000u
 #define LIMIT_BYTES_MAX (1ull << 40)
-#define DELAY_MAX_US    10000000u
 
 enum option_id {
     OPT_A = 1000,
     OPT_B,
     OPT_RATE,
     OPT_UP_RATE,
+    OPT_RATE_STEPS,
+    OPT_RATE_TRACE,
     OPT_DELAY,
+    OPT_JITTER,
+    OPT_LOSS,
+    OPT_PATH,
     OPT_AQM,
     OPT_LIMIT,
     OPT_LIMIT_BYTES,
+    OPT_CONTROL,
+    OPT_PACKET_LOG,
     OPT_INTERVAL,
     OPT_DURATION,
     OPT_SEED,
@@ -31,10 +37,17 @@ static const struct option long_options[] = {
     {"b", required_argument, NULL, OPT_B},
     {"rate", required_argument, NULL, OPT_RATE},
     {"up-rate", required_argument, NULL, OPT_UP_RATE},
+    {"rate-steps", required_argument, NULL, OPT_RATE_STEPS},
+    {"rate-trace", required_argument, NULL, OPT_RATE_TRACE},
     {"delay", required_argument, NULL, OPT_DELAY},
+    {"jitter", required_argument, NULL, OPT_JITTER},
+    {"loss", required_argument, NULL, OPT_LOSS},
+    {"path", required_argument, NULL, OPT_PATH},
     {"aqm", required_argument, NULL, OPT_AQM},
     {"limit", required_argument, NULL, OPT_LIMIT},
     {"limit-bytes", required_argument, NULL, OPT_LIMIT_BYTES},
+    {"control", required_argument, NULL, OPT_CONTROL},
+    {"packet-log", required_argument, NULL, OPT_PACKET_LOG},
     {"interval", required_argument, NULL, OPT_INTERVAL},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"seed", required_argument, NULL, OPT_SEED},
@@ -61,16 +74,130 @@ void link_options_help(FILE *f)
         "  --rate RATE         50mbit, 1gbit, 500kbit, a number of bit/s, or unlimited;\n"
         "                      counts IP bytes (default 50mbit)\n"
         "  --up-rate RATE      rate of direction up, if it differs\n"
+        "  --rate-steps LIST   0s:50mbit,5s:25mbit: from that time on this rate\n"
+        "  --rate-trace FILE   a Mahimahi trace instead of a rate, over and over\n"
         "  --delay TIME        one way, after the serializer: 10ms, 500us (default 10ms)\n"
-        "  --aqm NAME          dualpi2 or fifo (default dualpi2)\n"
-        "  --limit N           packets queued at most (default 10000; fifo 1000)\n"
-        "  --limit-bytes N     bytes queued at most; for dualpi2 the memory of their buffers\n"
+        "  --jitter TIME       added to or taken off the delay, uniformly; order is kept\n"
+        "  --loss P            probability that a packet is lost on the line: 0.01 or 1%\n"
+        "  --path ADDRESS=TIME extra delay, each way, of packets from or to an address;\n"
+        "                      may be given often\n"
+        "  --aqm SPEC          AQM with its options in tc's words: \"codel target 5ms ecn\"\n"
+        "                      (default dualpi2); see below\n"
+        "  --limit N           packets queued at most, where the spec has no limit\n"
+        "  --limit-bytes N     bytes queued at most, where the spec has no limit\n"
+        "  --control PATH      listen on a Unix socket for changes while it runs\n"
+        "  --packet-log FILE   a row of CSV for each packet: when, queue, sojourn time, mark, "
+        "drop\n"
         "  --interval TIME     between samples, 0 for none (default 100ms)\n"
         "  --duration TIME     stop after it: 20 (seconds), 500ms (default: at SIGTERM or SIGINT)\n"
         "  --seed N            of the AQMs' random numbers (default: random, and reported)\n"
         "  --no-realtime       do not ask for SCHED_FIFO\n"
-        "  -h, --help          this text\n",
+        "  -h, --help          this text\n"
+        "\n",
         f);
+    aqm_spec_help(f);
+}
+
+enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
+                               struct error *err)
+{
+    enum status s = parse_time_us(text, out_us, err);
+
+    if (s == STATUS_OK && *out_us > LINK_DELAY_MAX_US) {
+        error_set(err, STATUS_USAGE, "link", "%s '%.64s' is out of range", what, text);
+        s = error_hint(err, "at most 10s");
+    }
+    return s;
+}
+
+/* "0.01" or "1%". */
+static enum status parse_loss(const char *text, uint64_t *out, struct error *err)
+{
+    char *end = NULL;
+    /* strtod(3) takes signs, blanks, hex and names too. */
+    double v = isdigit((unsigned char)text[0]) && strspn(text, "0123456789.e-%") == strlen(text)
+                   ? strtod(text, &end)
+                   : -1;
+
+    if (end != NULL && *end == '%') {
+        v /= 100;
+        end++;
+    }
+    if (end == NULL || *end != '\0' || !(v >= 0 && v <= 1)) {
+        error_set(err, STATUS_USAGE, "link", "--loss '%.64s' is no probability", text);
+        return error_hint(err, "0 to 1, or 0%% to 100%%");
+    }
+    *out = (uint64_t)(v * LINK_LOSS_ONE);
+    return STATUS_OK;
+}
+
+/* "10.98.1.2=5ms" */
+static enum status parse_path(const char *text, struct path_table *paths, struct error *err)
+{
+    const char *equals = strchr(text, '=');
+    char name[64];
+    uint8_t address[16];
+    uint64_t us;
+    enum status s;
+
+    if (equals == NULL || (size_t)(equals - text) >= sizeof(name)) {
+        error_set(err, STATUS_USAGE, "link", "--path '%.64s' is no ADDRESS=TIME", text);
+        return error_hint(err, "as in 10.98.1.2=5ms");
+    }
+    memcpy(name, text, (size_t)(equals - text));
+    name[equals - text] = '\0';
+    s = path_address_parse(name, address, err);
+    s = s == STATUS_OK ? link_options_delay(equals + 1, "--path", &us, err) : s;
+    return s == STATUS_OK ? path_table_set(paths, address, us * 1000, err) : s;
+}
+
+/* "0s:50mbit,5s:25mbit" */
+static enum status parse_steps(const char *text, struct link_options *o, struct error *err)
+{
+    for (const char *at = text; at != NULL;) {
+        const char *comma = strchr(at, ',');
+        size_t len = comma != NULL ? (size_t)(comma - at) : strlen(at);
+        struct link_step step;
+        char word[64], *colon;
+        enum status s;
+
+        if (o->step_count == LINK_STEPS_MAX) {
+            error_set(err, STATUS_USAGE, "link", "more than %d --rate-steps", LINK_STEPS_MAX);
+            return error_hint(err, "write them into a trace: --rate-trace");
+        }
+        snprintf(word, sizeof(word), "%.*s", len < sizeof(word) ? (int)len : 0, at);
+        colon = strchr(word, ':');
+        if (colon == NULL) {
+            error_set(err, STATUS_USAGE, "link", "'%.*s' in --rate-steps is no TIME:RATE",
+                      (int)(len < 64 ? len : 64), at);
+            return error_hint(err, "as in 0s:50mbit,5s:25mbit");
+        }
+        *colon = '\0';
+        if ((s = parse_time_us(word, &step.at_us, err)) != STATUS_OK ||
+            (s = parse_rate_bps(colon + 1, &step.rate_bps, err)) != STATUS_OK) {
+            return s;
+        }
+        if (o->step_count != 0 && step.at_us <= o->steps[o->step_count - 1].at_us) {
+            error_set(err, STATUS_USAGE, "link", "'%s' in --rate-steps is not after the one before",
+                      word);
+            return error_hint(err, "times count from the start, as in 0s:50mbit,5s:25mbit");
+        }
+        o->steps[o->step_count++] = step;
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_text(const char *arg, const char *what, char *out, size_t size,
+                             struct error *err)
+{
+    if (arg[0] == '\0' || strlen(arg) >= size) {
+        error_set(err, STATUS_USAGE, "link", "%s is %s", what,
+                  arg[0] == '\0' ? "empty" : "too long");
+        return error_hint(err, "1 to %zu characters", size - 1);
+    }
+    memcpy(out, arg, strlen(arg) + 1);
+    return STATUS_OK;
 }
 
 static enum status parse_endpoint(const char *text, const char *option, struct link_endpoint *out,
@@ -109,8 +236,7 @@ bad_name:
     return error_hint(err, "1 to %d visible characters without '/', ':' and '%%'", IFNAMSIZ - 1);
 }
 
-static enum status parse_one(int id, const char *arg, struct link_options *o, bool *has_up_rate,
-                             struct error *err)
+static enum status parse_one(int id, const char *arg, struct link_options *o, struct error *err)
 {
     uint64_t number = 0;
     enum status s;
@@ -123,21 +249,28 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, bo
     case OPT_RATE:
         return parse_rate_bps(arg, &o->rate_bps, err);
     case OPT_UP_RATE:
-        *has_up_rate = true;
+        o->has_up_rate = true;
         return parse_rate_bps(arg, &o->up_rate_bps, err);
+    case OPT_RATE_STEPS:
+        o->step_count = 0;
+        return parse_steps(arg, o, err);
+    case OPT_RATE_TRACE:
+        return copy_text(arg, "--rate-trace", o->rate_trace, sizeof(o->rate_trace), err);
     case OPT_DELAY:
-        s = parse_time_us(arg, &o->delay_us, err);
-        if (s == STATUS_OK && o->delay_us > DELAY_MAX_US) {
-            error_set(err, STATUS_USAGE, "link", "--delay '%.64s' is out of range", arg);
-            s = error_hint(err, "at most 10s");
-        }
-        return s;
+        return link_options_delay(arg, "--delay", &o->delay_us, err);
+    case OPT_JITTER:
+        return link_options_delay(arg, "--jitter", &o->jitter_us, err);
+    case OPT_LOSS:
+        return parse_loss(arg, &o->loss, err);
+    case OPT_PATH:
+        return parse_path(arg, &o->paths, err);
     case OPT_AQM:
-        s = aqm_check(arg, err);
-        if (s == STATUS_OK) {
-            snprintf(o->aqm, sizeof(o->aqm), "%s", arg);
-        }
-        return s;
+        s = copy_text(arg, "--aqm", o->aqm, sizeof(o->aqm), err);
+        return s == STATUS_OK ? aqm_spec_check(arg, err) : s;
+    case OPT_CONTROL:
+        return copy_text(arg, "--control", o->control, sizeof(o->control), err);
+    case OPT_PACKET_LOG:
+        return copy_text(arg, "--packet-log", o->packet_log, sizeof(o->packet_log), err);
     case OPT_LIMIT:
         s = parse_count(arg, "--limit", 1, LIMIT_PKTS_MAX, &number, err);
         o->limit_pkts = (uint32_t)number;
@@ -169,7 +302,6 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, bo
 enum status link_options_parse(int argc, char *const argv[], struct link_options *out,
                                struct error *err)
 {
-    bool has_up_rate = false;
     int id;
 
     *out = (struct link_options){
@@ -193,7 +325,7 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
                       argv[optind - 1]);
             return error_hint(err, "see ccalab-link --help");
         }
-        s = parse_one(id, optarg, out, &has_up_rate, err);
+        s = parse_one(id, optarg, out, err);
         if (s != STATUS_OK) {
             return s;
         }
@@ -211,11 +343,15 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
         error_set(err, STATUS_USAGE, "link", "--a and --b are the same device");
         return error_hint(err, "give them two names, or two namespaces");
     }
-    if (!has_up_rate) {
-        out->up_rate_bps = out->rate_bps;
+    if (out->step_count != 0 && out->rate_trace[0] != '\0') {
+        error_set(err, STATUS_USAGE, "link", "--rate-steps and --rate-trace exclude each other");
+        return error_hint(err, "give one of them");
     }
-    if (out->limit_pkts == 0) {
-        out->limit_pkts = aqm_default_limit_pkts(out->aqm);
+    if (out->step_count != 0 && out->steps[0].at_us == 0) {
+        out->rate_bps = out->steps[0].rate_bps;
+    }
+    if (!out->has_up_rate) {
+        out->up_rate_bps = out->rate_bps;
     }
     return STATUS_OK;
 }

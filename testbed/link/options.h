@@ -9,22 +9,41 @@
 
 #include "core/error.h"
 #include "core/paths.h"
+#include "testbed/link/aqm_spec.h"
+#include "testbed/link/path_table.h"
+
+#define LINK_STEPS_MAX 1000
+#define LINK_LOSS_ONE  4294967296.0 /* a loss of 100 % */
 
 struct link_endpoint {
     char netns[CCALAB_PATH_MAX]; /* "" is our own */
     char ifname[IFNAMSIZ];
 };
 
+struct link_step {
+    uint64_t at_us; /* since the start */
+    uint64_t rate_bps;
+};
+
 struct link_options {
     struct link_endpoint a, b;
     uint64_t rate_bps;    /* a to b; 0: no serializer */
     uint64_t up_rate_bps; /* b to a */
-    uint64_t delay_us;    /* each way */
-    char aqm[16];
-    uint32_t limit_pkts;
-    uint64_t limit_bytes; /* 0: the AQM's default */
-    uint64_t interval_us; /* between samples; 0: none */
-    uint64_t duration_us; /* 0: until a signal */
+    bool has_up_rate;     /* steps and trace are then for a to b only */
+    struct link_step steps[LINK_STEPS_MAX];
+    size_t step_count;
+    char rate_trace[CCALAB_PATH_MAX]; /* "": none */
+    uint64_t delay_us;                /* each way */
+    uint64_t jitter_us;
+    uint64_t loss; /* of LINK_LOSS_ONE */
+    struct path_table paths;
+    char aqm[AQM_SPEC_MAX];
+    uint32_t limit_pkts;              /* 0: what the spec says, or the AQM's default */
+    uint64_t limit_bytes;             /* the same */
+    char control[CCALAB_PATH_MAX];    /* "": none */
+    char packet_log[CCALAB_PATH_MAX]; /* "": none */
+    uint64_t interval_us;             /* between samples; 0: none */
+    uint64_t duration_us;             /* 0: until a signal */
     uint32_t seed;
     bool has_seed;
     bool is_realtime;
@@ -36,5 +55,10 @@ struct link_options {
 CCALAB_MUST_USE enum status link_options_parse(int argc, char *const argv[],
                                                struct link_options *out, struct error *err);
 void link_options_help(FILE *f);
+/* A delay, jitter or path's delay, at most LINK_DELAY_MAX_US. `what` names it in the message.
+ * Errors: STATUS_USAGE. */
+#define LINK_DELAY_MAX_US 10000000u
+CCALAB_MUST_USE enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
+                                               struct error *err);
 
 #endif

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLAB_PKTS 128
+
 enum status packet_pool_init(struct packet_pool *pool, size_t capacity, struct error *err)
 {
     memset(pool, 0, sizeof(*pool));
-    pool->slots = calloc(capacity, sizeof(*pool->slots));
-    if (pool->slots == NULL) {
-        error_set(err, STATUS_NOMEM, "link", "no memory for %zu packet buffers", capacity);
-        return error_hint(err, "use a smaller --limit or --delay");
+    pool->slabs = calloc((capacity + SLAB_PKTS - 1) / SLAB_PKTS, sizeof(*pool->slabs));
+    if (pool->slabs == NULL) {
+        return error_set(err, STATUS_NOMEM, "link", "no memory for %zu packet buffers", capacity);
     }
     pool->capacity = capacity;
     return STATUS_OK;
@@ -17,8 +18,28 @@ enum status packet_pool_init(struct packet_pool *pool, size_t capacity, struct e
 
 void packet_pool_done(struct packet_pool *pool)
 {
-    free(pool->slots);
+    for (size_t i = 0; i < (pool->touched + SLAB_PKTS - 1) / SLAB_PKTS; i++) {
+        free(pool->slabs[i]);
+    }
+    free(pool->slabs);
     memset(pool, 0, sizeof(*pool));
+}
+
+/* A packet that was never used, NULL at the bound or without memory. */
+static struct packet *take_new(struct packet_pool *pool)
+{
+    size_t slab = pool->touched / SLAB_PKTS;
+
+    if (pool->touched == pool->capacity) {
+        return NULL;
+    }
+    if (pool->touched % SLAB_PKTS == 0) {
+        pool->slabs[slab] = malloc(SLAB_PKTS * sizeof(struct packet));
+        if (pool->slabs[slab] == NULL) {
+            return NULL;
+        }
+    }
+    return &pool->slabs[slab][pool->touched++ % SLAB_PKTS];
 }
 
 struct packet *packet_pool_get(struct packet_pool *pool)
@@ -28,9 +49,7 @@ struct packet *packet_pool_get(struct packet_pool *pool)
     /* Last in, first out: a short queue keeps to a few warm buffers. */
     if (p != NULL) {
         pool->free = p->next;
-    } else if (pool->touched < pool->capacity) {
-        p = &pool->slots[pool->touched++];
-    } else {
+    } else if ((p = take_new(pool)) == NULL) {
         return NULL;
     }
     memset(p, 0, offsetof(struct packet, data));

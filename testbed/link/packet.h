@@ -22,11 +22,11 @@ struct packet {
     uint8_t data[PACKET_BYTES_MAX];
 };
 
-/* Buffers touched only when first needed: a large limit costs address space, not memory. */
+/* Memory is taken a slab at a time when it is first needed: a large capacity costs nothing. */
 struct packet_pool {
-    struct packet *slots;
-    size_t capacity;
-    size_t touched; /* slots[0..touched) have been handed out at least once */
+    struct packet **slabs;
+    size_t capacity; /* packets at most */
+    size_t touched;  /* packets that have been handed out at least once */
     struct packet *free;
     size_t in_use;
 };

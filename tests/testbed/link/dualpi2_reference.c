@@ -59,6 +59,60 @@ static bool judge(struct ref_link *x, struct ref_packet *pk, bool is_l)
     return false;
 }
 
+/* laqm(): native probability of the L queue, `behind` packets being left in it. */
+static int64_t laqm(const struct ref_link *x, int64_t age_ns, size_t behind)
+{
+    const struct ref_setup *s = x->s;
+
+    if (behind <= s->th_len || age_ns <= s->min_th_ns) {
+        return 0;
+    }
+    if (age_ns >= s->min_th_ns + s->range_ns) {
+        return ONE;
+    }
+    return (int64_t)((__int128)(age_ns - s->min_th_ns) * ONE / s->range_ns);
+}
+
+/* The rule for a departing L packet of Appendix A: p_L = max(p'_L, p_CL), and classic drops where
+ * p_CL is beyond 1. true: drop. */
+static bool judge_ramp(struct ref_link *x, struct ref_packet *pk, uint64_t now)
+{
+    int64_t native = laqm(x, (int64_t)(now - pk->at_ns), x->l.end - x->l.first);
+    int64_t coupled = x->s->is_drop_enqueue || x->bytes < 2 * MTU ? 0 : x->p * (int64_t)x->s->k;
+    int64_t p_l = native > coupled ? native : coupled;
+
+    if (coupled > ONE) {
+        if (coin(x, x->p) && coin(x, x->p)) {
+            return true;
+        }
+        pk->is_ce = true;
+        x->out->marks++;
+    } else if (p_l > 0 && coin(x, p_l)) {
+        pk->is_ce = true;
+        x->out->marks++;
+        x->out->step_marks += native > coupled;
+    }
+    return false;
+}
+
+static bool is_step_due(const struct ref_link *x, const struct ref_packet *pk, uint64_t now)
+{
+    if (!pk->has_step) {
+        return false;
+    }
+    return x->s->is_step_pkts ? x->l.end - x->l.first > x->s->step_pkts
+                              : now > pk->at_ns + (uint64_t)x->s->step_ns;
+}
+
+/* Both queues wait. */
+static bool is_turn_of_l(const struct ref_link *x)
+{
+    uint64_t l_ns = x->packets[x->l.item[x->l.first]].at_ns;
+    uint64_t c_ns = x->packets[x->c.item[x->c.first]].at_ns;
+
+    return x->s->is_tsfifo ? l_ns <= c_ns + x->s->tshift_ns : x->out->credit <= 0;
+}
+
 static void arrive(struct ref_link *x, uint32_t i)
 {
     struct ref_packet *pk = &x->packets[i];
@@ -98,15 +152,16 @@ static int64_t depart(struct ref_link *x, uint64_t now)
             x->out->credit = MTU * (x->s->protection - (100 - x->s->protection));
             return -1;
         }
-        is_l = has_l && has_c ? x->out->credit <= 0 : has_l;
+        is_l = has_l && has_c ? is_turn_of_l(x) : has_l;
         i = is_l ? x->l.item[x->l.first++] : x->c.item[x->c.first++];
         pk = &x->packets[i];
         x->bytes -= pk->len_bytes;
-        if (!x->s->is_drop_enqueue && judge(x, pk, is_l)) {
+        if (is_l && x->s->is_ramp ? judge_ramp(x, pk, now)
+                                  : !x->s->is_drop_enqueue && judge(x, pk, is_l)) {
             pk->fate = REF_DROP_AQM;
             continue;
         }
-        if (is_l && pk->has_step && now > pk->at_ns + (uint64_t)x->s->step_ns) {
+        if (is_l && !x->s->is_ramp && is_step_due(x, pk, now)) {
             pk->is_ce = true;
             x->out->marks++;
             x->out->step_marks++;

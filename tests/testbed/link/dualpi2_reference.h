@@ -31,6 +31,13 @@ struct ref_setup {
     uint64_t k;
     int64_t protection; /* percent */
     bool is_any_ect, is_overflow, is_drop_enqueue;
+    bool is_step_pkts; /* the step is at step_pkts behind the packet, not at step_ns */
+    size_t step_pkts;
+    bool is_ramp; /* laqm() of Appendix A.1 instead of the step */
+    int64_t min_th_ns, range_ns;
+    size_t th_len;
+    bool is_tsfifo;
+    uint64_t tshift_ns;
     uint32_t (*random)(void *user);
     void *random_user;
 };

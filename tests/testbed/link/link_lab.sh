@@ -6,7 +6,7 @@ skip() { echo "skipped: $1"; exit 77; }
 fail() { echo "FAILED: $1"; exit 1; }
 
 [ "$(id -u)" = 0 ] || skip "needs root for network namespaces"
-for tool in ip ping iperf3; do
+for tool in ip ping iperf3 python3; do
     command -v $tool >/dev/null || skip "$tool is not installed"
 done
 link=$CCALAB_BUILD/ccalab-link
@@ -121,6 +121,61 @@ wait $link_pid
 code=$?
 link_pid=''
 [ $code = 0 ] || fail "exit code $code with a full pipe"
+
+# --- control socket, delay of a path, packet log: 50 Mbit/s and 2 ms become 10 Mbit/s
+ask() {
+    python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX); s.settimeout(2); s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode() + b"\n"); print(s.makefile().readline(), end="")' "$tmp/sock" "$1"
+}
+median_rtt() { sed -n 's/.*time=\([0-9.]*\) ms/\1/p' "$1" | sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
+"$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 --delay 1ms --aqm fifo --limit 40 --control "$tmp/sock" \
+    --path 10.231.0.5=7ms --packet-log "$tmp/log.csv" >"$tmp/events" 2>"$tmp/err" &
+link_pid=$!
+await grep -q '"state":"up"' "$tmp/events" || fail "not up with a control socket: $(cat "$tmp/err")"
+[ "$(stat -c %a "$tmp/sock")" = 600 ] || fail "the control socket is not 0600"
+ip -n $a addr add 10.231.0.1/24 dev bn0
+ip -n $a addr add 10.231.0.5/24 dev bn0
+ip -n $b addr add 10.231.0.2/24 dev eth0
+ip netns exec $a ping -n -i 0.01 -c 30 10.231.0.2 >"$tmp/ping" &
+ip netns exec $a ping -n -i 0.01 -c 30 -I 10.231.0.5 10.231.0.2 >"$tmp/ping5" || fail "ping over the path"
+wait $!
+near=$(median_rtt "$tmp/ping") far=$(median_rtt "$tmp/ping5")
+echo "RTT $near ms, over the path with 7 ms $far ms"
+awk -v n="$near" -v f="$far" 'BEGIN {exit !(n >= 2 && n <= 3 && f >= 16 && f <= 17)}' ||
+    fail "RTT $near and $far ms, not 2 to 3 and 16 to 17"
+ip netns exec $b iperf3 -s -1 -i 0.5 -f m --forceflush >"$tmp/server" 2>&1 &
+server_pid=$!
+await sh -c "ip netns exec $b ss -ltn | grep -q :5201" || fail "iperf3 server: $(cat "$tmp/server")"
+ip netns exec $a iperf3 -c 10.231.0.2 -C cubic -t 3 >"$tmp/client" 2>&1 &
+sleep 1.6
+ask '{"cmd":"set","down":{"rate":"10mbit"}}' | grep -q '"ok":true' || fail "set was refused"
+ask '{"cmd":"set","down":{"rate":"fast"}}' | grep -q '"ok":false.*"hint"' || fail "a bad set was not refused"
+ask '{"cmd":"get"}' | grep -q '"down":{"rate_bps":10000000' || fail "get: $(ask '{"cmd":"get"}')"
+wait $server_pid
+server_pid=''
+before=$(awk '$3 == "1.00-1.50" {print $7}' "$tmp/server") after=$(awk '$3 == "2.00-2.50" {print $7}' "$tmp/server")
+echo "iperf3 $before Mbit/s, after set 10mbit $after Mbit/s"
+awk -v b="$before" -v a="$after" 'BEGIN {exit !(b >= 40 && b <= 50 && a >= 8.5 && a <= 10.5)}' ||
+    fail "$before and $after Mbit/s, not 40 to 50 and 8.5 to 10.5: $(cat "$tmp/server")"
+kill -TERM $link_pid
+wait $link_pid || fail "exit code $? with a control socket"
+link_pid=''
+[ -e "$tmp/sock" ] && fail "the control socket is still there"
+python3 - "$tmp/events" "$tmp/log.csv" <<'END' || fail "the packet log differs from the totals"
+import csv, json, sys
+down = json.loads(open(sys.argv[1]).readlines()[-1])["data"]
+rows = list(csv.DictReader(open(sys.argv[2])))
+assert down["packet_log"]["lost_rows"] == 0 and down["packet_log"]["rows"] == len(rows)
+for name in ("down", "up"):
+    t, mine = down[name], [r for r in rows if r["dir"] == name]
+    assert sum(r["event"] == "dropped" for r in mine) == t["drop"], (name, t["drop"])
+    assert sum(r["event"] != "dropped" for r in mine) >= t["out_pkts"] > 0, name
+waits = sorted(float(r["sojourn_us"]) for r in rows if r["dir"] == "down" and r["event"] != "dropped")
+p50, told = waits[len(waits) // 2], down["down"]["sojourn_c_us"]["p50"]
+print("sojourn time p50", p50, "us in the log,", told, "us in the totals;", len(rows), "rows")
+assert abs(p50 - told) <= 0.04 * p50 + 1
+END
 
 # --- a device deleted under the link is an error, not a hang
 "$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 >"$tmp/events" 2>"$tmp/err" &

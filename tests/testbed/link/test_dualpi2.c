@@ -34,12 +34,13 @@ static struct aqm *open_aqm(const struct dualpi2_params *params, uint32_t limit_
 
     coin_flips = 0;
     assert_int_equal(packet_pool_init(&pool, 20000, NULL), STATUS_OK);
-    assert_int_equal(dualpi2_new(&(struct aqm_config){.pool = &pool,
-                                                      .limit_pkts = limit_pkts,
-                                                      .limit_bytes = memlimit,
-                                                      .mtu_bytes = LINK_MTU_BYTES,
-                                                      .random = fixed_random},
-                                 params, &a, NULL),
+    assert_int_equal(aqm_from_params(&dualpi2_ops, params,
+                                     &(struct aqm_config){.pool = &pool,
+                                                          .limit_pkts = limit_pkts,
+                                                          .limit_bytes = memlimit,
+                                                          .mtu_bytes = LINK_MTU_BYTES,
+                                                          .random = fixed_random},
+                                     &a, NULL),
                      STATUS_OK);
     return a;
 }
@@ -96,10 +97,10 @@ static void test_defaults(void **state)
     struct aqm *a;
 
     (void)state;
-    dualpi2_params_default(&p);
+    aqm_params_default(&dualpi2_ops, &p);
     assert_int_equal(p.target_us, 15000);
     assert_int_equal(p.tupdate_us, 16000);
-    assert_int_equal(p.step_thresh_us, 1000);
+    assert_int_equal(p.step_thresh.value, 1000);
     assert_int_equal(p.coupling_factor, 2);
     assert_int_equal(p.classic_protection_pct, 10);
     assert_true(p.is_drop_overload);
@@ -121,7 +122,7 @@ static void test_params_are_checked(void **state)
         struct dualpi2_params p;
         struct aqm *a = NULL;
 
-        dualpi2_params_default(&p);
+        aqm_params_default(&dualpi2_ops, &p);
         if (i == 0) {
             p.tupdate_us = 0;
         } else if (i == 1) {
@@ -131,13 +132,14 @@ static void test_params_are_checked(void **state)
         } else if (i == 3) {
             p.classic_protection_pct = 101;
         } else if (i == 4) {
-            p.ecn_mask = 0;
+            p.step_thresh.value = 60000001;
         } else {
-            p.alpha_256 = UINT32_MAX;
+            p.alpha_256 = UINT64_MAX;
         }
-        assert_int_equal(
-            dualpi2_new(&(struct aqm_config){.mtu_bytes = LINK_MTU_BYTES}, &p, &a, NULL),
-            STATUS_USAGE);
+        assert_int_equal(aqm_from_params(&dualpi2_ops, &p,
+                                         &(struct aqm_config){.mtu_bytes = LINK_MTU_BYTES}, &a,
+                                         NULL),
+                         STATUS_USAGE);
         assert_null(a);
     }
 }
@@ -153,7 +155,7 @@ static void step_response(enum ecn ecn)
     struct aqm *a;
     double expected = 0;
 
-    dualpi2_params_default(&params);
+    aqm_params_default(&dualpi2_ops, &params);
     a = open_aqm(&params, 0, 0);
     fixed_coin = UINT32_MAX;
     for (uint64_t k = 0; k < UPDATES; k++) { /* each is 30 ms old at update k */
@@ -193,7 +195,7 @@ static void test_controller_saturates(void **state)
     struct aqm *a;
 
     (void)state;
-    dualpi2_params_default(&params);
+    aqm_params_default(&dualpi2_ops, &params);
     params.alpha_256 = params.beta_256 = 1u << 20;
     a = open_aqm(&params, 0, 0);
     put(a, 1500, ECN_ECT1, 0);
@@ -217,7 +219,7 @@ static void test_wrr_ratio(void **state)
             struct aqm *a;
             uint64_t bytes[2] = {0};
 
-            dualpi2_params_default(&params);
+            aqm_params_default(&dualpi2_ops, &params);
             params.classic_protection_pct = protection;
             a = open_aqm(&params, 0, 0);
             fixed_coin = UINT32_MAX;
@@ -249,8 +251,8 @@ static void test_classification(void **state)
 
     (void)state;
     for (int is_any = 0; is_any < 2; is_any++) {
-        dualpi2_params_default(&params);
-        params.ecn_mask = is_any ? DUALPI2_ANY_ECT : DUALPI2_L4S_ECT;
+        aqm_params_default(&dualpi2_ops, &params);
+        params.is_any_ect = is_any != 0;
         a = open_aqm(&params, 0, 0);
         fixed_coin = UINT32_MAX;
         put(a, 100, ECN_NOT_ECT, 0);
@@ -285,7 +287,7 @@ static void test_step(void **state)
     struct aqm_stats s;
 
     (void)state;
-    dualpi2_params_default(&params);
+    aqm_params_default(&dualpi2_ops, &params);
     params.min_qlen_step_pkts = 1;
     a = open_aqm(&params, 0, 0);
     fixed_coin = UINT32_MAX;
@@ -307,6 +309,80 @@ static void test_step(void **state)
     close_aqm(a);
 }
 
+/* The step in packets: more than that many behind it. */
+static void test_step_in_packets(void **state)
+{
+    struct dualpi2_params params;
+    struct aqm *a;
+
+    (void)state;
+    aqm_params_default(&dualpi2_ops, &params);
+    params.step_thresh = (struct aqm_threshold){.value = 2, .is_pkts = true};
+    a = open_aqm(&params, 0, 0);
+    fixed_coin = UINT32_MAX;
+    for (int i = 0; i < 5; i++) {
+        put(a, 100, ECN_ECT1, 0);
+    }
+    assert_int_equal(take(a, 90 * MS), ECN_CE);
+    assert_int_equal(take(a, 90 * MS), ECN_CE);
+    assert_int_equal(take(a, 90 * MS), ECN_ECT1);
+    close_aqm(a);
+}
+
+/* The ramp of RFC 9332, Appendix A.1: 0 up to 800 us, a half at 1 ms, 1 from 1200 us on; nothing
+ * while not more than one packet is left in L. */
+static void test_ramp(void **state)
+{
+    static const struct {
+        uint64_t age_us;
+        double prob;
+    } ramp[] = {{0, 0}, {800, 0}, {900, 0.25}, {1000, 0.5}, {1190, 0.975}, {1200, 1}, {9000, 1}};
+    struct dualpi2_params params;
+    struct aqm *a;
+
+    (void)state;
+    aqm_params_default(&dualpi2_ops, &params);
+    params.is_ramp = true;
+    for (size_t i = 0; i < sizeof(ramp) / sizeof(ramp[0]); i++) {
+        for (int is_above = 0; is_above < 2; is_above++) {
+            double coin = ramp[i].prob * 4294967295.0 + (is_above ? 1 : -1);
+            bool is_marked = ramp[i].prob == 1 || (ramp[i].prob > 0 && !is_above);
+
+            a = open_aqm(&params, 0, 0);
+            fixed_coin = coin < 0 ? 0 : coin > UINT32_MAX ? UINT32_MAX : (uint32_t)coin;
+            for (int n = 0; n < 3; n++) {
+                put(a, 100, ECN_ECT1, 0);
+            }
+            assert_int_equal(take(a, ramp[i].age_us * 1000), is_marked ? ECN_CE : ECN_ECT1);
+            assert_int_equal(stats_of(a, 0).step_mark, is_marked);
+            assert_int_equal(take(a, ramp[i].age_us * 1000), ECN_ECT1); /* one is left */
+            close_aqm(a);
+        }
+    }
+}
+
+/* Time-shifted FIFO (RFC 9332, section 4.2.2): C goes first once it has waited tshift longer. */
+static void test_time_shifted_fifo(void **state)
+{
+    struct dualpi2_params params;
+    struct aqm *a;
+
+    (void)state;
+    aqm_params_default(&dualpi2_ops, &params);
+    params.is_tsfifo = true;
+    a = open_aqm(&params, 0, 0);
+    fixed_coin = UINT32_MAX;
+    put(a, 100, ECN_ECT0, 0);
+    put(a, 100, ECN_NOT_ECT, 10 * MS);
+    put(a, 100, ECN_ECT1, 50 * MS);
+    put(a, 100, ECN_ECT1, 50 * MS + 1);
+    assert_int_equal(take(a, 50 * MS + 1), ECN_ECT1);
+    assert_int_equal(take(a, 50 * MS + 1), ECN_ECT0);
+    assert_int_equal(take(a, 50 * MS + 1), ECN_ECT1);
+    assert_int_equal(take(a, 50 * MS + 1), ECN_NOT_ECT);
+    close_aqm(a);
+}
+
 /* p' = 1: every coin falls, but not while less than 2 MTU wait behind the packet, and then no
  * random number is used either. */
 static void test_no_signal_below_two_mtu(void **state)
@@ -315,7 +391,7 @@ static void test_no_signal_below_two_mtu(void **state)
     struct aqm *a;
 
     (void)state;
-    dualpi2_params_default(&params);
+    aqm_params_default(&dualpi2_ops, &params);
     a = open_aqm(&params, 0, 0);
     raise_prob(a);
     coin_flips = 0;
@@ -338,7 +414,7 @@ static void test_limits(void **state)
     struct aqm *a;
 
     (void)state;
-    dualpi2_params_default(&params);
+    aqm_params_default(&dualpi2_ops, &params);
     a = open_aqm(&params, 3, 0);
     fixed_coin = UINT32_MAX;
     put(a, 100, ECN_ECT1, 0);
@@ -375,15 +451,16 @@ static void test_overload(void **state)
             uint64_t sent = 0, marked = 0, offered = 0;
             double drop_ratio;
 
-            dualpi2_params_default(&params);
+            aqm_params_default(&dualpi2_ops, &params);
             params.is_drop_overload = !is_overflow;
             assert_int_equal(direction_init(&d, 50000000, 0, 1000, NULL), STATUS_OK);
-            assert_int_equal(dualpi2_new(&(struct aqm_config){.pool = &d.pool,
-                                                              .limit_pkts = 1000,
-                                                              .mtu_bytes = LINK_MTU_BYTES,
-                                                              .random = rng_random,
-                                                              .random_user = &coins},
-                                         &params, &d.aqm, NULL),
+            assert_int_equal(aqm_from_params(&dualpi2_ops, &params,
+                                             &(struct aqm_config){.pool = &d.pool,
+                                                                  .limit_pkts = 1000,
+                                                                  .mtu_bytes = LINK_MTU_BYTES,
+                                                                  .random = rng_random,
+                                                                  .random_user = &coins},
+                                             &d.aqm, NULL),
                              STATUS_OK);
             before = stats_of(d.aqm, 0);
             for (uint64_t t = 0; t < 60000 * MS; t += 120000) { /* a packet takes 240 us */
@@ -433,6 +510,9 @@ int main(void)
         cmocka_unit_test(test_wrr_ratio),
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_step),
+        cmocka_unit_test(test_step_in_packets),
+        cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_time_shifted_fifo),
         cmocka_unit_test(test_no_signal_below_two_mtu),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_overload),

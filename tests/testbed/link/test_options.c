@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "testbed/link/aqm.h"
 #include "testbed/link/options.h"
 
 #define ARGS_MAX 32
@@ -40,14 +39,16 @@ static void test_defaults(void **state)
     assert_int_equal(o.up_rate_bps, 50000000);
     assert_int_equal(o.delay_us, 10000);
     assert_string_equal(o.aqm, "dualpi2");
-    assert_int_equal(o.limit_pkts, 10000);
+    assert_int_equal(o.limit_pkts, 0); /* the AQM's own */
     assert_int_equal(o.limit_bytes, 0);
+    assert_int_equal(o.jitter_us + o.loss + o.paths.count + o.step_count, 0);
+    assert_string_equal(o.control, "");
+    assert_string_equal(o.packet_log, "");
+    assert_string_equal(o.rate_trace, "");
     assert_int_equal(o.interval_us, 100000);
     assert_int_equal(o.duration_us, 0);
     assert_false(o.has_seed);
     assert_true(o.is_realtime);
-    assert_int_equal(parse("--a x:a --b x:b --aqm fifo", &o, NULL), STATUS_OK);
-    assert_int_equal(o.limit_pkts, FIFO_LIMIT_PKTS);
 }
 
 static void test_all(void **state)
@@ -78,6 +79,37 @@ static void test_all(void **state)
     assert_true(o.is_help);
 }
 
+static void test_line_options(void **state)
+{
+    struct link_options o;
+    uint8_t address[16];
+
+    (void)state;
+    assert_int_equal(parse("--a x:a --b x:b --jitter 2ms --loss 2.5% --path 10.98.1.2=5ms "
+                           "--path 2001:db8::7=1s --control /run/s --packet-log p.csv "
+                           "--rate-steps 0s:20mbit,500ms:1gbit,2s:unlimited",
+                           &o, NULL),
+                     STATUS_OK);
+    assert_int_equal(o.jitter_us, 2000);
+    assert_int_equal(o.loss, (uint64_t)(0.025 * LINK_LOSS_ONE));
+    assert_int_equal(o.paths.count, 2);
+    assert_int_equal(path_address_parse("2001:db8::7", address, NULL), STATUS_OK);
+    assert_int_equal(path_table_find(&o.paths, address), 2);
+    assert_int_equal(o.paths.paths[1].extra_ns, 1000000000);
+    assert_string_equal(o.control, "/run/s");
+    assert_string_equal(o.packet_log, "p.csv");
+    assert_int_equal(o.step_count, 3);
+    assert_int_equal(o.rate_bps, 20000000); /* that of the step at 0 */
+    assert_int_equal(o.up_rate_bps, 20000000);
+    assert_int_equal(o.steps[1].at_us, 500000);
+    assert_int_equal(o.steps[2].rate_bps, 0);
+    assert_int_equal(parse("--a x:a --b x:b --loss 1 --rate-trace t --up-rate 1mbit", &o, NULL),
+                     STATUS_OK);
+    assert_int_equal(o.loss, 1ull << 32);
+    assert_true(o.has_up_rate);
+    assert_string_equal(o.rate_trace, "t");
+}
+
 static void test_refused(void **state)
 {
     static const char *const bad[] = {
@@ -98,6 +130,24 @@ static void test_refused(void **state)
         "--a x:a --b x:b --delay 10",
         "--a x:a --b x:b --delay 11s",
         "--a x:a --b x:b --aqm codel2",
+        "--a x:a --b x:b --aqm",
+        "--a x:a --b x:b --jitter 11s",
+        "--a x:a --b x:b --loss 1.1",
+        "--a x:a --b x:b --loss 101%",
+        "--a x:a --b x:b --loss -1",
+        "--a x:a --b x:b --loss nan",
+        "--a x:a --b x:b --loss 0x1p-3",
+        "--a x:a --b x:b --loss 1%%",
+        "--a x:a --b x:b --path 10.1.2.3",
+        "--a x:a --b x:b --path 10.1.2=1ms",
+        "--a x:a --b x:b --path 10.1.2.3=1",
+        "--a x:a --b x:b --path 10.1.2.3=11s",
+        "--a x:a --b x:b --path =1ms",
+        "--a x:a --b x:b --rate-steps 50mbit",
+        "--a x:a --b x:b --rate-steps 0s:50mbit,",
+        "--a x:a --b x:b --rate-steps 0s:50mbit,0s:20mbit",
+        "--a x:a --b x:b --rate-steps 0s:50mbit,1:20mbit",
+        "--a x:a --b x:b --rate-steps 0s:50mbit --rate-trace x",
         "--a x:a --b x:b --limit 0",
         "--a x:a --b x:b --limit 1000001",
         "--a x:a --b x:b --limit-bytes 0",
@@ -125,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_all),
+        cmocka_unit_test(test_line_options),
         cmocka_unit_test(test_refused),
     };
 
