@@ -6,8 +6,13 @@
 #include "core/buf.h"
 #include "testbed/prague_bpf.h"
 
-#define KERNEL_NAME "prague"
-#define BPF_NAME    "bpf_prague"
+static const struct {
+    const char *cc[3], *label[3]; /* by source */
+} kinds[PRAGUE_KINDS] = {
+    [PRAGUE_KIND_PRAGUE] = {{NULL, "prague", "bpf_prague"},
+                            {NULL, "TCP Prague (kernel)", "BPF Prague"}},
+    [PRAGUE_KIND_DCTCP] = {{NULL, "dctcp", "bpf_dctcp"}, {NULL, "DCTCP (kernel)", "BPF DCTCP"}},
+};
 
 bool prague_is_available(const char *name)
 {
@@ -24,49 +29,93 @@ bool prague_is_available(const char *name)
     return is_found;
 }
 
+static void start_kind(struct prague *p, enum prague_kind kind)
+{
+    const char *kernel_name = kinds[kind].cc[PRAGUE_SOURCE_KERNEL];
+    const char *bpf_name = kinds[kind].cc[PRAGUE_SOURCE_BPF];
+
+    memset(&p->cc[kind], 0, sizeof p->cc[kind]);
+    if (prague_is_available(kernel_name)) {
+        p->cc[kind].source = PRAGUE_SOURCE_KERNEL;
+    } else if (prague_is_available(bpf_name)) {
+        p->cc[kind].source = PRAGUE_SOURCE_BPF;
+        p->cc[kind].is_borrowed = true;
+    } else if (prague_bpf_register(bpf_name, &p->cc[kind].link_fd, &p->cc[kind].refusal) ==
+               STATUS_OK) {
+        p->cc[kind].source = PRAGUE_SOURCE_BPF;
+    } else if (prague_is_available(bpf_name)) { /* two labs at once: the other one was faster */
+        p->cc[kind].source = PRAGUE_SOURCE_BPF;
+        p->cc[kind].is_borrowed = true;
+    }
+}
+
 void prague_start(struct prague *p)
 {
-    *p = (struct prague){.source = PRAGUE_SOURCE_NONE, .link_fd = -1};
-    if (prague_is_available(KERNEL_NAME)) {
-        p->source = PRAGUE_SOURCE_KERNEL;
-    } else if (prague_is_available(BPF_NAME)) {
-        p->source = PRAGUE_SOURCE_BPF;
-        p->is_borrowed = true;
-    } else if (prague_bpf_register(&p->link_fd, &p->refusal) == STATUS_OK) {
-        p->source = PRAGUE_SOURCE_BPF;
-    } else if (prague_is_available(BPF_NAME)) { /* two labs at once: the other one was faster */
-        p->source = PRAGUE_SOURCE_BPF;
-        p->is_borrowed = true;
+    for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++)
+        start_kind(p, k);
+}
+
+bool prague_retry(struct prague *p)
+{
+    bool has_changed = false;
+    for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++) {
+        if (!p->cc[k].is_borrowed || prague_is_available(kinds[k].cc[PRAGUE_SOURCE_BPF]))
+            continue;
+        start_kind(p, k);
+        has_changed = true;
     }
+    return has_changed;
 }
 
 void prague_stop(struct prague *p)
 {
-    if (p->link_fd >= 0)
-        close(p->link_fd);
-    *p = (struct prague){.source = PRAGUE_SOURCE_NONE, .link_fd = -1};
+    for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++)
+        if (p->cc[k].source == PRAGUE_SOURCE_BPF && !p->cc[k].is_borrowed)
+            close(p->cc[k].link_fd);
+    memset(p, 0, sizeof *p);
+}
+
+const struct error *prague_refusal(const struct prague *p)
+{
+    return p->cc[PRAGUE_KIND_PRAGUE].source == PRAGUE_SOURCE_NONE
+               ? &p->cc[PRAGUE_KIND_PRAGUE].refusal
+               : NULL;
+}
+
+static cJSON *kind_json(const struct prague *p, enum prague_kind kind)
+{
+    static const char *const sources[] = {NULL, "kernel", "bpf"};
+    enum prague_source source = p->cc[kind].source;
+    cJSON *o = cJSON_CreateObject();
+
+    if (source == PRAGUE_SOURCE_NONE) {
+        cJSON_AddNullToObject(o, "cc");
+        cJSON_AddNullToObject(o, "label");
+        cJSON_AddNullToObject(o, "source");
+        cJSON_AddStringToObject(o, "reason", p->cc[kind].refusal.message);
+        cJSON_AddStringToObject(o, "hint", p->cc[kind].refusal.hint);
+        return o;
+    }
+    cJSON_AddStringToObject(o, "cc", kinds[kind].cc[source]);
+    cJSON_AddStringToObject(o, "label", kinds[kind].label[source]);
+    cJSON_AddStringToObject(o, "source", sources[source]);
+    if (p->cc[kind].is_borrowed)
+        cJSON_AddStringToObject(o, "note",
+                                "registered by another lab: when that one goes down, this one "
+                                "registers it anew within seconds");
+    return o;
 }
 
 cJSON *prague_json(const struct prague *p)
 {
-    static const char *const cc[] = {NULL, KERNEL_NAME, BPF_NAME};
-    static const char *const label[] = {NULL, "TCP Prague (kernel)", "BPF Prague"};
-    static const char *const source[] = {NULL, "kernel", "bpf"};
+    return kind_json(p, PRAGUE_KIND_PRAGUE);
+}
 
-    cJSON *o = cJSON_CreateObject();
-    if (p->source == PRAGUE_SOURCE_NONE) {
-        cJSON_AddNullToObject(o, "cc");
-        cJSON_AddNullToObject(o, "label");
-        cJSON_AddNullToObject(o, "source");
-        cJSON_AddStringToObject(o, "reason", p->refusal.message);
-        cJSON_AddStringToObject(o, "hint", p->refusal.hint);
-        return o;
-    }
-    cJSON_AddStringToObject(o, "cc", cc[p->source]);
-    cJSON_AddStringToObject(o, "label", label[p->source]);
-    cJSON_AddStringToObject(o, "source", source[p->source]);
-    if (p->is_borrowed)
-        cJSON_AddStringToObject(o, "note",
-                                "registered by another lab: it disappears when that lab goes down");
-    return o;
+cJSON *prague_ccs_json(const struct prague *p)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++)
+        if (p->cc[k].source != PRAGUE_SOURCE_NONE)
+            cJSON_AddItemToArray(list, kind_json(p, k));
+    return list;
 }

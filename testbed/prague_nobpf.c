@@ -7,10 +7,11 @@ bool prague_is_built(void)
     return false;
 }
 
-enum status prague_bpf_register(int *link_fd, struct error *err)
+enum status prague_bpf_register(const char *name, int *link_fd, struct error *err)
 {
+    (void)name;
     *link_fd = -1;
-    error_set(err, STATUS_UNAVAILABLE, "prague", "this ccalab was built without BPF Prague");
+    error_set(err, STATUS_UNAVAILABLE, "prague", "this ccalab was built without BPF");
     return err ? error_hint(err, "install the packages libbpf-dev and clang, then build again")
                : STATUS_UNAVAILABLE;
 }

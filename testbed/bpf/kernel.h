@@ -49,7 +49,8 @@ struct tcp_sock {
     __u32 snd_cwnd;
     __u32 snd_cwnd_clamp;
     __u32 snd_ssthresh;
-    __u32 srtt_us; /* smoothed RTT << 3 */
+    __u64 tcp_mstamp; /* us: the time of the segment being processed */
+    __u32 srtt_us;    /* smoothed RTT << 3 */
     __u32 mss_cache;
     __u32 delivered;
     __u32 delivered_ce;
@@ -71,8 +72,10 @@ struct tcp_congestion_ops {
     __u32 (*ssthresh)(struct sock *sk);
     void (*set_state)(struct sock *sk, __u8 new_state);
     void (*cwnd_event)(struct sock *sk, int ev);
+    void (*in_ack_event)(struct sock *sk, __u32 flags);
     __u32 (*undo_cwnd)(struct sock *sk);
     __u32 (*min_tso_segs)(struct sock *sk);
+    void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);
     void (*cong_control)(struct sock *sk, __u32 ack, int flag, const struct rate_sample *rs);
     char name[16];
 };

@@ -1,41 +1,51 @@
 /* BPF Prague: a TCP congestion control for kernels that lack TCP Prague.
  *
- * It follows draft-briscoe-iccrg-prague-congestion-control in its response to marks (section 2.3),
- * its RTT independence and its pacing. It differs in its feedback: stock kernels have no AccECN,
- * so it uses DCTCP's echo (RFC 8257 section 3.2) over RFC 3168 ECN, and both ends must run it.
- * ECT(1) is not set here either (no kernel before 7.0 lets a congestion control do so): the socket
- * is marked, and an nft rule in the lab's hosts turns the marked socket's ECT(0) into ECT(1).
+ * It follows draft-briscoe-iccrg-prague-congestion-control: the moving average alpha, a reduction
+ * by alpha/2, additive increase in between, a fractional window, RTT independence, pacing. What
+ * differs and why is in docs/prague.md; the one thing to know here: ECT(1) is not set by this
+ * program (no kernel before 7.0 lets a congestion control do so). It marks its sockets, and an nft
+ * rule in the lab's hosts turns the marked sockets' ECT(0) into ECT(1).
  *
  * Compiled twice: cong_control() takes (sk, ack, flag, rs) since kernel 6.10, (sk, rs) before;
- * -DPRAGUE_OLD_CONG_CONTROL makes the old one. */
-#include "kernel.h"
+ * -DOLD_CONG_CONTROL makes the old one. */
+#include "scalable.h"
 
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+#define SOCKET_MARK 0x4c34 /* "L4"; testbed/build.c has the rule that looks for it */
 
-#define SOCKET_MARK 0x4c34 /* "L4"; testbed/topology.c has the rule that looks for it */
-
-#define ALPHA_ONE    (1u << 20) /* alpha and fractions are in units of 2^-20 */
-#define ALPHA_SHIFT  4          /* EWMA gain g = 1/16 */
-#define FRAC_SHIFT   16         /* cwnd has a fractional part of 16 bits */
-#define RTT_REF_US   25000      /* flows below this RTT grow as if they had it */
-#define CWND_MIN     2
+#define RTT_VIRT_US  25000 /* flows below this RTT behave as if they had it */
+#define WINDOW_SHIFT 20    /* a window has a fractional part of 20 bits */
+#define ONE_PACKET   (1ull << WINDOW_SHIFT)
 #define INITIAL_CWND 4 /* RFC 3390 */
+#define PROBE_PARTS  8 /* the second phase of the start grows by 1/8 a round trip */
+
+/* Pacing, per cent of window/srtt. In steady state a little more than 100: what is lost by a late
+ * timer is made up for, and the window limits, not the timer. In the first phase of the start 150,
+ * not the usual 200: exponential growth alone makes 139 of it (2 ln 2); what is above only sends in
+ * bursts, and earns the first mark at half of the path's capacity. */
+#define PACE_START_PERCENT 150
+#define PACE_PERCENT       103
+
+/* How the window grows. */
+enum phase {
+    PHASE_START,     /* doubles every round trip, until the first mark or loss */
+    PHASE_PROBE,     /* by 1/PROBE_PARTS every round trip, until the second */
+    PHASE_AVOIDANCE, /* by one packet every virtual round trip */
+};
 
 struct prague {
-    __u32 alpha;
-    __u32 cwnd_frac;       /* 2^-16 packets */
-    __u32 round_end;       /* the round is over when snd_una passes it */
-    __u32 round_delivered; /* tp->delivered at the round's start */
-    __u32 round_ce;        /* tp->delivered_ce at the round's start */
-    __u32 seen_ce;         /* tp->delivered_ce at the last ACK */
-    __u32 reduced_until;   /* no second reduction before snd_una passes it */
-    __u32 prior_cwnd;      /* before a reduction by loss, for undo_cwnd() */
-    __u32 prior_rcv_nxt;   /* receiver: rcv_nxt before the last packet */
-    __u8 is_ce;            /* receiver: the last packet carried CE */
-    __u8 has_left_startup; /* the first mark or loss was seen */
-    __u8 is_reducing;      /* reduced_until is valid */
-    __u8 has_ecn;          /* ECN was negotiated */
+    struct alpha alpha;
+    struct echo echo;
+    __u64 window;        /* 2^-20 packets; tp->snd_cwnd is this, rounded up */
+    __u64 alpha_us;      /* time of the last update of alpha */
+    __u64 reduced_us;    /* time of the last reduction by a mark */
+    __u32 cwnd;          /* the tp->snd_cwnd that we set last */
+    __u32 seen_ce;       /* tp->delivered_ce at the last ACK */
+    __u32 reduced_until; /* no second reduction before snd_una passes it */
+    __u32 prior_cwnd;    /* before a reduction by loss, for undo_cwnd() */
+    __u8 phase;
+    __u8 is_reducing; /* reduced_until is valid */
+    __u8 has_ecn;     /* ECN was negotiated */
+    __u8 is_marked;   /* a mark waits for its answer: it comes once a virtual round */
 };
 
 static __always_inline struct prague *prague_of(struct sock *sk)
@@ -43,27 +53,42 @@ static __always_inline struct prague *prague_of(struct sock *sk)
     return (struct prague *)((struct inet_connection_sock *)sk)->icsk_ca_priv;
 }
 
-static __always_inline bool is_after(__u32 a, __u32 b)
+static __always_inline __u32 rtt_us(const struct tcp_sock *tp)
 {
-    return (__s32)(a - b) > 0;
+    return tp->srtt_us >> 3;
 }
 
-static __always_inline __u32 at_least(__u32 a, __u32 b)
+static __always_inline void set_window(struct tcp_sock *tp, struct prague *p, __u64 window)
 {
-    return a > b ? a : b;
+    __u32 cwnd = (window + ONE_PACKET - 1) >> WINDOW_SHIFT;
+
+    if (cwnd < CWND_MIN) {
+        cwnd = CWND_MIN;
+        window = CWND_MIN * ONE_PACKET;
+    } else if (cwnd > tp->snd_cwnd_clamp) {
+        cwnd = tp->snd_cwnd_clamp;
+        window = cwnd * ONE_PACKET;
+    }
+    p->window = window;
+    p->cwnd = tp->snd_cwnd = cwnd;
 }
 
-/* cwnd/srtt, twice that in slow start. */
-static __always_inline void pace(struct sock *sk, struct tcp_sock *tp)
+/* The kernel sets snd_cwnd too: after time-outs, idle times, spurious losses. */
+static __always_inline void adopt_window(struct tcp_sock *tp, struct prague *p)
+{
+    if (tp->snd_cwnd != p->cwnd)
+        set_window(tp, p, (__u64)tp->snd_cwnd << WINDOW_SHIFT);
+}
+
+static __always_inline void pace(struct sock *sk, struct tcp_sock *tp, const struct prague *p)
 {
     __u64 srtt = tp->srtt_us;
 
     if (srtt == 0)
         return;
-    __u64 rate = (__u64)tp->snd_cwnd * tp->mss_cache * (8 * 1000000ull) / srtt;
-    if (tp->snd_cwnd < tp->snd_ssthresh)
-        rate *= 2;
-    sk->sk_pacing_rate = rate;
+    __u64 rate = (p->window * tp->mss_cache >> WINDOW_SHIFT) * (8 * 1000000ull) / srtt;
+    bool is_doubling = tp->snd_cwnd < tp->snd_ssthresh;
+    sk->sk_pacing_rate = rate * (is_doubling ? PACE_START_PERCENT : PACE_PERCENT) / 100;
 }
 
 SEC("struct_ops/prague_init")
@@ -73,24 +98,23 @@ void BPF_PROG(prague_init, struct sock *sk)
     struct prague *p = prague_of(sk);
     __u32 mark = SOCKET_MARK;
 
-    p->alpha = 0;
-    p->cwnd_frac = 0;
-    p->round_end = tp->snd_nxt;
-    p->round_delivered = tp->delivered;
-    p->round_ce = p->seen_ce = tp->delivered_ce;
+    alpha_init(&p->alpha, tp, 0);
+    p->echo.prior_rcv_nxt = tp->rcv_nxt;
+    p->echo.is_ce = 0;
+    p->alpha_us = p->reduced_us = tp->tcp_mstamp;
+    p->seen_ce = tp->delivered_ce;
     p->reduced_until = 0;
     p->prior_cwnd = 0;
-    p->prior_rcv_nxt = tp->rcv_nxt;
-    p->is_ce = 0;
-    p->has_left_startup = 0;
+    p->phase = PHASE_START;
     p->is_reducing = 0;
+    p->is_marked = 0;
     p->has_ecn = tp->ecn_flags & TCP_ECN_OK;
     sk->sk_pacing_status = SK_PACING_NEEDED; /* TCP's own pacing: no fq qdisc needed */
     /* The kernel does not pace a connection's first ten segments: an initial window of that size
      * would be a burst that earns the first mark and ends slow start before it began. */
-    if (tp->snd_cwnd > INITIAL_CWND)
-        tp->snd_cwnd = INITIAL_CWND;
-    pace(sk, tp);
+    __u32 cwnd = tp->snd_cwnd;
+    set_window(tp, p, (__u64)(cwnd > INITIAL_CWND ? INITIAL_CWND : cwnd) << WINDOW_SHIFT);
+    pace(sk, tp, p);
     bpf_setsockopt(sk, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
 }
 
@@ -108,11 +132,20 @@ __u32 BPF_PROG(prague_undo_cwnd, struct sock *sk)
     return at_least(((struct tcp_sock *)sk)->snd_cwnd, prague_of(sk)->prior_cwnd);
 }
 
-/* One packet a burst: a window that leaves as one is a queue at the bottleneck. */
+/* One packet a burst where the pacing rate allows: a window that leaves as one is a queue at the
+ * bottleneck. */
 SEC("struct_ops/prague_min_tso_segs")
 __u32 BPF_PROG(prague_min_tso_segs, struct sock *sk)
 {
     return 1;
+}
+
+static __always_inline void start_reducing(struct tcp_sock *tp, struct prague *p)
+{
+    p->reduced_us = tp->tcp_mstamp;
+    p->reduced_until = tp->snd_nxt;
+    p->is_reducing = 1;
+    p->is_marked = 0;
 }
 
 /* Loss is answered as Reno does, halving once a recovery (a kernel with cong_control() leaves the
@@ -123,114 +156,83 @@ void BPF_PROG(prague_set_state, struct sock *sk, __u8 new_state)
     struct tcp_sock *tp = (struct tcp_sock *)sk;
     struct prague *p = prague_of(sk);
 
+    if (new_state != TCP_CA_RECOVERY && new_state != TCP_CA_LOSS)
+        return;
+    p->prior_cwnd = tp->snd_cwnd;
+    p->phase = PHASE_AVOIDANCE;
     if (new_state == TCP_CA_RECOVERY) {
-        __u32 half = at_least(tp->snd_cwnd / 2, CWND_MIN);
-        p->prior_cwnd = tp->snd_cwnd;
-        tp->snd_cwnd = half;
-        tp->snd_ssthresh = half;
-        p->cwnd_frac = 0;
-        p->has_left_startup = 1;
-        p->reduced_until = tp->snd_nxt;
-        p->is_reducing = 1;
-    } else if (new_state == TCP_CA_LOSS) {
-        p->prior_cwnd = tp->snd_cwnd;
-        p->cwnd_frac = 0;
-        p->has_left_startup = 1;
+        adopt_window(tp, p);
+        set_window(tp, p, p->window / 2);
+        tp->snd_ssthresh = tp->snd_cwnd;
+        start_reducing(tp, p);
     }
 }
 
-static __always_inline void set_echo(struct tcp_sock *tp, __u8 is_ce)
-{
-    if (is_ce)
-        tp->ecn_flags |= TCP_ECN_DEMAND_CWR;
-    else
-        tp->ecn_flags &= ~TCP_ECN_DEMAND_CWR;
-}
-
-/* The receiver's half (RFC 8257 section 3.2): ECE follows CE packet by packet. Where the mark
- * changes while an ACK is being delayed, that ACK goes out first with the old state. */
 SEC("struct_ops/prague_cwnd_event")
-void BPF_PROG(prague_cwnd_event, struct sock *sk, int ev)
+void BPF_PROG(prague_cwnd_event, struct sock *sk, int event)
 {
-    struct tcp_sock *tp = (struct tcp_sock *)sk;
-    struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
-    struct prague *p = prague_of(sk);
-
-    if (ev != CA_EVENT_ECN_IS_CE && ev != CA_EVENT_ECN_NO_CE)
-        return;
-    __u8 is_ce = ev == CA_EVENT_ECN_IS_CE;
-    if (p->is_ce != is_ce) {
-        if (icsk->icsk_ack.pending & ICSK_ACK_TIMER) {
-            set_echo(tp, p->is_ce);
-            bpf_tcp_send_ack(tp, p->prior_rcv_nxt);
-        }
-        icsk->icsk_ack.pending |= ICSK_ACK_NOW;
-    }
-    p->prior_rcv_nxt = tp->rcv_nxt;
-    p->is_ce = is_ce;
-    set_echo(tp, is_ce);
+    echo_on_event(&prague_of(sk)->echo, (struct tcp_sock *)sk, event);
 }
 
-/* Once a round trip: alpha += (F - alpha) / 16, F being the share of marked packets. */
-static __always_inline void update_alpha(struct tcp_sock *tp, struct prague *p)
+/* RTT independence: alpha is updated, and marks are answered, once a round trip, but not more
+ * often than every 25 ms. Flows of different RTT under the same marking then see the same alpha,
+ * and answer it equally often. */
+static __always_inline bool is_virtual_round_over(const struct tcp_sock *tp, const struct prague *p,
+                                                  __u64 since_us)
 {
-    if (is_after(p->round_end, tp->snd_una))
-        return;
-    __u32 delivered = tp->delivered - p->round_delivered;
-    __u32 ce = tp->delivered_ce - p->round_ce;
-    if (delivered > 0) {
-        __u64 f = (__u64)ce * ALPHA_ONE / delivered;
-        if (f > ALPHA_ONE)
-            f = ALPHA_ONE;
-        p->alpha = p->alpha - (p->alpha >> ALPHA_SHIFT) + (__u32)(f >> ALPHA_SHIFT);
-    }
-    p->round_end = tp->snd_nxt;
-    p->round_delivered = tp->delivered;
-    p->round_ce = tp->delivered_ce;
+    return p->phase != PHASE_AVOIDANCE || !p->has_ecn || tp->tcp_mstamp - since_us >= RTT_VIRT_US;
 }
 
-/* Answer to a mark, at most once a round trip: cwnd *= 1 - alpha/2. The first mark of all halves,
- * as alpha knows nothing yet; starting alpha at 1 instead would go on halving for many rounds. */
+/* Is what is being acknowledged older than the last reduction? Its marks have been answered. */
+static __always_inline bool is_reducing(const struct tcp_sock *tp, const struct prague *p)
+{
+    return p->is_reducing && !is_after(tp->snd_una, p->reduced_until);
+}
+
+/* Answer to marks. While the window grows fast, alpha knows nothing yet: the answer then is to take
+ * one round trip's growth back, to the window that the marked packet was sent with. Halving alone
+ * would leave up to half of the path to additive increase: seconds at one packet a round trip. */
 static __always_inline void reduce(struct tcp_sock *tp, struct prague *p)
 {
-    if (p->is_reducing && is_after(p->reduced_until, tp->snd_una))
+    __u64 window = p->window;
+
+    if (!is_virtual_round_over(tp, p, p->reduced_us))
         return;
-    __u32 alpha = p->has_left_startup ? p->alpha : ALPHA_ONE;
-    __u64 window = ((__u64)tp->snd_cwnd << FRAC_SHIFT) + p->cwnd_frac;
-    window -= window * (alpha >> 4) >> 17; /* alpha/2 with 16 bits: no overflow below 2^31 */
-    __u32 cwnd = window >> FRAC_SHIFT;
-    p->cwnd_frac = window & ((1 << FRAC_SHIFT) - 1);
-    if (cwnd < CWND_MIN) {
-        cwnd = CWND_MIN;
-        p->cwnd_frac = 0;
+    if (p->phase == PHASE_START) {
+        window /= 2;
+        p->phase = PHASE_PROBE;
+    } else if (p->phase == PHASE_PROBE) {
+        window -= window / (PROBE_PARTS + 1);
+        p->phase = PHASE_AVOIDANCE;
+    } else {
+        /* Half a unit of the result is added against a bias by truncation. */
+        window -= ((window >> 5) * alpha_get(&p->alpha) + (1 << 15)) >> 16;
     }
-    tp->snd_cwnd = cwnd;
-    tp->snd_ssthresh = cwnd;
-    p->has_left_startup = 1;
-    p->reduced_until = tp->snd_nxt;
-    p->is_reducing = 1;
+    set_window(tp, p, window);
+    tp->snd_ssthresh = tp->snd_cwnd;
+    start_reducing(tp, p);
 }
 
-/* Growth by `acked` unmarked packets. In congestion avoidance one packet a round trip, scaled by
- * (srtt/25 ms)^2 below that RTT, so that a short path has no advantage. */
+/* Growth by `acked` unmarked packets, also in the round trip after a reduction. */
 static __always_inline void grow(struct tcp_sock *tp, struct prague *p, __u32 acked)
 {
-    __u32 cwnd = tp->snd_cwnd;
+    __u64 window = p->window, gain = ONE_PACKET;
+    __u32 rtt = rtt_us(tp);
 
-    if (cwnd < tp->snd_ssthresh) {
-        cwnd += acked;
+    if (tp->snd_cwnd < tp->snd_ssthresh) {
+        window += acked * ONE_PACKET;
+    } else if (p->phase == PHASE_PROBE) {
+        if (is_reducing(tp, p))
+            return; /* first let go what slow start has queued */
+        window += acked * ONE_PACKET / PROBE_PARTS;
     } else {
-        __u64 rtt_us = tp->srtt_us >> 3;
-        __u64 gain = 1 << FRAC_SHIFT;
-        if (p->has_ecn && rtt_us < RTT_REF_US)
-            gain = (rtt_us * rtt_us << FRAC_SHIFT) / ((__u64)RTT_REF_US * RTT_REF_US);
-        __u64 frac = p->cwnd_frac + acked * gain / at_least(cwnd, 1);
-        cwnd += frac >> FRAC_SHIFT;
-        p->cwnd_frac = frac & ((1 << FRAC_SHIFT) - 1);
+        /* One packet a round trip, at short RTT scaled by (RTT/25 ms)^2: one packet in 25 ms
+         * would already be RTT/25 ms, and the window for the same rate is smaller by as much. */
+        if (p->has_ecn && rtt < RTT_VIRT_US)
+            gain = ((__u64)rtt * rtt << WINDOW_SHIFT) / ((__u64)RTT_VIRT_US * RTT_VIRT_US);
+        window += (acked * gain << WINDOW_SHIFT) / window;
     }
-    if (cwnd > tp->snd_cwnd_clamp)
-        cwnd = tp->snd_cwnd_clamp;
-    tp->snd_cwnd = cwnd;
+    set_window(tp, p, window);
 }
 
 static __always_inline void on_ack(struct sock *sk, const struct rate_sample *rs)
@@ -241,15 +243,21 @@ static __always_inline void on_ack(struct sock *sk, const struct rate_sample *rs
     __u32 ce = tp->delivered_ce - p->seen_ce;
 
     p->seen_ce = tp->delivered_ce;
-    update_alpha(tp, p);
-    if (ce > 0)
+    adopt_window(tp, p);
+    if (alpha_is_round_over(&p->alpha, tp) && is_virtual_round_over(tp, p, p->alpha_us)) {
+        alpha_update(&p->alpha, tp);
+        p->alpha_us = tp->tcp_mstamp;
+    }
+    if (ce > 0 && !is_reducing(tp, p))
+        p->is_marked = 1;
+    if (p->is_marked)
         reduce(tp, p);
     if (acked > ce && !rs->is_app_limited && rs->losses == 0)
         grow(tp, p, acked - ce);
-    pace(sk, tp);
+    pace(sk, tp, p);
 }
 
-#ifdef PRAGUE_OLD_CONG_CONTROL
+#ifdef OLD_CONG_CONTROL
 SEC("struct_ops/prague_cong_control")
 void BPF_PROG(prague_cong_control, struct sock *sk, const struct rate_sample *rs)
 {
