@@ -1,4 +1,4 @@
-/* `ccalab testbed up|status|down|keep`. */
+/* `ccalab testbed up|status|down|...`. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -13,12 +13,17 @@
 #include "core/json.h"
 #include "core/paths.h"
 #include "core/spawn.h"
+#include "testbed/build.h"
+#include "testbed/doctor.h"
 #include "testbed/keeper.h"
 #include "testbed/lab.h"
 #include "testbed/options.h"
+#include "testbed/shell.h"
+#include "testbed/sshd.h"
+#include "testbed/steer.h"
 #include "testbed/sweep.h"
+#include "testbed/tc.h"
 #include "testbed/testbed.h"
-#include "testbed/topology.h"
 
 #define UP_TIMEOUT_MS   20000
 #define DOWN_TIMEOUT_MS 2500
@@ -40,17 +45,22 @@ static const char *condition(const struct lab_state *s)
     return proc_is_alive(&s->keeper) ? lab_phase_name(s->phase) : "dead";
 }
 
-static void print_lab(const struct lab_state *s)
+static void print_router(const struct topology_router *r)
 {
-    const char *is = condition(s);
-    char rate[32] = "unlimited";
-    if (s->rate_bps)
-        snprintf(rate, sizeof rate, "%g Mbit/s", (double)s->rate_bps / 1e6);
-    printf("lab %s: %s, keeper %d, %.0f s old\n", s->name, is, (int)s->keeper.pid,
-           fmax(0, clock_wall_s() - s->created_s));
-    printf("  bottleneck  %s, base RTT %g ms, %s\n", rate, s->rtt_us / 1e3, s->aqm);
-    if (strcmp(is, "dead") == 0)
-        printf("  its keeper was killed; clean up with: ccalab testbed down --name %s\n", s->name);
+    char down[32] = "unlimited", up[40] = "", more[128] = "";
+    if (r->rate_bps)
+        snprintf(down, sizeof down, "%g Mbit/s", (double)r->rate_bps / 1e6);
+    if (r->up_rate_bps != r->rate_bps)
+        snprintf(up, sizeof up, " (up %g Mbit/s)", (double)r->up_rate_bps / 1e6);
+    if (r->jitter_us || r->loss > 0)
+        snprintf(more, sizeof more, ", jitter %g ms, loss %g %%", r->jitter_us / 1e3,
+                 r->loss * 100);
+    printf("  bottleneck  %s%s, base RTT %g ms, %s%s  (%s)\n", down, up, r->rtt_us / 1e3, r->aqm,
+           more, r->name);
+}
+
+static void print_prague(const struct lab_state *s)
+{
     const cJSON *prague = json_get(s->up, "prague");
     const char *cc = json_str(prague, "cc", NULL);
     if (cc)
@@ -60,10 +70,34 @@ static void print_lab(const struct lab_state *s)
                json_str(prague, "hint", ""));
     if (json_str(prague, "note", NULL))
         printf("              %s\n", json_str(prague, "note", ""));
-    const cJSON *host;
-    cJSON_ArrayForEach(host, json_get(s->up, "hosts"))
-        printf("  %-10s  %-10s  %s\n", host->string, json_str(host, "address", ""),
-               json_str(host, "netns", ""));
+}
+
+static void print_lab(const struct lab_state *s)
+{
+    const char *is = condition(s), *ssh = json_str(s->up, "ssh_config", NULL);
+    printf("lab %s: %s, keeper %d, %.0f s old\n", s->name, is, (int)s->keeper.pid,
+           fmax(0, clock_wall_s() - s->created_s));
+    for (int i = 0; i < s->topology.nrouters; i++)
+        print_router(&s->topology.routers[i]);
+    if (strcmp(is, "dead") == 0)
+        printf("  its keeper was killed; clean up with: ccalab testbed down --name %s\n", s->name);
+    print_prague(s);
+    printf("  %-16s%-8s%-13s%-10s%s\n", "host", "role", "address", "delay", "namespace");
+    for (int i = 0; i < topology_nodes(&s->topology); i++) {
+        struct topology_node n = topology_node(&s->topology, i);
+        char netns[LAB_PATH_MAX], delay[32] = "-";
+        lab_netns_path(s->name, n.name, netns, sizeof netns);
+        if (n.role != TOPOLOGY_ROUTER && s->topology.leaves[n.index].delay_us)
+            snprintf(delay, sizeof delay, "+%g ms", s->topology.leaves[n.index].delay_us / 1e3);
+        printf("  %-16s%-8s%-13s%-10s%s\n", n.name, topology_role_name(n.role), n.address, delay,
+               netns);
+    }
+    if (strcmp(is, "dead") == 0)
+        return;
+    printf("  a shell     ccalab testbed shell --name %s %s\n", s->name,
+           topology_node(&s->topology, 0).name);
+    if (ssh)
+        printf("  by ssh      ssh -F %s %s\n", ssh, topology_node(&s->topology, 0).name);
 }
 
 struct listing {
@@ -282,24 +316,28 @@ static bool follow(int in, const struct proc_id *keeper, struct wait_up *w)
 
 static enum status run_up(const struct testbed_options *o, struct error *err)
 {
-    char self[CCALAB_PATH_MAX], rate[32], rtt[32];
+    char self[CCALAB_PATH_MAX];
+    cJSON *json = topology_to_json(&o->topology);
+    char *topology = cJSON_PrintUnformatted(json);
     int out = -1, in = -1;
     pid_t pid = 0;
     struct wait_up w = {0};
     struct proc_id keeper;
-    enum status st = topology_check(err);
-    if (st != STATUS_OK)
-        return st;
-    if (!paths_self(self, sizeof self))
-        return error_set(err, STATUS_INTERNAL, "testbed", "cannot find this program's own path");
-    st = open_events(o->name, &out, &in, err);
+    enum status st = build_check(err);
+    if (st == STATUS_OK && o->has_sshd)
+        st = sshd_check(err);
+    if (st == STATUS_OK && !paths_self(self, sizeof self))
+        st = error_set(err, STATUS_INTERNAL, "testbed", "cannot find this program's own path");
+    if (st == STATUS_OK && !topology)
+        st = error_set(err, STATUS_NOMEM, "testbed", "no memory for the topology");
+    if (st == STATUS_OK)
+        st = open_events(o->name, &out, &in, err);
     if (st != STATUS_OK)
         goto out;
-    snprintf(rate, sizeof rate, "%llubit", (unsigned long long)o->rate_bps);
-    snprintf(rtt, sizeof rtt, "%uus", o->rtt_us);
-    const char *const argv[] = {self,     "testbed",    "keep",  "--name", o->name,
-                                "--rate", rate,         "--rtt", rtt,      "--aqm",
-                                o->aqm,   "--interval", "0",     NULL};
+    const char *const argv[] = {
+        self,         "testbed", "keep",       "--name", o->name,
+        "--topology", topology,  "--interval", "0",      o->has_sshd ? "--sshd" : NULL,
+        NULL};
     struct spawn_opts opts = {.argv = argv,
                               .cwd = "/",
                               .fd_in = -1,
@@ -338,6 +376,8 @@ static enum status run_up(const struct testbed_options *o, struct error *err)
                        UP_TIMEOUT_MS / 1000);
     }
 out:
+    cJSON_free(topology);
+    cJSON_Delete(json);
     if (out >= 0)
         close(out);
     if (in >= 0)
@@ -349,6 +389,8 @@ int testbed_main(int argc, char **argv)
 {
     struct testbed_options o;
     struct error err = {0};
+    if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+        return doctor_main(argc - 1, argv + 1);
     enum status st = testbed_options_parse(argc, argv, &o, &err);
     if (st == STATUS_OK) {
         switch (o.verb) {
@@ -364,6 +406,20 @@ int testbed_main(int argc, char **argv)
         case TESTBED_KEEP:
             st = keeper_run(&o, &err);
             break;
+        case TESTBED_SET:
+            st = steer_set(&o, &err);
+            break;
+        case TESTBED_GET:
+            st = steer_print(&o, &err);
+            break;
+        case TESTBED_SHELL:
+            st = shell_run(&o, &err);
+            break;
+        case TESTBED_DIAL:
+            st = shell_dial(&o, &err);
+            break;
+        case TESTBED_TC:
+            return tc_main(o.argc, o.argv);
         case TESTBED_HELP:
             fputs(testbed_usage, stdout);
             break;

@@ -14,19 +14,23 @@
 #include "core/json.h"
 #include "core/loop.h"
 #include "core/paths.h"
+#include "testbed/bottleneck.h"
+#include "testbed/build.h"
 #include "testbed/lab.h"
 #include "testbed/prague.h"
+#include "testbed/shell.h"
+#include "testbed/sshd.h"
 #include "testbed/sweep.h"
-#include "testbed/topology.h"
 
-#define LINK_START_MS 5000
-#define LINK_STOP_MS  1000
-#define STEPS         5
+#define LINK_START_MS   5000
+#define SSHD_START_MS   5000
+#define CHILD_STOP_MS   1000
+#define PRAGUE_CHECK_MS 1000
 
 struct keeper {
     const struct testbed_options *o;
     uv_loop_t loop;
-    uv_timer_t timer;
+    uv_timer_t timer, prague_timer;
     uv_poll_t owner_poll;
     int owner_fd, lock_fd;
     struct lab_state state;
@@ -35,12 +39,10 @@ struct keeper {
     bool is_timeout;
     int steps_done;
 
-    struct child *link; /* NULL before its start and after its end */
-    struct event_reader reader;
-    int link_wait_status;
-    cJSON *link_up, *link_down;
-    struct error link_error; /* of its error event; STATUS_OK if there was none */
-    char link_stderr[256];   /* the last it said */
+    const struct topology *topology; /* that of the state */
+    bool has_control;                /* ccalab-link listens on a socket */
+    struct bottleneck links[TOPOLOGY_ROUTERS_MAX];
+    struct sshd sshds[TOPOLOGY_NODES_MAX]; /* by node; unused without --sshd */
 };
 
 /* --- why to end ------------------------------------------------------------------------------- */
@@ -93,82 +95,7 @@ static enum status watch_owner(struct keeper *k, struct error *err)
     return STATUS_OK;
 }
 
-/* --- ccalab-link ------------------------------------------------------------------------------ */
-
-static void on_link_event(void *user, const struct event *ev, const char *line)
-{
-    struct keeper *k = user;
-    if (!ev) {
-        event_write_log(stdout, LOG_LEVEL_WARN, "ccalab-link: %s", line);
-        return;
-    }
-    /* Its results become part of ours: whoever waits for a result waits for the lab's. */
-    if (ev->type == EVENT_RESULT) {
-        const cJSON *data = json_get(ev->body, "data");
-        const char *state = json_str(data, "state", "");
-        cJSON **slot = strcmp(state, "up") == 0     ? &k->link_up
-                       : strcmp(state, "down") == 0 ? &k->link_down
-                                                    : NULL;
-        if (slot && !*slot)
-            *slot = cJSON_Duplicate(data, true);
-    } else if (ev->type == EVENT_ERROR) {
-        error_set(&k->link_error, status_from_name(json_str(ev->body, "status", "")), "link", "%s",
-                  json_str(ev->body, "message", ""));
-        error_hint(&k->link_error, "%s", json_str(ev->body, "hint", ""));
-    } else {
-        fprintf(stdout, "%s\n", line);
-        fflush(stdout);
-    }
-}
-
-static void on_link_output(void *user, int fd, const char *data, size_t len)
-{
-    struct keeper *k = user;
-    if (fd == 1) {
-        event_reader_feed(&k->reader, data, len, NULL, on_link_event, k);
-        return;
-    }
-    while (len && data[len - 1] == '\n')
-        len--;
-    if (len == 0)
-        return;
-    size_t keep = len < sizeof k->link_stderr ? len : sizeof k->link_stderr - 1;
-    memcpy(k->link_stderr, data + len - keep, keep);
-    k->link_stderr[keep] = '\0';
-    event_write_log(stdout, LOG_LEVEL_INFO, "%s", k->link_stderr); /* it names itself */
-}
-
-static void on_link_exit(void *user, int wait_status)
-{
-    struct keeper *k = user;
-    event_reader_end(&k->reader, NULL, on_link_event, k);
-    k->link_wait_status = wait_status;
-    k->link = NULL;
-}
-
-static enum status start_link(struct keeper *k, struct error *err)
-{
-    char program[CCALAB_PATH_MAX], router[LAB_PATH_MAX], a[LAB_PATH_MAX + 8], b[LAB_PATH_MAX + 8];
-    char rate[32], delay[32], interval[32];
-    enum status st = paths_program("ccalab-link", program, sizeof program, err);
-    if (st != STATUS_OK)
-        return st;
-    lab_netns_path(k->o->name, LAB_ROUTER, router, sizeof router);
-    snprintf(a, sizeof a, "%s:%s", router, TOPOLOGY_TUN_A);
-    snprintf(b, sizeof b, "%s:%s", router, TOPOLOGY_TUN_B);
-    snprintf(rate, sizeof rate, "%llubit", (unsigned long long)k->o->rate_bps);
-    snprintf(delay, sizeof delay, "%uus", k->o->rtt_us / 2);
-    snprintf(interval, sizeof interval, "%uus", k->o->interval_us);
-    const char *const argv[] = {program,   "--a",        a,         "--b", b,
-                                "--rate",  rate,         "--delay", delay, "--aqm",
-                                k->o->aqm, "--interval", interval,  NULL};
-    struct spawn_opts opts = {.argv = argv};
-    struct child_callbacks cb = {on_link_output, on_link_exit};
-    st = child_start(&k->loop, &opts, &cb, k, &k->link, err);
-    if (st == STATUS_OK)
-        proc_id_of(child_pid(k->link), &k->state.link);
-    return st;
-}
+/* --- the bottlenecks -------------------------------------------------------------------------- */
 
 static void start_timer(struct keeper *k, int ms)
 {
@@ -176,46 +103,119 @@ static void start_timer(struct keeper *k, int ms)
     uv_timer_start(&k->timer, on_timer, (uint64_t)ms, 0);
 }
 
-static enum status link_ended(struct keeper *k, struct error *err)
+static enum status start_links(struct keeper *k, struct error *err)
 {
-    int ws = k->link_wait_status;
-    char how[64];
-    if (WIFSIGNALED(ws))
-        snprintf(how, sizeof how, "was killed by signal %d", WTERMSIG(ws));
-    else
-        snprintf(how, sizeof how, "ended with exit status %d", WEXITSTATUS(ws));
-    if (k->link_error.status == STATUS_OK)
-        return error_set(err, STATUS_HOST, "testbed", "the bottleneck, ccalab-link, %s%s%s", how,
-                         k->link_stderr[0] ? ": " : "", k->link_stderr);
-    error_set(err, k->link_error.status, "testbed", "the bottleneck, ccalab-link, %s: %.380s", how,
-              k->link_error.message);
-    return error_hint(err, "%s", k->link_error.hint);
+    enum status st = bottleneck_has_control(&k->has_control, err);
+    for (int i = 0; st == STATUS_OK && i < k->topology->nrouters; i++) {
+        char control[LAB_PATH_MAX];
+        lab_control_path(k->o->name, k->topology->routers[i].name, control, sizeof control);
+        st = bottleneck_start(&k->links[i], &k->loop, k->o->name, k->topology, i, k->o->interval_us,
+                              k->has_control ? control : NULL, err);
+        if (st == STATUS_OK)
+            proc_id_of(child_pid(k->links[i].child), &k->state.links[i]);
+    }
+    return st;
 }
 
-static enum status wait_for_link(struct keeper *k, struct error *err)
+/* The first that has ended by itself, NULL if all run. */
+static const struct bottleneck *ended_link(const struct keeper *k)
+{
+    for (int i = 0; i < k->topology->nrouters; i++)
+        if (!k->links[i].child)
+            return &k->links[i];
+    return NULL;
+}
+
+static bool are_links_up(const struct keeper *k)
+{
+    for (int i = 0; i < k->topology->nrouters; i++)
+        if (!k->links[i].up)
+            return false;
+    return true;
+}
+
+static enum status wait_for_links(struct keeper *k, struct error *err)
 {
     start_timer(k, LINK_START_MS);
-    while (k->link && !k->link_up && !k->is_stop && !k->is_timeout)
+    while (!ended_link(k) && !are_links_up(k) && !k->is_stop && !k->is_timeout)
         uv_run(&k->loop, UV_RUN_ONCE);
     uv_timer_stop(&k->timer);
-    if (k->is_stop || k->link_up)
+    if (k->is_stop || are_links_up(k))
         return STATUS_OK;
-    if (!k->link)
-        return link_ended(k, err);
+    if (ended_link(k))
+        return bottleneck_why_ended(ended_link(k), err);
     return error_set(err, STATUS_TIMEOUT, "testbed", "ccalab-link was not ready after %d ms",
                      LINK_START_MS);
 }
 
-static void stop_link(struct keeper *k)
+static int count_running(const struct keeper *k)
+{
+    int n = 0;
+    for (int i = 0; i < k->topology->nrouters; i++)
+        n += k->links[i].child != NULL;
+    for (int i = 0; i < topology_nodes(k->topology); i++)
+        n += k->sshds[i].child != NULL;
+    return n;
+}
+
+static void stop_children(struct keeper *k)
 {
     static const int signals[] = {SIGTERM, SIGKILL};
-    for (int i = 0; i < 2 && k->link; i++) {
-        child_kill(k->link, signals[i]);
-        start_timer(k, LINK_STOP_MS);
-        while (k->link && !k->is_timeout)
+    for (int s = 0; s < 2 && count_running(k) > 0; s++) {
+        for (int i = 0; i < k->topology->nrouters; i++)
+            if (k->links[i].child)
+                child_kill(k->links[i].child, signals[s]);
+        for (int i = 0; i < topology_nodes(k->topology); i++)
+            if (k->sshds[i].child)
+                child_kill(k->sshds[i].child, signals[s]);
+        start_timer(k, CHILD_STOP_MS);
+        while (count_running(k) > 0 && !k->is_timeout)
             uv_run(&k->loop, UV_RUN_ONCE);
     }
     uv_timer_stop(&k->timer);
+}
+
+/* --- sshd ------------------------------------------------------------------------------------- */
+
+static enum status start_sshds(struct keeper *k, struct error *err)
+{
+    int n = topology_nodes(k->topology);
+    enum status st = sshd_prepare(k->o->name, k->topology, err);
+    for (int i = 0; st == STATUS_OK && i < n; i++) {
+        struct topology_node node = topology_node(k->topology, i);
+        st = sshd_start(&k->sshds[i], &k->loop, k->o->name, &node, err);
+        if (st == STATUS_OK)
+            proc_id_of(child_pid(k->sshds[i].child), &k->state.sshds[i]);
+    }
+    start_timer(k, SSHD_START_MS);
+    for (int i = 0; st == STATUS_OK && i < n; i++) {
+        while (k->sshds[i].child && !k->sshds[i].is_listening && !k->is_stop && !k->is_timeout)
+            uv_run(&k->loop, UV_RUN_ONCE);
+        if (!k->is_stop && !k->sshds[i].is_listening)
+            st = error_set(err, STATUS_HOST, "testbed", "sshd of %s does not listen: %s",
+                           topology_node(k->topology, i).name,
+                           k->sshds[i].last_line[0] ? k->sshds[i].last_line : "it said nothing");
+    }
+    uv_timer_stop(&k->timer);
+    return st;
+}
+
+/* --- TCP Prague ------------------------------------------------------------------------------- */
+
+/* What another lab has registered goes with that lab: then it is registered anew, from here. */
+static void on_prague_timer(uv_timer_t *timer)
+{
+    struct keeper *k = timer->data;
+    struct error e = {0};
+    if (!prague_retry(&k->prague))
+        return;
+    event_write_log(stdout, LOG_LEVEL_INFO, "the lab that had registered TCP Prague is down: %s",
+                    prague_refusal(&k->prague) ? "there is none any more"
+                                               : "registered again by this one");
+    cJSON_ReplaceItemInObject(k->state.up, "prague", prague_json(&k->prague));
+    cJSON_ReplaceItemInObject(k->state.up, "ccs", prague_ccs_json(&k->prague));
+    if (lab_state_save(&k->state, &e) != STATUS_OK) /* only for `status` */
+        event_write_log(stdout, LOG_LEVEL_WARN, "%s", e.message);
 }
 
 /* --- building --------------------------------------------------------------------------------- */
@@ -237,7 +237,9 @@ static enum status claim(struct keeper *k, struct error *err)
         event_write_log(stdout, LOG_LEVEL_WARN,
                         "an earlier lab %s was killed: removed %d namespaces, %d processes", name,
                         r.namespaces, r.processes);
-    } else if (sweep_finds_namespace(name, ns, sizeof ns)) {
+    }
+    /* A state that was swept may have had other hosts. */
+    if (sweep_finds_namespace(name, k->topology, ns, sizeof ns)) {
         lab_remove_dir(name);
         error_set(err, STATUS_FAIL, "testbed", "the namespace %s exists already", ns);
         return error_hint(err,
@@ -248,31 +250,79 @@ static enum status claim(struct keeper *k, struct error *err)
     return STATUS_OK;
 }
 
+static void add_router(const struct keeper *k, cJSON *list, int i)
+{
+    const struct topology_router *r = &k->topology->routers[i];
+    char path[LAB_PATH_MAX];
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "name", r->name);
+    cJSON_AddStringToObject(o, "ingress", BUILD_TUN_A);
+    cJSON_AddStringToObject(o, "egress", BUILD_TUN_B);
+    lab_control_path(k->o->name, r->name, path, sizeof path);
+    if (k->has_control)
+        cJSON_AddStringToObject(o, "control", path);
+    else
+        cJSON_AddNullToObject(o, "control");
+    cJSON_AddItemToObject(o, "link", cJSON_Duplicate(k->links[i].up, true));
+    cJSON_AddItemToArray(list, o);
+}
+
 static cJSON *up_data(const struct keeper *k)
 {
-    cJSON *o = cJSON_CreateObject(), *hosts, *router;
+    cJSON *o = cJSON_CreateObject(), *hosts, *names, *list, *router;
+    char path[LAB_PATH_MAX];
     cJSON_AddStringToObject(o, "state", "up");
     cJSON_AddStringToObject(o, "name", k->o->name);
     hosts = cJSON_AddObjectToObject(o, "hosts");
-    for (enum lab_host h = 0; h < LAB_HOSTS; h++) {
-        char path[LAB_PATH_MAX];
-        lab_netns_path(k->o->name, h, path, sizeof path);
-        cJSON *host = cJSON_AddObjectToObject(hosts, lab_host_name(h));
+    names = cJSON_AddArrayToObject(o, "names");
+    for (int i = 0; i < topology_nodes(k->topology); i++) {
+        struct topology_node n = topology_node(k->topology, i);
+        lab_netns_path(k->o->name, n.name, path, sizeof path);
+        cJSON *host = cJSON_AddObjectToObject(hosts, n.name);
+        cJSON_AddStringToObject(host, "role", topology_role_name(n.role));
         cJSON_AddStringToObject(host, "netns", path);
-        cJSON_AddStringToObject(host, "address", lab_host_address(h));
+        cJSON_AddStringToObject(host, "address", n.address);
+        cJSON_AddItemToArray(names, cJSON_CreateString(n.name));
     }
+    list = cJSON_AddArrayToObject(o, "routers");
+    for (int i = 0; i < k->topology->nrouters; i++)
+        add_router(k, list, i);
     router = cJSON_AddObjectToObject(o, "router");
-    cJSON_AddStringToObject(router, "ingress", TOPOLOGY_TUN_A);
-    /* Where a capture sees what the AQM let through towards the server. */
-    cJSON_AddStringToObject(router, "egress", TOPOLOGY_TUN_B);
+    cJSON_AddStringToObject(router, "ingress", BUILD_TUN_A);
+    /* Where a capture sees what the AQM let through towards the servers. */
+    cJSON_AddStringToObject(router, "egress", BUILD_TUN_B);
+    if (k->o->has_sshd) {
+        lab_path(k->o->name, "ssh/config", path, sizeof path);
+        cJSON_AddStringToObject(o, "ssh_config", path);
+    }
     cJSON_AddItemToObject(o, "prague", prague_json(&k->prague));
-    cJSON_AddItemToObject(o, "link", cJSON_Duplicate(k->link_up, true));
+    cJSON_AddItemToObject(o, "ccs", prague_ccs_json(&k->prague));
+    cJSON_AddItemToObject(o, "link", cJSON_Duplicate(k->links[0].up, true));
     return o;
+}
+
+static cJSON *down_data(const struct keeper *k)
+{
+    cJSON *o = cJSON_CreateObject(), *links;
+    cJSON_AddStringToObject(o, "state", "down");
+    cJSON_AddItemToObject(
+        o, "link", k->links[0].down ? cJSON_Duplicate(k->links[0].down, true) : cJSON_CreateNull());
+    links = cJSON_AddObjectToObject(o, "links");
+    for (int i = 0; i < k->topology->nrouters; i++)
+        cJSON_AddItemToObject(links, k->topology->routers[i].name,
+                              k->links[i].down ? cJSON_Duplicate(k->links[i].down, true)
+                                               : cJSON_CreateNull());
+    return o;
+}
+
+static int steps(const struct keeper *k)
+{
+    return k->o->has_sshd ? 6 : 5;
 }
 
 static void progress(struct keeper *k, const char *text)
 {
-    event_write_progress(stdout, k->steps_done++, STEPS, "%s", text);
+    event_write_progress(stdout, k->steps_done++, steps(k), "%s", text);
 }
 
 /* Returns STATUS_OK also when asked to stop half-way. */
@@ -280,37 +330,47 @@ static enum status build(struct keeper *k, struct error *err)
 {
     const char *name = k->o->name;
     enum status st = lab_state_save(&k->state, err);
+    if (st == STATUS_OK)
+        st = shell_prepare(name, k->topology, err);
     if (st != STATUS_OK || is_stopping(k))
         return st;
     progress(k, "hosts");
-    st = topology_add_hosts(name, err);
+    st = build_hosts(name, k->topology, err);
     if (st != STATUS_OK || is_stopping(k))
         return st;
     progress(k, "cables and addresses");
-    st = topology_add_links(name, err);
+    st = build_links(name, k->topology, err);
     if (st != STATUS_OK || is_stopping(k))
         return st;
     progress(k, "TCP Prague");
     prague_start(&k->prague);
-    if (k->prague.source == PRAGUE_SOURCE_NONE)
-        event_write_log(stdout, LOG_LEVEL_WARN, "no TCP Prague: %s (%s)", k->prague.refusal.message,
-                        k->prague.refusal.hint);
-    progress(k, "bottleneck");
-    st = start_link(k, err);
+    const struct error *refusal = prague_refusal(&k->prague);
+    if (refusal)
+        event_write_log(stdout, LOG_LEVEL_WARN, "no TCP Prague: %s (%s)", refusal->message,
+                        refusal->hint);
+    progress(k, k->topology->nrouters > 1 ? "bottlenecks" : "bottleneck");
+    st = start_links(k, err);
     if (st == STATUS_OK)
-        st = wait_for_link(k, err);
+        st = wait_for_links(k, err);
     if (st != STATUS_OK || k->is_stop)
         return st;
     progress(k, "routes");
-    st = topology_add_routes(name, err);
-    if (st != STATUS_OK)
+    st = build_routes(name, k->topology, err);
+    if (st != STATUS_OK || is_stopping(k))
         return st;
+    if (k->o->has_sshd) {
+        progress(k, "sshd");
+        st = start_sshds(k, err);
+        if (st != STATUS_OK || k->is_stop)
+            return st;
+    }
     k->state.phase = LAB_UP;
     k->state.up = up_data(k);
     st = lab_state_save(&k->state, err);
     if (st != STATUS_OK)
         return st;
-    event_write_progress(stdout, STEPS, STEPS, "up");
+    uv_timer_start(&k->prague_timer, on_prague_timer, PRAGUE_CHECK_MS, PRAGUE_CHECK_MS);
+    event_write_progress(stdout, steps(k), steps(k), "up");
     event_write_result(stdout, cJSON_Duplicate(k->state.up, true));
     return STATUS_OK;
 }
@@ -323,7 +383,8 @@ static enum status take_down(struct keeper *k, enum status st, struct error *err
     k->state.phase = LAB_STOPPING;
     if (lab_state_save(&k->state, &e) != STATUS_OK) /* only for `status`: no reason to stop here */
         event_write_log(stdout, LOG_LEVEL_WARN, "%s", e.message);
-    stop_link(k);
+    uv_timer_stop(&k->prague_timer);
+    stop_children(k);
     prague_stop(&k->prague);
     enum status swept = sweep_lab(k->o->name, &r, &e);
     if (swept == STATUS_OK)
@@ -344,27 +405,28 @@ static void close_handle(uv_handle_t *h, void *arg)
 
 enum status keeper_run(const struct testbed_options *o, struct error *err)
 {
-    struct keeper k = {.o = o, .owner_fd = -1, .lock_fd = -1, .prague = {.link_fd = -1}};
+    struct keeper k = {.o = o, .owner_fd = -1, .lock_fd = -1};
     bool is_claimed = false, is_watching = false;
     enum status st;
 
+    k.state.topology = o->topology;
+    k.topology = &k.state.topology;
     uv_loop_init(&k.loop);
-    event_reader_init(&k.reader);
     uv_timer_init(&k.loop, &k.timer);
-    k.timer.data = &k;
+    uv_timer_init(&k.loop, &k.prague_timer);
+    k.timer.data = k.prague_timer.data = &k;
     signal(SIGPIPE, SIG_IGN); /* the reader's end is no reason not to tidy up */
     st = loop_interrupt_start(&k.loop, on_interrupt, &k, err);
     if (st != STATUS_OK)
         goto out;
     is_watching = true;
     snprintf(k.state.name, sizeof k.state.name, "%s", o->name);
-    snprintf(k.state.aqm, sizeof k.state.aqm, "%s", o->aqm);
     k.state.created_s = clock_wall_s();
-    k.state.rate_bps = o->rate_bps;
-    k.state.rtt_us = o->rtt_us;
     proc_id_of(getpid(), &k.state.keeper);
 
-    st = topology_check(err);
+    st = build_check(err);
+    if (st == STATUS_OK && o->has_sshd)
+        st = sshd_check(err);
     if (st == STATUS_OK)
         st = watch_owner(&k, err);
     if (st == STATUS_OK)
@@ -373,30 +435,24 @@ enum status keeper_run(const struct testbed_options *o, struct error *err)
         goto out;
     is_claimed = true;
     st = build(&k, err);
-    while (st == STATUS_OK && !k.is_stop && k.link)
+    while (st == STATUS_OK && !k.is_stop && !ended_link(&k))
         uv_run(&k.loop, UV_RUN_ONCE);
     if (st == STATUS_OK && !k.is_stop)
-        st = link_ended(&k, err);
+        st = bottleneck_why_ended(ended_link(&k), err);
 out:
     if (is_claimed)
         st = take_down(&k, st, err);
-    if (st == STATUS_OK) {
-        cJSON *down = cJSON_CreateObject();
-        cJSON_AddStringToObject(down, "state", "down");
-        cJSON_AddItemToObject(down, "link", k.link_down ? k.link_down : cJSON_CreateNull());
-        k.link_down = NULL;
-        event_write_result(stdout, down);
-    } else {
+    if (st == STATUS_OK)
+        event_write_result(stdout, down_data(&k));
+    else
         event_write_error(stdout, err);
-    }
     if (is_watching)
         loop_interrupt_stop();
     uv_walk(&k.loop, close_handle, NULL);
     uv_run(&k.loop, UV_RUN_DEFAULT);
     uv_loop_close(&k.loop);
-    event_reader_done(&k.reader);
-    cJSON_Delete(k.link_up);
-    cJSON_Delete(k.link_down);
+    for (int i = 0; i < k.topology->nrouters; i++)
+        bottleneck_done(&k.links[i]);
     lab_state_done(&k.state);
     if (k.owner_fd >= 0)
         close(k.owner_fd);

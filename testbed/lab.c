@@ -14,15 +14,6 @@
 #include "core/paths.h"
 #include "core/version.h"
 
-static const struct {
-    const char *name, *address;
-} hosts[LAB_HOSTS] = {
-    [LAB_CLIENT_X] = {"client_x", "10.98.1.2"},
-    [LAB_CLIENT_Y] = {"client_y", "10.98.2.2"},
-    [LAB_ROUTER] = {"router", "10.98.3.1"},
-    [LAB_SERVER] = {"server", "10.98.3.2"},
-};
-
 static const char *const phase_names[] = {"building", "up", "stopping"};
 
 bool lab_name_is_valid(const char *name)
@@ -32,24 +23,14 @@ bool lab_name_is_valid(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
-const char *lab_host_name(enum lab_host host)
+void lab_netns_name(const char *lab, const char *host, char *out, size_t size)
 {
-    return hosts[host].name;
+    snprintf(out, size, "%s-%s", lab, host);
 }
 
-const char *lab_host_address(enum lab_host host)
+void lab_netns_path(const char *lab, const char *host, char *out, size_t size)
 {
-    return hosts[host].address;
-}
-
-void lab_netns_name(const char *lab, enum lab_host host, char *out, size_t size)
-{
-    snprintf(out, size, "%s-%s", lab, hosts[host].name);
-}
-
-void lab_netns_path(const char *lab, enum lab_host host, char *out, size_t size)
-{
-    snprintf(out, size, "/run/netns/%s-%s", lab, hosts[host].name);
+    snprintf(out, size, "/run/netns/%s-%s", lab, host);
 }
 
 void lab_path(const char *lab, const char *file, char *out, size_t size)
@@ -57,6 +38,13 @@ void lab_path(const char *lab, const char *file, char *out, size_t size)
     char base[LAB_PATH_MAX / 2] = "";
     paths_runtime(base, sizeof base);
     snprintf(out, size, "%s/%s%s%s", base, lab, file[0] ? "/" : "", file);
+}
+
+void lab_control_path(const char *lab, const char *router, char *out, size_t size)
+{
+    char file[TOPOLOGY_NAME_MAX + 8];
+    snprintf(file, sizeof file, "%s.sock", router);
+    lab_path(lab, file, out, size);
 }
 
 /* --- the lock --------------------------------------------------------------------------------- */
@@ -135,20 +123,42 @@ bool lab_is_locked(const char *lab)
     return is_locked;
 }
 
+/* What is in a directory, but for the file `keep` (may be NULL). */
+static void empty_dir(int fd, const char *keep)
+{
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return;
+    }
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            (keep && strcmp(e->d_name, keep) == 0) || unlinkat(dirfd(d), e->d_name, 0) == 0)
+            continue;
+        int sub = keep
+                      ? openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                      : -1;
+        if (sub >= 0) {
+            empty_dir(sub, NULL);
+            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+        }
+    }
+    closedir(d);
+}
+
 void lab_remove_dir(const char *lab)
 {
     char path[LAB_PATH_MAX];
     lab_path(lab, "", path, sizeof path);
-    DIR *d = opendir(path);
-    if (!d)
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
         return;
     /* All of it: a kill in the middle of an atomic write leaves a temporary file. The lock goes
      * last, as from then on another process may begin anew here. */
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        if (strcmp(e->d_name, "lock") != 0)
-            unlinkat(dirfd(d), e->d_name, 0);
-    unlinkat(dirfd(d), "lock", 0);
-    closedir(d);
+    empty_dir(fd, "lock");
+    lab_path(lab, "lock", path, sizeof path);
+    unlink(path);
+    lab_path(lab, "", path, sizeof path);
     rmdir(path);
 }
 
@@ -173,21 +183,34 @@ const char *lab_phase_name(enum lab_phase phase)
     return phase_names[phase];
 }
 
-static void add_proc(cJSON *o, const char *key, const struct proc_id *id)
+static cJSON *proc_json(const struct proc_id *id)
 {
-    cJSON *p = cJSON_AddObjectToObject(o, key);
+    cJSON *p = cJSON_CreateObject();
     cJSON_AddNumberToObject(p, "pid", id->pid);
     cJSON_AddNumberToObject(p, "start", (double)id->start);
+    return p;
 }
 
 /* A pid that is no pid is none: the worst that follows is that a process is not found. */
-static struct proc_id get_proc(const cJSON *o, const char *key)
+static struct proc_id proc_from_json(const cJSON *p)
 {
-    const cJSON *p = json_get(o, key);
     double pid = json_num(p, "pid", 0), start = json_num(p, "start", -1);
     if (!(pid >= 1 && pid <= 4194304) || !(start >= 0 && start < 9e15))
         return (struct proc_id){0};
     return (struct proc_id){(pid_t)pid, (uint64_t)start};
+}
+
+static void add_procs(cJSON *o, const char *key, const struct proc_id *ids, int n)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, key);
+    for (int i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, proc_json(&ids[i]));
+}
+
+static void get_procs(const cJSON *o, const char *key, struct proc_id *ids, int n)
+{
+    for (int i = 0; i < n; i++)
+        ids[i] = proc_from_json(cJSON_GetArrayItem(json_get(o, key), i));
 }
 
 cJSON *lab_state_to_json(const struct lab_state *s)
@@ -198,12 +221,11 @@ cJSON *lab_state_to_json(const struct lab_state *s)
     cJSON_AddStringToObject(o, "name", s->name);
     cJSON_AddStringToObject(o, "phase", phase_names[s->phase]);
     cJSON_AddNumberToObject(o, "created", s->created_s);
-    add_proc(o, "keeper", &s->keeper);
-    add_proc(o, "link", &s->link);
-    add_proc(o, "owner", &s->owner);
-    cJSON_AddNumberToObject(o, "rate_bps", (double)s->rate_bps);
-    cJSON_AddNumberToObject(o, "rtt_us", s->rtt_us);
-    cJSON_AddStringToObject(o, "aqm", s->aqm);
+    cJSON_AddItemToObject(o, "keeper", proc_json(&s->keeper));
+    cJSON_AddItemToObject(o, "owner", proc_json(&s->owner));
+    add_procs(o, "links", s->links, s->topology.nrouters);
+    add_procs(o, "sshds", s->sshds, topology_nodes(&s->topology));
+    cJSON_AddItemToObject(o, "topology", topology_to_json(&s->topology));
     if (s->up)
         cJSON_AddItemToObject(o, "up", cJSON_Duplicate(s->up, true));
     else
@@ -213,27 +235,26 @@ cJSON *lab_state_to_json(const struct lab_state *s)
 
 enum status lab_state_from_json(const cJSON *o, struct lab_state *s, struct error *err)
 {
+    static const struct topology_router none = {.name = ""};
     *s = (struct lab_state){0};
     const char *name = json_str(o, "name", ""), *phase = json_str(o, "phase", "");
-    double rate = json_num(o, "rate_bps", -1), rtt = json_num(o, "rtt_us", -1);
     int found = -1;
     for (int i = 0; i < 3; i++)
         if (strcmp(phase, phase_names[i]) == 0)
             found = i;
-    if (!lab_name_is_valid(name) || found < 0 || !(rate >= 0 && rate < 1e15) ||
-        !(rtt >= 0 && rtt < 1e9))
+    if (!lab_name_is_valid(name) || found < 0 || !json_get(o, "topology") ||
+        topology_from_json(json_get(o, "topology"), "topology", &none, &s->topology, NULL) !=
+            STATUS_OK)
         return error_set(err, STATUS_INPUT, "testbed", "not the state of a lab");
     snprintf(s->name, sizeof s->name, "%s", name);
     s->phase = (enum lab_phase)found;
     s->created_s = json_num(o, "created", 0);
     if (strcmp(json_str(o, "boot", ""), proc_boot_id()) == 0) {
-        s->keeper = get_proc(o, "keeper");
-        s->link = get_proc(o, "link");
-        s->owner = get_proc(o, "owner");
+        s->keeper = proc_from_json(json_get(o, "keeper"));
+        s->owner = proc_from_json(json_get(o, "owner"));
+        get_procs(o, "links", s->links, s->topology.nrouters);
+        get_procs(o, "sshds", s->sshds, topology_nodes(&s->topology));
     }
-    s->rate_bps = (uint64_t)rate;
-    s->rtt_us = (uint32_t)rtt;
-    snprintf(s->aqm, sizeof s->aqm, "%s", json_str(o, "aqm", ""));
     if (cJSON_IsObject(json_get(o, "up")))
         s->up = cJSON_Duplicate(json_get(o, "up"), true);
     return STATUS_OK;

@@ -1,8 +1,12 @@
-/* What a virtual lab is on disk and in the kernel: its name, its four hosts, its state file.
+/* What a virtual lab is on disk and in the kernel: its name, its namespaces, its state file.
  *
  *   <paths_runtime()>/<name>/lock          flock'ed by the keeper for as long as it lives
  *   <paths_runtime()>/<name>/lab.json      struct lab_state, written before things are created
  *   <paths_runtime()>/<name>/events.jsonl  the keeper's events, if `testbed up` started it
+ *   <paths_runtime()>/<name>/<router>.sock the control socket of that router's ccalab-link
+ *   <paths_runtime()>/<name>/hosts         /etc/hosts of the lab's shells
+ *   <paths_runtime()>/<name>/bin/tc        `ccalab testbed tc`, for the PATH of a router
+ *   <paths_runtime()>/<name>/ssh/          keys and configuration, with --sshd
  *   /run/netns/<name>-client_x ...         the hosts (ip-netns(8)) */
 #ifndef CCALAB_TESTBED_LAB_H
 #define CCALAB_TESTBED_LAB_H
@@ -14,23 +18,18 @@
 
 #include "core/error.h"
 #include "testbed/proc.h"
+#include "testbed/topology.h"
 
 #define LAB_NAME_MAX     16
 #define LAB_NAME_DEFAULT "ccalab"
 #define LAB_PATH_MAX     512
 
-enum lab_host { LAB_CLIENT_X, LAB_CLIENT_Y, LAB_ROUTER, LAB_SERVER, LAB_HOSTS };
-
 /* [a-z0-9][a-z0-9-]{0,15}: it becomes part of namespace and file names. */
 bool lab_name_is_valid(const char *name);
-/* "client_x" ... */
-const char *lab_host_name(enum lab_host host);
-/* Where the host answers, "10.98.1.2". */
-const char *lab_host_address(enum lab_host host);
 /* "<name>-client_x", as `ip netns` shows it. */
-void lab_netns_name(const char *lab, enum lab_host host, char *out, size_t size);
+void lab_netns_name(const char *lab, const char *host, char *out, size_t size);
 /* "/run/netns/<name>-client_x", for setns(2). */
-void lab_netns_path(const char *lab, enum lab_host host, char *out, size_t size);
+void lab_netns_path(const char *lab, const char *host, char *out, size_t size);
 /* Path of a file in the lab's directory; `file` "" is the directory itself. */
 void lab_path(const char *lab, const char *file, char *out, size_t size);
 
@@ -43,7 +42,9 @@ CCALAB_MUST_USE enum status lab_lock(const char *lab, int wait_ms, int *fd, stru
 CCALAB_MUST_USE enum status lab_claim(const char *lab, int *fd, struct error *err);
 /* Is the lock held by someone else? False where there is no such lab. */
 bool lab_is_locked(const char *lab);
-/* Remove the lab's directory and all in it. The caller holds the lock. */
+/* Where a router's ccalab-link listens. */
+void lab_control_path(const char *lab, const char *router, char *out, size_t size);
+/* Remove the lab's directory and all in it, one level of folders too. The caller holds the lock. */
 void lab_remove_dir(const char *lab);
 /* Call `fn` with the name of every lab that has a directory, in no order. */
 void lab_each(void (*fn)(void *user, const char *lab), void *user);
@@ -55,11 +56,10 @@ struct lab_state {
     enum lab_phase phase;
     double created_s; /* seconds since the epoch */
     struct proc_id keeper;
-    struct proc_id link;  /* ccalab-link; pid 0 before it started */
-    struct proc_id owner; /* pid 0 if there is none */
-    uint64_t rate_bps;
-    uint32_t rtt_us;
-    char aqm[16];
+    struct proc_id links[TOPOLOGY_ROUTERS_MAX]; /* ccalab-link; pid 0 before it started */
+    struct proc_id sshds[TOPOLOGY_NODES_MAX];   /* by node; pid 0 without --sshd */
+    struct proc_id owner;                       /* pid 0 if there is none */
+    struct topology topology;
     cJSON *up; /* data of the keeper's result "up", or NULL. Owned */
 };
 

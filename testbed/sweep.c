@@ -36,21 +36,30 @@ static bool is_same(struct ns_id a, struct ns_id b)
     return a.ino != 0 && a.ino == b.ino && a.dev == b.dev;
 }
 
-bool sweep_finds_namespace(const char *lab, char *out, size_t size)
+bool sweep_finds_namespace(const char *lab, const struct topology *t, char *out, size_t size)
 {
-    for (enum lab_host h = 0; h < LAB_HOSTS; h++) {
+    for (int i = 0; i < topology_nodes(t); i++) {
         char path[LAB_PATH_MAX];
-        lab_netns_path(lab, h, path, sizeof path);
+        struct topology_node n = topology_node(t, i);
+        lab_netns_path(lab, n.name, path, sizeof path);
         if (access(path, F_OK) == 0) {
-            lab_netns_name(lab, h, out, size);
+            lab_netns_name(lab, n.name, out, size);
             return true;
         }
     }
     return false;
 }
 
+static bool is_among(struct ns_id in, const struct ns_id *ns, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (is_same(in, ns[i]))
+            return true;
+    return false;
+}
+
 /* One look through /proc: kill who lives in one of the namespaces. Returns how many were found. */
-static int kill_inside(const struct ns_id *ns)
+static int kill_inside(const struct ns_id *ns, int n)
 {
     int found = 0;
     DIR *d = opendir("/proc");
@@ -64,34 +73,29 @@ static int kill_inside(const struct ns_id *ns)
             continue;
         snprintf(path, sizeof path, "/proc/%d/ns/net", pid);
         struct ns_id in = ns_of(path); /* a zombie has none */
-        bool is_inside = false;
-        for (int h = 0; h < LAB_HOSTS; h++)
-            is_inside |= is_same(in, ns[h]);
-        if (!is_inside || !proc_id_of(pid, &id))
+        if (!is_among(in, ns, n) || !proc_id_of(pid, &id))
             continue;
         int fd = proc_open(&id);
         if (fd < 0)
             continue;
         in = ns_of(path); /* again, now that the pidfd pins it: a pid may change hands */
-        for (int h = 0; h < LAB_HOSTS; h++) {
-            if (is_same(in, ns[h]) && proc_signal(fd, SIGKILL)) {
-                found++;
-                break;
-            }
-        }
+        found += is_among(in, ns, n) && proc_signal(fd, SIGKILL);
         close(fd);
     }
     closedir(d);
     return found;
 }
 
-static enum status kill_processes(const char *lab, struct sweep_report *report, struct error *err)
+static enum status kill_processes(const char *lab, const struct topology *t,
+                                  struct sweep_report *report, struct error *err)
 {
-    struct ns_id ns[LAB_HOSTS], init = ns_of("/proc/1/ns/net"), self = ns_of("/proc/self/ns/net");
+    struct ns_id ns[TOPOLOGY_NODES_MAX], init = ns_of("/proc/1/ns/net"),
+                                         self = ns_of("/proc/self/ns/net");
     bool has_any = false;
-    for (enum lab_host h = 0; h < LAB_HOSTS; h++) {
+    int n = topology_nodes(t);
+    for (int h = 0; h < n; h++) {
         char path[LAB_PATH_MAX];
-        lab_netns_path(lab, h, path, sizeof path);
+        lab_netns_path(lab, topology_node(t, h).name, path, sizeof path);
         ns[h] = ns_of(path);
         /* A name bound to the machine's own namespace is only a name: nobody in there is ours. */
         if (is_same(ns[h], init))
@@ -104,7 +108,7 @@ static enum status kill_processes(const char *lab, struct sweep_report *report, 
     }
     int alive = 0, most = 0;
     for (int round = 0; has_any && round < KILL_ROUNDS; round++) {
-        alive = kill_inside(ns);
+        alive = kill_inside(ns, n);
         most = alive > most ? alive : most;
         if (alive == 0)
             break;
@@ -118,13 +122,13 @@ static enum status kill_processes(const char *lab, struct sweep_report *report, 
 }
 
 /* What ip-netns(8) does, without needing it. */
-static enum status remove_namespaces(const char *lab, struct sweep_report *report,
-                                     struct error *err)
+static enum status remove_namespaces(const char *lab, const struct topology *t,
+                                     struct sweep_report *report, struct error *err)
 {
     enum status st = STATUS_OK;
-    for (enum lab_host h = 0; h < LAB_HOSTS; h++) {
+    for (int h = 0; h < topology_nodes(t); h++) {
         char path[LAB_PATH_MAX];
-        lab_netns_path(lab, h, path, sizeof path);
+        lab_netns_path(lab, topology_node(t, h).name, path, sizeof path);
         if (access(path, F_OK) != 0)
             continue;
         while (umount2(path, MNT_DETACH) == 0)
@@ -139,15 +143,20 @@ static enum status remove_namespaces(const char *lab, struct sweep_report *repor
 
 enum status sweep_lab(const char *lab, struct sweep_report *report, struct error *err)
 {
+    static const struct topology_router none = {.name = ""};
+    struct topology t;
     struct lab_state s;
-    /* Without a readable state there is nobody recorded, and the names do. */
+    /* Without a readable state there is nobody recorded, and the names are the usual ones. */
+    topology_default(&t, &none);
     if (lab_state_load(lab, &s, NULL) == STATUS_OK) {
         report->processes += s.keeper.pid != getpid() && proc_kill(&s.keeper);
-        report->processes += proc_kill(&s.link);
+        for (int i = 0; i < s.topology.nrouters; i++)
+            report->processes += proc_kill(&s.links[i]);
+        t = s.topology;
         lab_state_done(&s);
     }
-    enum status st = kill_processes(lab, report, err);
+    enum status st = kill_processes(lab, &t, report, err);
     if (st != STATUS_OK)
         return st;
-    return remove_namespaces(lab, report, err);
+    return remove_namespaces(lab, &t, report, err);
 }

@@ -31,9 +31,10 @@ static void keep(void **state)
     assert_int_equal(parse(line, &o, NULL), STATUS_OK);
     assert_int_equal(o.verb, TESTBED_KEEP);
     assert_string_equal(o.name, "t1");
-    assert_int_equal(o.rate_bps, 100000000);
-    assert_int_equal(o.rtt_us, 12500);
-    assert_string_equal(o.aqm, "fifo");
+    assert_int_equal(o.topology.routers[0].rate_bps, 100000000);
+    assert_int_equal(o.topology.routers[0].up_rate_bps, 100000000);
+    assert_int_equal(o.topology.routers[0].rtt_us, 12500);
+    assert_string_equal(o.topology.routers[0].aqm, "fifo");
     assert_int_equal(o.interval_us, 0);
     assert_int_equal(o.owner, 4242);
 }
@@ -47,10 +48,14 @@ static void defaults(void **state)
     assert_int_equal(o.verb, TESTBED_UP);
     assert_string_equal(o.name, "ccalab");
     assert_false(o.has_name);
-    assert_int_equal(o.rate_bps, 50000000);
-    assert_int_equal(o.rtt_us, 20000);
+    assert_int_equal(o.topology.nrouters, 1);
+    assert_string_equal(o.topology.routers[0].name, "router");
+    assert_int_equal(o.topology.routers[0].rate_bps, 50000000);
+    assert_int_equal(o.topology.routers[0].rtt_us, 20000);
+    assert_string_equal(o.topology.routers[0].aqm, "dualpi2");
+    assert_int_equal(o.topology.nleaves, 3);
     assert_int_equal(o.interval_us, 100000);
-    assert_string_equal(o.aqm, "dualpi2");
+    assert_false(o.has_sshd);
     assert_int_equal(o.owner, 0);
 }
 
@@ -66,6 +71,53 @@ static void other_verbs(void **state)
     assert_true(o.verb == TESTBED_DOWN && o.is_all);
     assert_int_equal(parse(help, &o, NULL), STATUS_OK);
     assert_int_equal(o.verb, TESTBED_HELP);
+}
+
+/* Flags say what a router of the description leaves open. */
+static void topology(void **state)
+{
+    (void)state;
+    struct testbed_options o;
+    char *argv[] = {"testbed",
+                    "up",
+                    "--sshd",
+                    "--topology",
+                    "{\"routers\":[{\"name\":\"a\",\"rtt\":\"5ms\"},"
+                    "{\"name\":\"b\",\"rate\":\"9mbit\"}]}",
+                    "--rate=8mbit",
+                    "--aqm",
+                    "codel target 7ms ecn",
+                    NULL};
+    assert_int_equal(testbed_options_parse(8, argv, &o, NULL), STATUS_OK);
+    assert_true(o.has_sshd);
+    assert_int_equal(o.topology.nrouters, 2);
+    assert_int_equal(o.topology.routers[0].rtt_us, 5000);
+    assert_int_equal(o.topology.routers[1].rtt_us, 20000);
+    assert_int_equal(o.topology.routers[0].up_rate_bps, 8000000);
+    assert_int_equal(o.topology.routers[1].up_rate_bps, 9000000);
+    assert_string_equal(o.topology.routers[1].aqm, "codel target 7ms ecn");
+}
+
+static void words(void **state)
+{
+    (void)state;
+    struct testbed_options o;
+    char set[] = "testbed set rate=25mbit --name a loss=1% --router r2 --up",
+         shell[] = "testbed shell --name a client_x -- ls --help -- x", tc[] = "testbed tc -h --x",
+         plain[] = "testbed shell router", dial[] = "testbed dial router 22";
+    assert_int_equal(parse(set, &o, NULL), STATUS_OK);
+    assert_true(o.verb == TESTBED_SET && o.nassignments == 2 && o.is_up && !o.is_down);
+    assert_string_equal(o.assignments[1], "loss=1%");
+    assert_string_equal(o.router, "r2");
+    assert_int_equal(parse(shell, &o, NULL), STATUS_OK);
+    assert_string_equal(o.host, "client_x");
+    assert_true(o.argc == 4 && strcmp(o.argv[0], "ls") == 0 && strcmp(o.argv[3], "x") == 0);
+    assert_int_equal(parse(plain, &o, NULL), STATUS_OK);
+    assert_int_equal(o.argc, 0);
+    assert_int_equal(parse(tc, &o, NULL), STATUS_OK);
+    assert_true(o.verb == TESTBED_TC && o.argc == 2);
+    assert_int_equal(parse(dial, &o, NULL), STATUS_OK);
+    assert_true(o.verb == TESTBED_DIAL && o.argc == 1);
 }
 
 static void refusals(void **state)
@@ -95,6 +147,22 @@ static void refusals(void **state)
         "testbed status --json=yes",
         "testbed down --name a --all",
         "testbed down --name=",
+        "testbed up --aqm codel=5",
+        "testbed up --sshd=yes",
+        "testbed up --router r",
+        "testbed keep --topology",
+        "testbed set",
+        "testbed set --name a",
+        "testbed set rate",
+        "testbed set --up --down rate=1mbit",
+        "testbed set --rate 1mbit",
+        "testbed get rate=1mbit",
+        "testbed shell",
+        "testbed shell --name a",
+        "testbed shell a ls",
+        "testbed shell --frob a",
+        "testbed dial a",
+        "testbed dial a 1 2",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct testbed_options o;
@@ -110,10 +178,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keep),
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(other_verbs),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(keep),     cmocka_unit_test(defaults), cmocka_unit_test(other_verbs),
+        cmocka_unit_test(topology), cmocka_unit_test(words),    cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

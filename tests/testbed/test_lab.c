@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "core/json.h"
+#include "core/paths.h"
 #include "testbed/lab.h"
 #include "testbed/prague.h"
 #include "testbed/testbed.h"
@@ -34,11 +36,10 @@ static void paths(void **state)
 {
     (void)state;
     char out[LAB_PATH_MAX];
-    lab_netns_name("x1", LAB_CLIENT_Y, out, sizeof out);
+    lab_netns_name("x1", "client_y", out, sizeof out);
     assert_string_equal(out, "x1-client_y");
-    lab_netns_path("x1", LAB_SERVER, out, sizeof out);
+    lab_netns_path("x1", "server", out, sizeof out);
     assert_string_equal(out, "/run/netns/x1-server");
-    assert_string_equal(lab_host_address(LAB_CLIENT_X), "10.98.1.2");
 }
 
 static struct lab_state sample(void)
@@ -46,10 +47,11 @@ static struct lab_state sample(void)
     struct lab_state s = {.phase = LAB_UP,
                           .created_s = 1795251163.25,
                           .keeper = {1234, 987654321},
-                          .link = {1235, 987654399},
-                          .rate_bps = 50000000,
-                          .rtt_us = 20000,
-                          .aqm = "dualpi2"};
+                          .links = {{1235, 987654399}},
+                          .sshds = {{0, 0}, {1236, 987654400}}};
+    struct topology_router r = {
+        .rate_bps = 50000000, .up_rate_bps = 50000000, .rtt_us = 20000, .aqm = "dualpi2"};
+    topology_default(&s.topology, &r);
     strcpy(s.name, lab);
     s.up = cJSON_CreateObject();
     cJSON_AddStringToObject(s.up, "state", "up");
@@ -71,16 +73,23 @@ static void round_trip(void **state)
     assert_true(b.created_s == a.created_s);
     assert_int_equal(b.keeper.pid, 1234);
     assert_int_equal(b.keeper.start, 987654321);
-    assert_int_equal(b.link.pid, 1235);
-    assert_int_equal(b.link.start, 987654399);
+    assert_int_equal(b.links[0].pid, 1235);
+    assert_int_equal(b.links[0].start, 987654399);
+    assert_int_equal(b.sshds[0].pid, 0);
+    assert_int_equal(b.sshds[1].pid, 1236);
     assert_int_equal(b.owner.pid, 0);
-    assert_int_equal(b.rate_bps, 50000000);
-    assert_int_equal(b.rtt_us, 20000);
-    assert_string_equal(b.aqm, "dualpi2");
+    assert_memory_equal(&b.topology, &a.topology, sizeof a.topology);
     assert_string_equal(json_str(b.up, "state", ""), "up");
     lab_state_done(&a);
     lab_state_done(&b);
+    char path[LAB_PATH_MAX];
+    lab_path(lab, "ssh", path, sizeof path);
+    assert_int_equal(path_mkdirs(path, &err), STATUS_OK);
+    lab_path(lab, "ssh/key", path, sizeof path);
+    assert_int_equal(file_write_atomic(path, "x", 1, &err), STATUS_OK);
     lab_remove_dir(lab);
+    lab_path(lab, "", path, sizeof path);
+    assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(lab_state_load(lab, &b, &err), STATUS_IO);
     close(fd);
 }
@@ -92,11 +101,12 @@ static void hostile_state(void **state)
     static const char *const bad[] = {
         "{}",
         "[]",
-        "{\"name\":\"../x\",\"phase\":\"up\",\"rate_bps\":1,\"rtt_us\":1}",
-        "{\"name\":\"x\",\"phase\":\"gone\",\"rate_bps\":1,\"rtt_us\":1}",
-        "{\"name\":\"x\",\"phase\":\"up\",\"rate_bps\":-1,\"rtt_us\":1}",
-        "{\"name\":\"x\",\"phase\":\"up\",\"rate_bps\":1,\"rtt_us\":1e300}",
-        "{\"name\":7,\"phase\":\"up\",\"rate_bps\":1,\"rtt_us\":1}",
+        "{\"name\":\"../x\",\"phase\":\"up\",\"topology\":{}}",
+        "{\"name\":\"x\",\"phase\":\"gone\",\"topology\":{}}",
+        "{\"name\":\"x\",\"phase\":\"up\"}",
+        "{\"name\":\"x\",\"phase\":\"up\",\"topology\":[]}",
+        "{\"name\":\"x\",\"phase\":\"up\",\"topology\":{\"hosts\":[{\"name\":\"../a\"}]}}",
+        "{\"name\":7,\"phase\":\"up\",\"topology\":{}}",
     };
     struct lab_state s;
     struct error err;
@@ -111,7 +121,7 @@ static void hostile_state(void **state)
     for (size_t i = 0; i < sizeof pids / sizeof *pids; i++) {
         char text[512];
         snprintf(text, sizeof text,
-                 "{\"boot\":\"%s\",\"name\":\"x\",\"phase\":\"up\",\"rate_bps\":1,\"rtt_us\":1,"
+                 "{\"boot\":\"%s\",\"name\":\"x\",\"phase\":\"up\",\"topology\":{},"
                  "\"keeper\":{\"pid\":%s,\"start\":5}}",
                  proc_boot_id(), pids[i]);
         cJSON *o = cJSON_Parse(text);
@@ -134,7 +144,8 @@ static void other_boot(void **state)
     cJSON_ReplaceItemInObject(o, "boot", cJSON_CreateString("another"));
     assert_int_equal(lab_state_from_json(o, &b, NULL), STATUS_OK);
     assert_int_equal(b.keeper.pid, 0);
-    assert_int_equal(b.link.pid, 0);
+    assert_int_equal(b.links[0].pid, 0);
+    assert_int_equal(b.sshds[1].pid, 0);
     lab_state_done(&a);
     lab_state_done(&b);
     cJSON_Delete(o);
