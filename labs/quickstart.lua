@@ -12,6 +12,7 @@ local RATE, RTT_MS = "50mbit", 20
 
 local run <close> = assert(lab.record{name = "quickstart"})
 print("run directory: " .. run.dir)
+assert(run:set("machine.doctor", (lab.machine())))
 
 -- The lab -----------------------------------------------------------------------------------------
 

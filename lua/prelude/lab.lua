@@ -26,38 +26,121 @@ end
 local Testbed = {}
 Testbed.__index = Testbed
 
--- lab.testbed{name="ccalab", rate="50mbit", rtt="20ms", aqm="dualpi2"}: build clients X and Y, router
--- and server as network namespaces with an emulated bottleneck. The result has the hosts
--- client_x, client_y, router, server, and
+-- Append `o` as flags, in a fixed order: every key is handed on, so that what this build does not know
+-- is refused by `testbed keep` and not passed over. true is a flag without a value.
+local function add_testbed_flags(cmd, o)
+    local keys = {}
+    for key in pairs(o) do
+        keys[#keys + 1] = key
+    end
+    table.sort(keys)
+    for _, key in ipairs(keys) do
+        local value = o[key]
+        if type(value) == "table" then
+            value = lab.json_encode(value)
+        end
+        if value ~= false then
+            cmd[#cmd + 1] = "--" .. key:gsub("_", "-")
+            cmd[#cmd + 1] = value ~= true and tostring(value) or nil
+        end
+    end
+    return cmd
+end
+
+-- lab.testbed{name="ccalab", rate="50mbit", rtt="20ms", aqm="dualpi2", sshd=false}: build clients X
+-- and Y, router and server as network namespaces with an emulated bottleneck; or, with topology=, the
+-- hosts and routers of that description: a file's name, or a table such as
+--   {hosts = {{name = "a", role = "client", delay = "5ms"}, {name = "s", role = "server"}},
+--    routers = {{name = "r1", rate = "50mbit"}, {name = "r2", rate = "20mbit", aqm = "codel ecn"}}}
+-- (docs/testbed.md). The result has a field for every host (client_x, client_y, router, server), and
+--   hosts    the same as a list, clients first, and by name: bed.hosts.client_x
 --   prague   {cc=, label=, source=}: the congestion control to ask for as TCP Prague; cc is nil
 --            where there is none, with reason= and hint=
---   egress   the router's port behind the bottleneck, where marks can be captured
+--   ccs      all congestion controls that the lab has found or brought, as a list of the same
+--   egress   the routers' port behind the bottleneck, where marks can be captured
+--   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
 -- It goes down with bed:down(), or with the task that made it. Needs root.
 function lab.testbed(o)
-    o = o or {}
-    local job, err = lab.localhost:start(add_flags(
-        {ccalab, "testbed", "keep", "--owner", lab.pid, label = "testbed", events = true,
-         service = true, grace_s = 5}, o, {"name", "rate", "rtt", "aqm", "interval"}))
+    local job, err = lab.localhost:start(add_testbed_flags(
+        {ccalab, "testbed", "keep", "--owner", tostring(lab.pid), label = "testbed", events = true,
+         service = true, grace_s = 5}, o or {}))
     if not job then
         return nil, err
     end
-    local up
-    up, err = job:wait_up(30)
+    local up, left
+    up, err, left = job:wait_up(30)
     if not up then
-        return nil, err
+        return nil, err, left
     end
-    local bed = setmetatable({job = job, name = up.name, prague = up.prague, link = up.link,
-                              egress = up.router.egress, hosts = {}}, Testbed)
-    for _, role in ipairs{"client_x", "client_y", "router", "server"} do
-        local h = up.hosts[role]
-        bed[role] = lab.open_host{name = role, netns = h.netns, address = h.address}
-        bed.hosts[#bed.hosts + 1] = bed[role]
+    local bed = setmetatable({job = job, name = up.name, prague = up.prague, ccs = up.ccs,
+                              link = up.link, egress = up.router.egress, routers = up.routers,
+                              hosts = {}}, Testbed)
+    for _, name in ipairs(up.names) do
+        local h = up.hosts[name]
+        local host = lab.open_host{name = name, netns = h.netns, address = h.address}
+        bed.hosts[#bed.hosts + 1] = host
+        bed.hosts[name] = host
+        if bed[name] == nil then -- a host may have the name of one of the fields
+            bed[name] = host
+        end
     end
     return bed
 end
 
--- bed:down(): take the lab down and wait until it is. Returns the totals of the bottleneck
--- ({down=, up=, late_us=, is_late=}), or nil and an error.
+local function steer(bed, verb, o, words)
+    local cmd = {ccalab, "testbed", verb, "--name", bed.name, label = "testbed " .. verb}
+    if o.router then
+        cmd[#cmd + 1] = "--router"
+        cmd[#cmd + 1] = o.router
+    end
+    for _, word in ipairs(words) do
+        cmd[#cmd + 1] = word
+    end
+    local r, err, left = lab.localhost:run(cmd)
+    if not r and left and left.err then -- the command says what is wrong and, below, what helps
+        err.message = left.err:match("^[^\n]+") or err.message
+        err.hint = left.err:match("hint: ([^\n]+)") or err.hint
+    end
+    return r, err, left
+end
+
+-- bed:set{rate="25mbit", delay="5ms", jitter="1ms", loss=0.01, aqm="codel ecn",
+-- paths={client_x="5ms"}, router=, direction="down" or "up"}: change a bottleneck while it runs, any
+-- of it; both directions of the first router unless others are named. Returns true, or nil and an
+-- error.
+function Testbed:set(o)
+    local words = {}
+    for key, value in pairs(o) do
+        if key == "direction" then
+            words[#words + 1] = "--" .. value
+        elseif key == "paths" then
+            for host, delay in pairs(value) do
+                words[#words + 1] = ("path.%s=%s"):format(host, delay)
+            end
+        elseif key ~= "router" then
+            words[#words + 1] = ("%s=%s"):format(key, value)
+        end
+    end
+    table.sort(words)
+    local r, err, left = steer(self, "set", o, words)
+    if not r then
+        return nil, err, left
+    end
+    return true
+end
+
+-- bed:get{router=}: what a bottleneck does now: {down={rate_bps=, delay_us=, aqm=, stats={...},
+-- backlog_pkts=, out_bytes=, drop=, ...}, up={...}, late_us={...}} (docs/link.md).
+function Testbed:get(o)
+    local r, err, left = steer(self, "get", o or {}, {"--json"})
+    if not r then
+        return nil, err, left
+    end
+    return lab.json_decode(r.out)
+end
+
+-- bed:down(): take the lab down and wait until it is. Returns the totals of the first bottleneck
+-- ({down=, up=, late_us=, is_late=}), or nil and an error; bed.totals has those of all, by router.
 function Testbed:down()
     local result, err = self.job:finish()
     for _, host in ipairs(self.hosts) do
@@ -66,7 +149,19 @@ function Testbed:down()
     if not result then
         return nil, err
     end
+    self.totals = result.data and result.data.links or {}
     return result.data and result.data.link or {}
+end
+
+-- lab.machine(): what this machine is and how fit for measurements, as `ccalab testbed doctor --quick`
+-- tells it (docs/bench.md); nil and an error where it cannot.
+function lab.machine()
+    local r, err = lab.localhost:run{ccalab, "testbed", "doctor", "--json", "--quick",
+                                     label = "doctor"}
+    if not r then
+        return nil, err
+    end
+    return lab.json_decode(r.out)
 end
 
 -- Flows -------------------------------------------------------------------------------------------
@@ -246,4 +341,22 @@ function lab.sysctl(host, name)
         return nil, err
     end
     return (r.out:gsub("%s+$", ""))
+end
+
+-- Machines over SSH -------------------------------------------------------------------------------
+
+local ssh_options = {name = true, host = true, port = true, user = true, identity = true,
+                     known_hosts = true, config = true, address = true, accept_new = true,
+                     connect_s = true, idle_s = true, ask = true}
+
+-- lab.ssh{name=, host=, port=, user=, identity=, known_hosts=, accept_new=, address=}: a machine
+-- reached by SSH (docs/hosts.md), connected. What is not given comes from ~/.ssh/config. The same name
+-- gives the same host, connected anew if need be.
+function lab.ssh(o)
+    for key in pairs(o) do
+        if not ssh_options[key] then
+            error(("lab.ssh: unknown option '%s'"):format(tostring(key)), 2)
+        end
+    end
+    return lab.open_ssh(o)
 end

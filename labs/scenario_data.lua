@@ -1,0 +1,197 @@
+-- Scenarios as data: reading and checking the files of labs/scenarios/, laying out their cells.
+-- Used by scenario.lua; the format is described in docs/bench.md.
+
+local data = {}
+
+-- What can be expected of a run; "flow" where it is a flow's, "pair" where it compares two.
+data.MEASURES = {
+    rate_mbit = "flow", srtt_ms = "flow", retransmits = "flow", mark_ratio = "flow",
+    half_distance_mbit = "flow", power_mbit2_ms = "flow", ratio = "pair", jain = "link",
+    utilisation = "link", sojourn_l_p50_ms = "link", sojourn_l_p99_ms = "link",
+    sojourn_c_p50_ms = "link", sojourn_c_p99_ms = "link", packets_l = "link", marks = "link",
+    drops = "link", late_p99_us = "link",
+}
+
+function data.load(path)
+    local text = assert(lab.read_file(path))
+    -- Data and no program: nothing but ipairs can be reached.
+    local chunk, why = load(text, "@" .. path, "t", {ipairs = ipairs})
+    if not chunk then
+        error({status = "syntax", subsystem = "scenario", message = why}, 0)
+    end
+    return chunk()
+end
+
+function data.files(directory)
+    local found = assert(lab.localhost:run{"find", directory, "-name", "*.lua"})
+    local files = {}
+    for path in found.out:gmatch("[^\n]+") do
+        files[#files + 1] = path
+    end
+    table.sort(files)
+    return files
+end
+
+function data.copy(v)
+    if type(v) ~= "table" then
+        return v
+    end
+    local t = {}
+    for key, value in pairs(v) do
+        t[key] = data.copy(value)
+    end
+    return t
+end
+
+-- The cells of a scenario: one of each axis, laid over the base.
+function data.cells(scenario)
+    local cells = {{name = nil, s = data.copy(scenario)}}
+    for _, axis in ipairs(scenario.axes or {}) do
+        local next_cells = {}
+        for _, cell in ipairs(cells) do
+            for _, point in ipairs(axis) do
+                local s = data.copy(cell.s)
+                for key, value in pairs(point.link or {}) do
+                    s.link[key] = data.copy(value)
+                end
+                s.flows = data.copy(point.flows) or s.flows
+                for _, e in ipairs(point.expect or {}) do
+                    s.expect[#s.expect + 1] = data.copy(e)
+                end
+                next_cells[#next_cells + 1] = {
+                    name = cell.name and cell.name .. " " .. point.label or point.label, s = s}
+            end
+        end
+        cells = next_cells
+    end
+    return cells
+end
+
+-- count = 4 becomes four flows of one group, each with its own label and port.
+function data.flows(s)
+    local flows = {}
+    for _, f in ipairs(s.flows) do
+        for i = 1, f.count or 1 do
+            flows[#flows + 1] = {label = f.count and f.label .. i or f.label, group = f.label,
+                host = f.host, cc = f.cc, start_s = f.start_s or 0, seconds = f.seconds,
+                has_ecn = f.ecn ~= false, port = 5201 + #flows}
+        end
+    end
+    return flows
+end
+
+-- Units -------------------------------------------------------------------------------------------
+
+local RATE_UNITS = {kbit = 1e3, mbit = 1e6, gbit = 1e9}
+local TIME_UNITS = {us = 1e-6, ms = 1e-3, s = 1}
+
+local function quantity(text, units)
+    local number, unit = text:match("^([%d.]+)(%a+)$")
+    if not number or not units[unit] then
+        error(("'%s' is no quantity of the scenario"):format(text), 0)
+    end
+    return tonumber(number) * units[unit]
+end
+
+-- tc's words for a buffer of so many bandwidth-delay products: bytes for a FIFO, else packets.
+function data.aqm_spec(link)
+    if not link.buffer_bdp then
+        return link.aqm
+    end
+    local bytes = quantity(link.rate, RATE_UNITS) * quantity(link.rtt, TIME_UNITS) / 8
+        * link.buffer_bdp
+    if link.aqm:find("^fifo") then
+        return ("%s limit %db"):format(link.aqm, math.ceil(math.max(bytes, 3000)))
+    end
+    return ("%s limit %d"):format(link.aqm, math.ceil(math.max(bytes / 1500, 2)))
+end
+
+-- Bits that the bottleneck could have let through between two seconds of the scenario.
+function data.capacity_bits(link, from_s, to_s)
+    local steps = link.steps or {{0, link.rate}}
+    local bits = 0
+    for i, step in ipairs(steps) do
+        local next_s = steps[i + 1] and steps[i + 1][1] or to_s
+        local seconds = math.min(to_s, next_s) - math.max(from_s, step[1])
+        bits = bits + math.max(0, seconds) * quantity(step[2], RATE_UNITS)
+    end
+    return bits
+end
+
+-- Make the scenario last so many seconds: every time in it keeps its share.
+function data.stretch(scenario, seconds)
+    local k = seconds / scenario.seconds
+    local function stretch(s)
+        for _, f in ipairs(s.flows or {}) do
+            f.start_s = f.start_s and f.start_s * k
+            f.seconds = f.seconds and f.seconds * k
+        end
+        for _, e in ipairs(s.expect or {}) do
+            e.from_s, e.to_s = e.from_s and e.from_s * k, e.to_s and e.to_s * k
+        end
+        for _, step in ipairs(s.link and s.link.steps or {}) do
+            step[1] = step[1] * k
+        end
+    end
+    stretch(scenario)
+    for _, axis in ipairs(scenario.axes or {}) do
+        for _, point in ipairs(axis) do
+            stretch(point)
+        end
+    end
+    scenario.warmup_s, scenario.seconds = scenario.warmup_s * k, seconds
+end
+
+-- Checking ----------------------------------------------------------------------------------------
+
+local HOSTS = {client_x = true, client_y = true, router = true, server = true}
+local CELL_KEYS = {name = true, title = true, seconds = true, warmup_s = true, link = true,
+                   flows = true, expect = true, rewrite = true, axes = true}
+local LINK_KEYS = {rate = true, rtt = true, aqm = true, buffer_bdp = true, steps = true,
+                   paths = true}
+
+-- Is a cell (of data.cells()) complete, and is there nothing in it that nobody reads? True, or nil
+-- and the reason.
+function data.check(s)
+    local function need(ok, ...)
+        if not ok then
+            error((...):format(select(2, ...)), 0)
+        end
+    end
+    local ok, why = pcall(function()
+        for key in pairs(s) do
+            need(CELL_KEYS[key], "the field '%s' is unknown", key)
+        end
+        for key in pairs(s.link or {}) do
+            need(LINK_KEYS[key], "the field 'link.%s' is unknown", key)
+        end
+        need(type(s.name) == "string" and s.name:find("^[%w-]+$"), "no proper name")
+        need(type(s.title) == "string", "no title")
+        need(type(s.seconds) == "number" and type(s.warmup_s) == "number"
+            and s.warmup_s < s.seconds, "seconds and warmup_s do not fit")
+        need(type(s.link) == "table" and type(s.link.aqm) == "string", "no link.aqm")
+        quantity(s.link.rate, RATE_UNITS)
+        quantity(s.link.rtt, TIME_UNITS)
+        local labels = {}
+        for _, f in ipairs(s.flows) do
+            need(HOSTS[f.host] and type(f.cc) == "string" and type(f.label) == "string"
+                and not labels[f.label], "a flow without host, cc, or a label of its own")
+            labels[f.label] = true
+        end
+        need(next(labels), "no flows")
+        for _, e in ipairs(s.expect) do
+            local kind = data.MEASURES[e.what]
+            need(kind, "nobody measures '%s'", tostring(e.what))
+            need(kind == "link" or labels[e.flow], "%s: no such flow", e.what)
+            need(kind ~= "pair" or labels[e.of], "%s: no such other flow", e.what)
+            need(type(e.source) == "string", "%s: an expectation without a source", e.what)
+            need(not e.from_s == not e.to_s, "%s: from_s and to_s go together", e.what)
+        end
+        for _, r in ipairs(s.rewrite or {}) do
+            need(HOSTS[r.host] and r.hook and r.from and r.to, "an incomplete rewrite")
+        end
+    end)
+    return ok or nil, why
+end
+
+return data
