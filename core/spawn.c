@@ -167,12 +167,15 @@ enum status spawn_start(const struct spawn_opts *o, pid_t *pid, struct error *er
         n = read(report[0], &f, sizeof f);
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)sizeof f) {
-        static const char *const what[] = {"parent ended",
-                                           "cannot enter its network namespace",
-                                           "cannot set its host name",
-                                           "cannot enter its working directory",
-                                           "cannot set up its descriptors",
-                                           "cannot execute it"};
+        static const char *const what[] = {
+            [STAGE_PARENT] = "parent ended",
+            [STAGE_USERNS] = "cannot enter its user namespace",
+            [STAGE_NETNS] = "cannot enter its network namespace",
+            [STAGE_HOSTNAME] = "cannot set its host name",
+            [STAGE_CWD] = "cannot enter its working directory",
+            [STAGE_FDS] = "cannot set up its descriptors",
+            [STAGE_EXEC] = "cannot execute it",
+        };
         waitpid(*pid, NULL, 0);
         st = error_sys(err, f.stage == STAGE_EXEC ? STATUS_UNAVAILABLE : STATUS_HOST, f.sys_errno,
                        "spawn", "cannot start %s: %s", o->argv[0], what[f.stage]);

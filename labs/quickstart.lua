@@ -59,6 +59,15 @@ if checks.failed > 0 then
         checks.failed, #checks.list), 0)
 end
 
+local function facts_of_all()
+    local facts = {}
+    for _, host in ipairs(bed.hosts) do
+        facts[host.name] = assert(lab.facts(host))
+    end
+    return facts
+end
+assert(run:set("hosts.before", facts_of_all()))
+
 -- Traffic -----------------------------------------------------------------------------------------
 
 print(("%d s of traffic: X sends with %s, Y with cubic"):format(SECONDS, cc_x))
@@ -87,6 +96,7 @@ ticker:cancel()
 local x, y = flows[1], flows[2]
 local t1 = lab.now()
 local account = assert(capture:finish()).data
+assert(run:set("hosts.after", facts_of_all()))
 local link = assert(bed:down())
 assert(run:set("link", link))
 assert(lab.save_series(assert(run:path("samples.csv"))))
@@ -114,7 +124,8 @@ end
 
 -- Pools and the policy ------------------------------------------------------------------------------
 
-local EPOCHS = 15
+local EPOCHS, SEED = 15, 100003
+assert(run:set("seeds", {policy = SEED, link = bed.link.seed}))
 local pool, pool_err = lab.pool{recipe = "tutorial", files = {raw.x, raw.y},
                                 out = assert(run:path("pool/pool.safetensors"))}
 if not pool then
@@ -125,7 +136,7 @@ print(("experience pool: %d rows in %d episodes (recipe %s)"):format(pool.rows, 
 local model_dir = assert(run:path("model"))
 local adapted, tested, policy_err
 adapted, policy_err = lab.adapt{pool = pool.path, dir = model_dir, num_epochs = EPOCHS,
-                                lr = 1e-3, grad_accum_steps = 4, seed = 100003}
+                                lr = 1e-3, grad_accum_steps = 4, seed = SEED}
 if adapted then
     tested, policy_err = lab.test{pool = pool.path, dir = model_dir}
 end

@@ -334,6 +334,35 @@ function Checks:add(c)
     return c.ok
 end
 
+-- lab.facts(host): what a run record should say of a host: {kernel, tcp_congestion_control,
+-- tcp_available_congestion_control, tcp_ecn, ip_forward, links, qdiscs}, the last two as `ip -j link`
+-- and `tc -j qdisc` print them. What the host cannot tell is absent.
+function lab.facts(host)
+    local names = {"kernel/osrelease", "net/ipv4/tcp_congestion_control",
+                   "net/ipv4/tcp_available_congestion_control", "net/ipv4/tcp_ecn",
+                   "net/ipv4/ip_forward"}
+    local script = "cd /proc/sys && for f in " .. table.concat(names, " ") .. [[;
+        do cat $f || echo; done 2>/dev/null
+        PATH=$PATH:/usr/sbin:/sbin
+        ip -j link 2>/dev/null | tr -d '\n'; echo
+        tc -j qdisc 2>/dev/null | tr -d '\n'; echo]]
+    local r, err = host:run{"sh", "-c", script, label = "facts"}
+    if not r then
+        return nil, err
+    end
+    local lines = {}
+    for line in (r.out .. "\n"):gmatch("(.-)\n") do
+        lines[#lines + 1] = line
+    end
+    local facts = {}
+    for i, name in ipairs(names) do
+        facts[name == "kernel/osrelease" and "kernel" or name:match("[^/]*$")] = lines[i]
+    end
+    facts.links = lab.json_decode(lines[#names + 1] or "")
+    facts.qdiscs = lab.json_decode(lines[#names + 2] or "")
+    return facts
+end
+
 -- lab.sysctl(host, name): the value of a kernel parameter on a host, as text.
 function lab.sysctl(host, name)
     local r, err = host:run{"cat", "/proc/sys/" .. name:gsub("%.", "/"), label = "sysctl"}

@@ -53,6 +53,26 @@ static void test_failures_say_why(void **state)
     assert_int_equal(spawn_run(garbage, NULL, NULL, NULL, 1000, &e), STATUS_UNAVAILABLE);
 }
 
+/* What the child could not do before exec is named for what it was. */
+static void test_failed_stages_are_named(void **state)
+{
+    (void)state;
+    struct error e;
+    pid_t pid;
+    const char *argv[] = {"true", NULL};
+    struct spawn_opts o = {
+        .argv = argv, .cwd = "/no/such/directory", .fd_in = -1, .fd_out = -1, .fd_err = -1};
+    assert_int_equal(spawn_start(&o, &pid, &e), STATUS_HOST);
+    assert_non_null(strstr(e.message, "cannot enter its working directory: No such file"));
+    o.cwd = NULL;
+    o.netns = "/dev/null"; /* can be opened, is no namespace */
+    assert_int_equal(spawn_start(&o, &pid, &e), STATUS_HOST);
+    assert_non_null(strstr(e.message, "cannot enter its network namespace"));
+    o.userns = "/dev/null";
+    assert_int_equal(spawn_start(&o, &pid, &e), STATUS_HOST);
+    assert_non_null(strstr(e.message, "cannot enter its user namespace"));
+}
+
 static void test_environment_is_laid_over(void **state)
 {
     (void)state;
@@ -172,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_collects_output),
         cmocka_unit_test(test_failures_say_why),
+        cmocka_unit_test(test_failed_stages_are_named),
         cmocka_unit_test(test_environment_is_laid_over),
         cmocka_unit_test(test_child_streams),
         cmocka_unit_test(test_daemon_does_not_hold_the_end),
