@@ -20,7 +20,9 @@ static void draw(struct panel *base)
     size_t i;
 
     for (i = 0; y < rows && (h = host_at(p, i)); i++) {
-        bool is_up = host_state(h) == HOST_STATE_UP;
+        static const char *const words[] = {
+            [HOST_STATE_UP] = "up", [HOST_STATE_DOWN] = "down", [HOST_STATE_CONNECTING] = "wait"};
+        enum host_state state = host_state(h);
         int jobs = host_jobs(h), x;
         char name[64], line[160];
 
@@ -30,8 +32,11 @@ static void draw(struct panel *base)
         }
         log_escape(host_name(h), name, sizeof name);
         x = text_put(base->win, y, 0, cols - 5, STYLE_NORMAL, name) + 1;
-        text_put(base->win, y++, x, cols - x, is_up ? STYLE_GOOD : STYLE_BAD,
-                 is_up ? "up" : "down");
+        text_put(base->win, y++, x, cols - x,
+                 state == HOST_STATE_UP     ? STYLE_GOOD
+                 : state == HOST_STATE_DOWN ? STYLE_BAD
+                                            : STYLE_DIM,
+                 words[state]);
         if (y >= rows)
             return;
         log_escape(host_address(h), name, sizeof name);

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "core/json.h"
-#include "lua/script_internal.h"
+#include "lua/bind_host.h"
 #include "lua/task.h"
-#include "remote/job.h"
+#include "remote/transfer.h"
 
 #define HOST_META "lab.Host"
 #define JOB_META  "lab.Job"
@@ -164,12 +164,12 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
 
 /* --- Host ------------------------------------------------------------------------------------- */
 
-static struct host *check_host(lua_State *L, int index)
+struct host *host_check(lua_State *L, int index)
 {
     return ((struct host_box *)luaL_checkudata(L, index, HOST_META))->host;
 }
 
-static void push_host(lua_State *L, struct host *h)
+void host_push(lua_State *L, struct host *h)
 {
     struct host_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->host = h;
@@ -198,25 +198,14 @@ static const char **check_argv(lua_State *L, int index)
     return argv;
 }
 
-/* Start the command described by the table at index 2 on the host at index 1. Pushes a Job, or
+/* Begin a job of the running task on a host: `process` starts it, NULL a command. Pushes a Job, or
  * returns NULL with *e set. */
-static struct task_job *start(lua_State *L, struct error *e)
+static struct task_job *begin(lua_State *L, struct host *h, const struct job_opts *opts,
+                              const char *ready, bool is_service, process_start_fn process,
+                              void *arg, struct error *e)
 {
-    struct host *h = check_host(L, 1);
     struct script *s = script_of(L);
     struct task *owner = task_current(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    const char **argv = check_argv(L, 2);
-    struct job_opts opts = {
-        .argv = argv,
-        .label = opt_string(L, 2, "label", argv[0]),
-        .cwd = opt_string(L, 2, "cwd", NULL),
-        .output = opt_bool(L, 2, "events", false) ? JOB_OUTPUT_EVENTS : JOB_OUTPUT_TEXT,
-        .timeout_ms = (int)(opt_number(L, 2, "timeout_s", 0) * 1000),
-        .grace_ms = (int)(opt_number(L, 2, "grace_s", 0) * 1000),
-    };
-    const char *ready = opt_string(L, 2, "ready", NULL);
-    bool is_service = opt_bool(L, 2, "service", false);
     struct task_job *j = calloc(1, sizeof *j);
     if (!j) {
         error_set(e, STATUS_NOMEM, "job", "out of memory");
@@ -232,10 +221,31 @@ static struct task_job *start(lua_State *L, struct error *e)
     j->has_handle = true;
     luaL_setmetatable(L, JOB_META);
     struct job_callbacks cb = {on_event, on_text, on_done};
-    if (job_start(s->opts.loop, s->opts.bus, h, &opts, &cb, j, &j->job, e) != STATUS_OK)
+    enum status st = process ? job_start_with(s->opts.loop, s->opts.bus, h, opts, process, arg, &cb,
+                                              j, &j->job, e)
+                             : job_start(s->opts.loop, s->opts.bus, h, opts, &cb, j, &j->job, e);
+    if (st != STATUS_OK)
         return NULL; /* the box is garbage and takes j with it */
     task_add_job(owner, j);
     return j;
+}
+
+/* Start the command described by the table at index 2 on the host at index 1, as begin() does. */
+static struct task_job *start(lua_State *L, struct error *e)
+{
+    struct host *h = host_check(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    const char **argv = check_argv(L, 2);
+    struct job_opts opts = {
+        .argv = argv,
+        .label = opt_string(L, 2, "label", argv[0]),
+        .cwd = opt_string(L, 2, "cwd", NULL),
+        .output = opt_bool(L, 2, "events", false) ? JOB_OUTPUT_EVENTS : JOB_OUTPUT_TEXT,
+        .timeout_ms = (int)(opt_number(L, 2, "timeout_s", 0) * 1000),
+        .grace_ms = (int)(opt_number(L, 2, "grace_s", 0) * 1000),
+    };
+    return begin(L, h, &opts, opt_string(L, 2, "ready", NULL), opt_bool(L, 2, "service", false),
+                 NULL, NULL, e);
 }
 
 static int l_host_start(lua_State *L)
@@ -251,9 +261,43 @@ static int l_host_run(lua_State *L)
     return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
 }
 
+/* host:upload(local, remote), host:download(remote, local): a file or a tree. On this machine and
+ * in its namespaces, which see the same files, cp(1) does it. */
+static int transfer(lua_State *L, bool is_upload)
+{
+    struct host *h = host_check(L, 1);
+    const char *from = luaL_checkstring(L, 2), *to = luaL_checkstring(L, 3);
+    char label[128];
+    struct error e;
+    struct task_job *j;
+    snprintf(label, sizeof label, "%s %s", is_upload ? "upload" : "download", host_name(h));
+    struct job_opts opts = {.label = label};
+    if (host_kind(h) == HOST_KIND_SSH) {
+        struct transfer_opts t = {is_upload, is_upload ? from : to, is_upload ? to : from};
+        opts.output = JOB_OUTPUT_EVENTS;
+        opts.grace_ms = 5000;
+        j = begin(L, h, &opts, NULL, false, transfer_start, &t, &e);
+    } else {
+        const char *argv[] = {"cp", "-rT", "--preserve=mode", "--", from, to, NULL};
+        opts.argv = argv;
+        j = begin(L, h, &opts, NULL, false, NULL, NULL, &e);
+    }
+    return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
+}
+
+static int l_host_upload(lua_State *L)
+{
+    return transfer(L, true);
+}
+
+static int l_host_download(lua_State *L)
+{
+    return transfer(L, false);
+}
+
 static int l_host_index(lua_State *L)
 {
-    struct host *h = check_host(L, 1);
+    struct host *h = host_check(L, 1);
     const char *key = luaL_checkstring(L, 2);
     if (strcmp(key, "name") == 0)
         lua_pushstring(L, host_name(h));
@@ -270,15 +314,27 @@ static int l_host_index(lua_State *L)
 
 static int l_host_tostring(lua_State *L)
 {
-    struct host *h = check_host(L, 1);
+    struct host *h = host_check(L, 1);
     lua_pushfstring(L, "Host %s (%s %s)", host_name(h), host_kind_name(h), host_address(h));
     return 1;
 }
 
 static int l_host_set_up(lua_State *L)
 {
-    host_set_state(check_host(L, 1), lua_toboolean(L, 2) ? HOST_STATE_UP : HOST_STATE_DOWN);
+    host_set_state(host_check(L, 1), lua_toboolean(L, 2) ? HOST_STATE_UP : HOST_STATE_DOWN);
     return 0;
+}
+
+void host_adopt(lua_State *L, struct host *h)
+{
+    struct script *s = script_of(L);
+    struct host **hosts = realloc(s->hosts, (s->nhosts + 1) * sizeof *hosts);
+    if (!hosts) {
+        host_free(h);
+        luaL_error(L, "out of memory");
+    }
+    s->hosts = hosts;
+    s->hosts[s->nhosts++] = h;
 }
 
 /* lab.open_host{name=, netns=, userns=, address=}: the same name and place give the same host. */
@@ -292,20 +348,15 @@ static int l_open_host(lua_State *L)
     for (size_t i = 0; i < s->nhosts; i++)
         if (host_is(s->hosts[i], name, netns, userns)) {
             host_set_state(s->hosts[i], HOST_STATE_UP);
-            push_host(L, s->hosts[i]);
+            host_push(L, s->hosts[i]);
             return 1;
         }
     struct host *h = netns ? host_netns_new(name, netns, userns, opt_string(L, 1, "address", ""))
                            : host_local_new(name);
-    struct host **hosts = realloc(s->hosts, (s->nhosts + 1) * sizeof *hosts);
-    if (hosts)
-        s->hosts = hosts;
-    if (!h || !hosts) {
-        host_free(h);
+    if (!h)
         return luaL_error(L, "out of memory");
-    }
-    s->hosts[s->nhosts++] = h;
-    push_host(L, h);
+    host_adopt(L, h);
+    host_push(L, h);
     return 1;
 }
 
@@ -371,7 +422,8 @@ static int l_job_gc(lua_State *L)
 void bind_job(lua_State *L)
 {
     static const luaL_Reg host_methods[] = {
-        {"start", l_host_start}, {"run", l_host_run}, {"_set_up", l_host_set_up}, {NULL, NULL}};
+        {"start", l_host_start},       {"run", l_host_run},        {"upload", l_host_upload},
+        {"download", l_host_download}, {"_set_up", l_host_set_up}, {NULL, NULL}};
     static const luaL_Reg job_methods[] = {
         {"wait", l_job_wait},     {"wait_up", l_job_wait_up},       {"cancel", l_job_cancel},
         {"finish", l_job_finish}, {"is_running", l_job_is_running}, {NULL, NULL}};
@@ -395,4 +447,5 @@ void bind_job(lua_State *L)
 
     lua_pushcfunction(L, l_open_host);
     lua_setfield(L, -2, "open_host");
+    bind_ssh(L);
 }

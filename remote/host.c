@@ -8,6 +8,10 @@ struct host {
     enum host_state state;
     char *name, *netns, *userns, *address;
     int jobs;
+    struct ssh_link *link;
+    struct error why;
+    void (*watch)(void *user, struct host *h);
+    void *watch_user;
 };
 
 static struct host *host_new(enum host_kind kind, const char *name, const char *netns,
@@ -39,10 +43,38 @@ struct host *host_netns_new(const char *name, const char *netns, const char *use
     return host_new(HOST_KIND_NETNS, name, netns, userns, address);
 }
 
+static void on_link_state(void *user, enum ssh_link_state state, const struct error *why)
+{
+    struct host *h = user;
+    h->state = state == SSH_LINK_UP     ? HOST_STATE_UP
+               : state == SSH_LINK_DOWN ? HOST_STATE_DOWN
+                                        : HOST_STATE_CONNECTING;
+    h->why = *why;
+    if (h->watch)
+        h->watch(h->watch_user, h);
+}
+
+enum status host_ssh_new(const char *name, const char *address, uv_loop_t *loop,
+                         const struct ssh_opts *opts, struct host **out, struct error *err)
+{
+    struct host *h = host_new(HOST_KIND_SSH, name, NULL, NULL, address ? address : "");
+    if (!h)
+        return error_set(err, STATUS_NOMEM, "ssh", "out of memory");
+    h->state = HOST_STATE_CONNECTING;
+    enum status st = ssh_link_new(name, loop, opts, on_link_state, h, &h->link, err);
+    if (st == STATUS_OK)
+        *out = h;
+    else
+        host_free(h);
+    return st;
+}
+
 void host_free(struct host *h)
 {
     if (!h)
         return;
+    if (h->link)
+        ssh_link_free(h->link);
     free(h->name);
     free(h->netns);
     free(h->userns);
@@ -57,7 +89,8 @@ static bool is_same(const char *a, const char *b)
 
 bool host_is(const struct host *h, const char *name, const char *netns, const char *userns)
 {
-    return is_same(h->name, name) && is_same(h->netns, netns) && is_same(h->userns, userns);
+    return h->kind != HOST_KIND_SSH && is_same(h->name, name) && is_same(h->netns, netns) &&
+           is_same(h->userns, userns);
 }
 
 const char *host_name(const struct host *h)
@@ -67,7 +100,7 @@ const char *host_name(const struct host *h)
 
 const char *host_address(const struct host *h)
 {
-    return h->address;
+    return h->address[0] || !h->link ? h->address : ssh_link_address(h->link);
 }
 
 enum host_kind host_kind(const struct host *h)
@@ -77,7 +110,8 @@ enum host_kind host_kind(const struct host *h)
 
 const char *host_kind_name(const struct host *h)
 {
-    return h->kind == HOST_KIND_LOCAL ? "local" : "netns";
+    static const char *const names[] = {"local", "netns", "ssh"};
+    return names[h->kind];
 }
 
 enum host_state host_state(const struct host *h)
@@ -100,17 +134,37 @@ void host_job_count(struct host *h, int delta)
     h->jobs += delta;
 }
 
+const struct error *host_why(const struct host *h)
+{
+    return &h->why;
+}
+
+void host_watch(struct host *h, void (*fn)(void *user, struct host *h), void *user)
+{
+    h->watch = fn;
+    h->watch_user = user;
+}
+
+struct ssh_link *host_link(struct host *h)
+{
+    return h->link;
+}
+
 enum status host_spawn(struct host *h, uv_loop_t *loop, const struct spawn_opts *opts,
-                       const struct child_callbacks *cb, void *user, struct child **out,
+                       const struct process_callbacks *cb, void *user, struct process **out,
                        struct error *err)
 {
-    if (h->state == HOST_STATE_DOWN)
-        return error_set(err, STATUS_HOST, "host", "%s is down", h->name);
+    if (h->state != HOST_STATE_UP)
+        return error_set(err, STATUS_HOST, "host", "%s is %s%s%s", h->name,
+                         h->state == HOST_STATE_DOWN ? "down" : "not connected yet",
+                         h->why.status != STATUS_OK ? ": " : "", h->why.message);
+    if (h->kind == HOST_KIND_SSH)
+        return ssh_link_exec(h->link, opts, cb, user, out, err);
     struct spawn_opts o = *opts;
     if (h->kind == HOST_KIND_NETNS) {
         o.userns = h->userns;
         o.netns = h->netns;
         o.hostname = h->name;
     }
-    return child_start(loop, &o, cb, user, out, err);
+    return process_local_start(loop, &o, cb, user, out, err);
 }

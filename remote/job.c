@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "core/json.h"
 
@@ -15,7 +14,7 @@ struct job {
     char *label;
     struct host *host;
     struct bus *bus;
-    struct child *child;
+    struct process *process;
     enum job_output output;
     int stop_signal, grace_ms, timeout_ms;
     struct job_callbacks cb;
@@ -29,7 +28,7 @@ struct job {
     struct event_reader reader;
     cJSON *result;
     struct error reported; /* the command's own `error` event */
-    int wait_status;
+    struct process_end end;
 };
 
 static struct job *first, *last;
@@ -57,7 +56,7 @@ struct host *job_host(const struct job *job)
 static void on_grace_over(uv_timer_t *t)
 {
     struct job *job = t->data;
-    child_kill(job->child, SIGKILL);
+    job->process->kill(job->process, SIGKILL);
 }
 
 static void stop(struct job *job, enum status why)
@@ -66,7 +65,7 @@ static void stop(struct job *job, enum status why)
         return;
     job->is_stopping = true;
     job->stop_reason = why;
-    child_kill(job->child, job->stop_signal);
+    job->process->kill(job->process, job->stop_signal);
     uv_timer_start(&job->timer, on_grace_over, (uint64_t)job->grace_ms, 0);
 }
 
@@ -136,9 +135,8 @@ static const char *last_words(struct job *job)
 static void judge(struct job *job, struct job_exit *how)
 {
     struct error *e = &how->error;
-    int ws = job->wait_status;
-    how->exit_code = WIFEXITED(ws) ? WEXITSTATUS(ws) : -1;
-    how->exit_signal = WIFSIGNALED(ws) ? WTERMSIG(ws) : 0;
+    how->exit_code = job->end.exit_code;
+    how->exit_signal = job->end.exit_signal;
     char words[512];
     log_escape(last_words(job), words, sizeof words);
     switch (job->stop_reason) {
@@ -155,7 +153,9 @@ static void judge(struct job *job, struct job_exit *how)
     default:
         break;
     }
-    if (job->reported.status != STATUS_OK)
+    if (job->end.lost.status != STATUS_OK)
+        *e = job->end.lost;
+    else if (job->reported.status != STATUS_OK)
         *e = job->reported;
     else if (how->exit_signal)
         error_set(e, STATUS_HOST, "job", "%s was killed by signal %d (%s) on %s%s%s", job->label,
@@ -188,19 +188,20 @@ static void on_timer_closed(uv_handle_t *h)
     free(job);
 }
 
-static void on_exit_status(void *user, int wait_status)
+static void on_exit_status(void *user, const struct process_end *end)
 {
     struct job *job = user;
-    job->wait_status = wait_status;
-    job->is_stopping = true; /* the child is gone: nobody may signal it any more */
+    job->end = *end;
+    job->is_stopping = true; /* the process is gone: nobody may signal it any more */
     if (job->output == JOB_OUTPUT_EVENTS)
         event_reader_end(&job->reader, job->label, on_event, job);
     uv_close((uv_handle_t *)&job->timer, on_timer_closed);
 }
 
-enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
-                      const struct job_opts *opts, const struct job_callbacks *cb, void *user,
-                      struct job **out, struct error *err)
+enum status job_start_with(uv_loop_t *loop, struct bus *bus, struct host *host,
+                           const struct job_opts *opts, process_start_fn start, void *arg,
+                           const struct job_callbacks *cb, void *user, struct job **out,
+                           struct error *err)
 {
     struct job *job = calloc(1, sizeof *job);
     char *label = strdup(opts->label);
@@ -218,9 +219,8 @@ enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
     job->timeout_ms = opts->timeout_ms;
     job->cb = *cb;
     job->user = user;
-    struct spawn_opts so = {.argv = opts->argv, .env = opts->env, .cwd = opts->cwd};
-    struct child_callbacks ccb = {on_output, on_exit_status};
-    enum status st = host_spawn(host, loop, &so, &ccb, job, &job->child, err);
+    struct process_callbacks pcb = {on_output, on_exit_status};
+    enum status st = start(host, loop, arg, &pcb, job, &job->process, err);
     if (st != STATUS_OK) {
         free(label);
         free(job);
@@ -239,4 +239,19 @@ enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
     host_job_count(host, 1);
     *out = job;
     return STATUS_OK;
+}
+
+static enum status start_command(struct host *host, uv_loop_t *loop, void *arg,
+                                 const struct process_callbacks *cb, void *user,
+                                 struct process **out, struct error *err)
+{
+    return host_spawn(host, loop, arg, cb, user, out, err);
+}
+
+enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
+                      const struct job_opts *opts, const struct job_callbacks *cb, void *user,
+                      struct job **out, struct error *err)
+{
+    struct spawn_opts so = {.argv = opts->argv, .env = opts->env, .cwd = opts->cwd};
+    return job_start_with(loop, bus, host, opts, start_command, &so, cb, user, out, err);
 }

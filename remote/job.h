@@ -53,6 +53,16 @@ struct job_callbacks {
 CCALAB_MUST_USE enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
                                       const struct job_opts *opts, const struct job_callbacks *cb,
                                       void *user, struct job **out, struct error *err);
+/* Starts the process of a job on the loop; `arg` is borrowed for the call. */
+typedef enum status (*process_start_fn)(struct host *host, uv_loop_t *loop, void *arg,
+                                        const struct process_callbacks *cb, void *user,
+                                        struct process **out, struct error *err);
+/* As job_start() for what is no command of its own but has output, an end and can be cancelled, as
+ * a transfer of files has; opts->argv, env and cwd are not looked at. */
+CCALAB_MUST_USE enum status job_start_with(uv_loop_t *loop, struct bus *bus, struct host *host,
+                                           const struct job_opts *opts, process_start_fn start,
+                                           void *arg, const struct job_callbacks *cb, void *user,
+                                           struct job **out, struct error *err);
 /* Ask it to stop; on_done comes with STATUS_INTERRUPTED. Twice is the same as once. */
 void job_cancel(struct job *job);
 /* Ask it to finish: the same signals, but the end is judged by the command's own exit status. */

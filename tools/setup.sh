@@ -11,12 +11,13 @@ build="build-essential cmake ninja-build pkg-config libncurses-dev liblua5.4-dev
 # libtorch's own threads and OpenBLAS's pthreads slow each other down many times over.
 bpf="clang libbpf-dev libelf-dev zlib1g-dev"
 policy="libtorch-dev libopenblas0-openmp"
+ssh="libssh-dev openssh-client" # hosts over SSH; the client for ProxyJump
 lab="iperf3 iproute2 nftables procps iputils-ping"
-judges="tmux tshark tcpdump python3 python3-numpy ncurses-bin"
+judges="openssh-server tmux tshark tcpdump python3 python3-numpy ncurses-bin"
 
 case "${1:-run}" in
-run) wanted="$build $bpf $policy $lab" ;;
-test) wanted="$build $bpf $policy $lab $judges" ;;
+run) wanted="$build $bpf $policy $ssh $lab" ;;
+test) wanted="$build $bpf $policy $ssh $lab $judges" ;;
 *)
     echo "usage: tools/setup.sh run|test" >&2
     exit 2
