@@ -3,6 +3,7 @@
 # the narrower bottleneck holds, both can be changed while they run, from the shell and from Lua.
 name=tb-chain
 . ./lab_lib.sh
+[ -e /etc/hosts ] || skip "the hosts are named by way of /etc/hosts, which is missing"
 command -v iperf3 >/dev/null && command -v ping >/dev/null || skip "needs iperf3 and ping"
 
 cat >"$tmp/chain.json" <<'JSON'

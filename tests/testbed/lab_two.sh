@@ -3,6 +3,7 @@
 # what it had registered, the second goes on.
 name=tb-two-a
 . ./lab_lib.sh
+[ -e /etc/hosts ] || skip "the hosts are named by way of /etc/hosts, which is missing"
 command -v iperf3 >/dev/null || skip "needs iperf3"
 other=tb-two-b
 trap '$testbed down --name $other >/dev/null 2>&1; cleanup' EXIT
