@@ -81,9 +81,24 @@ static void on_done(void *user, const struct error *err, const char *traceback, 
     if (err->status == STATUS_OK)
         return;
     h->error = *err;
+    /* The lines of our own commands help nobody, unless it is we who are wrong. */
+    if (h->session.options->builtin && strcmp(err->subsystem, "script"))
+        traceback = NULL;
     /* A script that was stopped has nothing to explain. */
     if (!h->is_interrupted && !h->write_errno)
         report_failure(stderr, err, traceback);
+}
+
+static enum status start(struct headless *h, const struct options *o)
+{
+    enum status st = session_script(&h->session, on_print, h, &h->error);
+
+    if (st != STATUS_OK)
+        return st;
+    if (o->builtin)
+        return script_run_command(h->session.script, o->builtin, o->argc, o->argv, on_done, h,
+                                  &h->error);
+    return script_run_file(h->session.script, o->file, o->argc, o->argv, on_done, h, &h->error);
 }
 
 int headless_main(const struct options *o)
@@ -97,9 +112,7 @@ int headless_main(const struct options *o)
         return status_exit_code(err.status);
     }
     bus_subscribe(h.session.bus, on_progress, &h);
-    if (session_script(&h.session, on_print, &h, &h.error) != STATUS_OK ||
-        script_run_file(h.session.script, o->file, o->argc, o->argv, on_done, &h, &h.error) !=
-            STATUS_OK) {
+    if (start(&h, o) != STATUS_OK) {
         error_print(stderr, &h.error);
         h.is_done = true;
     }

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/suggest.h"
+
 enum option_id {
     OPT_RUN,
     OPT_WATCH,
@@ -32,64 +34,18 @@ static const struct option {
 };
 #define NOPTIONS (sizeof options / sizeof options[0])
 
+/* Those of CCALAB_COMMANDS, in the order of enum command_id, then those written in Lua. */
 static const struct command {
     const char *name, *help;
-} commands[COMMAND_COUNT] = {
+} commands[] = {
 #define X(id, name, help) {name, help},
     CCALAB_COMMANDS(X)
 #undef X
+#define X(name, help) {#name, help},
+        SCRIPT_COMMANDS(X)
+#undef X
 };
-
-#define WORD_MAX 32
-
-/* Edit distance with transpositions of neighbours (optimal string alignment). */
-static size_t distance(const char *a, size_t na, const char *b, size_t nb)
-{
-    size_t d[WORD_MAX + 1][WORD_MAX + 1];
-
-    for (size_t i = 0; i <= na; i++) {
-        for (size_t j = 0; j <= nb; j++) {
-            size_t best;
-
-            if (!i || !j) {
-                d[i][j] = i + j;
-                continue;
-            }
-            best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            if (d[i - 1][j] + 1 < best)
-                best = d[i - 1][j] + 1;
-            if (d[i][j - 1] + 1 < best)
-                best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                d[i - 2][j - 2] + 1 < best)
-                best = d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    }
-    return d[na][nb];
-}
-
-const char *did_you_mean(const char *word, const char *const *names)
-{
-    size_t len = strlen(word), best = 0;
-    const char *found = NULL;
-
-    if (!len || len > WORD_MAX)
-        return NULL;
-    for (; *names; names++) {
-        size_t n = strlen(*names), d;
-
-        if (n > WORD_MAX)
-            continue;
-        d = distance(word, len, *names, n);
-        /* A third of the word may be wrong: "evnets" is --events, "foo" is nothing. */
-        if (d <= (len > n ? len : n) / 3 && (!found || d < best)) {
-            best = d;
-            found = *names;
-        }
-    }
-    return found;
-}
+#define NCOMMANDS (sizeof commands / sizeof commands[0])
 
 static enum status suggest(struct error *err, const char *word, const char *const *names)
 {
@@ -112,9 +68,9 @@ static enum status unknown_option(const char *word, struct error *err)
 
 static enum status unknown_command(const char *word, struct error *err)
 {
-    const char *names[COMMAND_COUNT + 1] = {0};
+    const char *names[NCOMMANDS + 1] = {0};
 
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; i < NCOMMANDS; i++)
         names[i] = commands[i].name;
     error_set(err, STATUS_USAGE, "options", "%s is neither a script nor a command", word);
     return suggest(err, word, names);
@@ -176,14 +132,21 @@ static enum status take_word(int argc, char **argv, int at, struct options *o, s
     const char *word = argv[at];
     const char *dot = strrchr(word, '.');
 
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        if (!strcmp(word, commands[i].name)) {
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        if (strcmp(word, commands[i].name))
+            continue;
+        if (i < COMMAND_COUNT) {
             o->mode = OPTIONS_COMMAND;
             o->command = (enum command_id)i;
             o->argc = argc - at;
             o->argv = argv + at;
-            return STATUS_OK;
+        } else {
+            o->mode = OPTIONS_RUN;
+            o->builtin = commands[i].name;
+            o->argc = argc - at - 1;
+            o->argv = argv + at + 1;
         }
+        return STATUS_OK;
     }
     if (!(dot && !strcmp(dot, ".lua")) && access(word, F_OK))
         return unknown_command(word, err);
@@ -257,7 +220,7 @@ void options_help(FILE *f)
           "  ccalab [OPTIONS] FILE.lua [ARGS]           watch a script in the console\n"
           "  ccalab [OPTIONS] --run FILE.lua [ARGS]     run a script without a terminal\n",
           f);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; i < NCOMMANDS; i++)
         fprintf(f, "  ccalab %-35s %s\n", commands[i].name, commands[i].help);
     fputs("\nOptions\n", f);
     for (size_t i = 0; i < NOPTIONS; i++) {

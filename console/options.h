@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "lua/script.h"
 
 /* X(id, name, help): programs inside ccalab, each with its own command line. */
 #define CCALAB_COMMANDS(X)                                                                         \
@@ -35,8 +36,9 @@ enum options_plot { OPTIONS_PLOT_AUTO, OPTIONS_PLOT_BRAILLE, OPTIONS_PLOT_ASCII 
 struct options {
     enum options_mode mode;
     enum command_id command;
-    const char *file; /* the script, or NULL */
-    int argc;         /* arguments of the script (without its name), or of the command (with it) */
+    const char *file;    /* the script, or NULL */
+    const char *builtin; /* with OPTIONS_RUN: the name of a SCRIPT_COMMANDS, then file is NULL */
+    int argc; /* arguments of the script (without its name), or of the command (with it) */
     char **argv;
     const char *events_path; /* or NULL */
     enum options_plot plot;
@@ -49,9 +51,5 @@ struct options {
 CCALAB_MUST_USE enum status options_parse(int argc, char **argv, struct options *out,
                                           struct error *err);
 void options_help(FILE *f);
-
-/* The candidate closest to `word` by edit distance, or NULL if none is close. `names` ends with
- * NULL. */
-const char *did_you_mean(const char *word, const char *const *names);
 
 #endif

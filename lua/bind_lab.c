@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "core/paths.h"
 #include "core/plot.h"
+#include "core/suggest.h"
 #include "lua/script_internal.h"
 #include "remote/iperf3.h"
 
@@ -267,6 +268,23 @@ static int l_iperf3_parse(lua_State *L)
     return 1;
 }
 
+/* lab.did_you_mean(word, names): the name closest to the word, or nil. */
+static int l_did_you_mean(lua_State *L)
+{
+    enum { NAMES_MAX = 256 };
+    const char *names[NAMES_MAX + 1] = {0};
+    const char *word = luaL_checkstring(L, 1);
+    size_t n = 0;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    while (n < NAMES_MAX && lua_rawgeti(L, 2, (lua_Integer)n + 1) == LUA_TSTRING) {
+        names[n++] = lua_tostring(L, -1); /* alive in the table */
+        lua_pop(L, 1);
+    }
+    lua_pushstring(L, did_you_mean(word, names));
+    return 1;
+}
+
 void bind_lab(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"progress", l_progress},
@@ -281,6 +299,7 @@ void bind_lab(lua_State *L)
                                          {"save_series", l_save_series},
                                          {"svg", l_svg},
                                          {"iperf3_parse", l_iperf3_parse},
+                                         {"did_you_mean", l_did_you_mean},
                                          {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_pushinteger(L, getpid());

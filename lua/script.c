@@ -17,9 +17,32 @@
 
 #define SCRIPT_MAX (16u << 20)
 
-EMBED_DECLARE(prelude_base);
-EMBED_DECLARE(prelude_lab);
-EMBED_DECLARE(prelude_report);
+/* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
+#define PRELUDE(X) X(base) X(args) X(lab) X(report)
+
+#define X(part) EMBED_DECLARE(prelude_##part);
+PRELUDE(X)
+#undef X
+#define X(name, help) EMBED_DECLARE(command_##name);
+SCRIPT_COMMANDS(X)
+#undef X
+
+static const struct embedded {
+    const char *name;
+    const unsigned char *text;
+    const size_t *size;
+} prelude[] =
+    {
+#define X(part) {"=[prelude " #part "]", prelude_##part##_data, &prelude_##part##_size},
+        PRELUDE(X)
+#undef X
+},
+  commands[] = {
+#define X(name, help) {#name, command_##name##_data, &command_##name##_size},
+      SCRIPT_COMMANDS(X)
+#undef X
+          {NULL},
+};
 
 struct script *script_of(lua_State *L)
 {
@@ -99,15 +122,8 @@ static int load_all(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, "lab.repl");
-    const struct {
-        const char *name;
-        const unsigned char *text;
-        size_t size;
-    } prelude[] = {{"=[prelude base]", prelude_base_data, prelude_base_size},
-                   {"=[prelude lab]", prelude_lab_data, prelude_lab_size},
-                   {"=[prelude report]", prelude_report_data, prelude_report_size}};
     for (size_t i = 0; i < sizeof prelude / sizeof *prelude; i++) {
-        if (luaL_loadbufferx(L, (const char *)prelude[i].text, prelude[i].size, prelude[i].name,
+        if (luaL_loadbufferx(L, (const char *)prelude[i].text, *prelude[i].size, prelude[i].name,
                              "t") != LUA_OK)
             return lua_error(L);
         lua_call(L, 0, 0);
@@ -158,29 +174,20 @@ void script_free(struct script *s)
 
 /* --- running ---------------------------------------------------------------------------------- */
 
-enum status script_run_file(struct script *s, const char *path, int argc, char *const argv[],
-                            script_done_fn done, void *user, struct error *err)
+/* Run `code` as a task; `name` is arg[0], `chunk` what tracebacks call it. */
+static enum status run_text(struct script *s, const char *chunk, const char *name, const char *code,
+                            size_t len, int argc, char *const argv[], script_done_fn done,
+                            void *user, struct error *err)
 {
     lua_State *L = s->L;
-    struct buf text;
-    enum status st = buf_read_file(&text, path, SCRIPT_MAX, err);
-    if (st != STATUS_OK)
-        goto out;
-    const char *code = text.data;
-    size_t len = text.len;
-    if (len && code[0] == '#') /* a #! line; its newline stays, so that line numbers hold */
-        while (len && *code != '\n')
-            code++, len--;
-    lua_pushfstring(L, "@%s", path);
-    int r = luaL_loadbufferx(L, code, len, lua_tostring(L, -1), "t");
-    lua_remove(L, -2);
-    if (r != LUA_OK) {
-        st = error_set(err, STATUS_SYNTAX, "script", "%s", lua_tostring(L, -1));
+
+    if (luaL_loadbufferx(L, code, len, chunk, "t") != LUA_OK) {
+        error_set(err, STATUS_SYNTAX, "script", "%s", lua_tostring(L, -1));
         lua_pop(L, 1);
-        goto out;
+        return STATUS_SYNTAX;
     }
     lua_createtable(L, argc, 1);
-    lua_pushstring(L, path);
+    lua_pushstring(L, name);
     lua_rawseti(L, -2, 0);
     for (int i = 0; i < argc; i++) {
         lua_pushstring(L, argv[i]);
@@ -195,10 +202,47 @@ enum status script_run_file(struct script *s, const char *path, int argc, char *
     for (int i = 0; i < argc; i++)
         lua_pushstring(L, argv[i]);
     if (!task_start(s, L, argc, NULL, done, user))
+        return error_set(err, STATUS_NOMEM, "script", "out of memory");
+    return STATUS_OK;
+}
+
+enum status script_run_file(struct script *s, const char *path, int argc, char *const argv[],
+                            script_done_fn done, void *user, struct error *err)
+{
+    struct buf text, chunk;
+    enum status st = buf_read_file(&text, path, SCRIPT_MAX, err);
+    const char *code = text.data;
+    size_t len = text.len;
+
+    buf_init(&chunk, SCRIPT_MAX);
+    if (st != STATUS_OK)
+        goto out;
+    if (len && code[0] == '#') /* a #! line; its newline stays, so that line numbers hold */
+        while (len && *code != '\n')
+            code++, len--;
+    if (!buf_printf(&chunk, "@%s", path)) {
         st = error_set(err, STATUS_NOMEM, "script", "out of memory");
+        goto out;
+    }
+    st = run_text(s, chunk.data, path, code, len, argc, argv, done, user, err);
 out:
+    buf_done(&chunk);
     buf_done(&text);
     return st;
+}
+
+enum status script_run_command(struct script *s, const char *name, int argc, char *const argv[],
+                               script_done_fn done, void *user, struct error *err)
+{
+    const struct embedded *c = commands;
+    char chunk[64];
+
+    while (c->name && strcmp(c->name, name))
+        c++;
+    if (!c->name)
+        return error_set(err, STATUS_INTERNAL, "script", "no command %s", name);
+    snprintf(chunk, sizeof chunk, "=[ccalab %s]", name);
+    return run_text(s, chunk, name, (const char *)c->text, *c->size, argc, argv, done, user, err);
 }
 
 enum status script_eval(struct script *s, const char *line, script_done_fn done, void *user,

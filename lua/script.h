@@ -38,6 +38,13 @@ typedef void (*script_done_fn)(void *user, const struct error *err, const char *
 CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, int argc,
                                             char *const argv[], script_done_fn done, void *user,
                                             struct error *err);
+/* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
+#define SCRIPT_COMMANDS(X) X(facts, "what hosts say of themselves: kernel, TCP, links, qdiscs")
+
+/* The same for the command of that name; argv[0] is its first argument. */
+CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,
+                                               char *const argv[], script_done_fn done, void *user,
+                                               struct error *err);
 /* Run a line typed by hand: "return LINE" first, then LINE. Errors at once: STATUS_SYNTAX. */
 CCALAB_MUST_USE enum status script_eval(struct script *s, const char *line, script_done_fn done,
                                         void *user, struct error *err);

@@ -10,6 +10,7 @@
 #include "console/action.h"
 #include "console/layout.h"
 #include "console/options.h"
+#include "core/suggest.h"
 
 #define PARSE(...)                                                                                 \
     parse((char *[]){"ccalab", __VA_ARGS__, NULL},                                                 \
@@ -75,6 +76,18 @@ static void test_command_takes_the_rest(void **state)
     assert_string_equal(o.argv[0], "testbed");
     assert_int_equal(PARSE("tcp-info"), STATUS_OK);
     assert_int_equal(o.command, COMMAND_TCP_INFO);
+    assert_null(o.builtin);
+}
+
+static void test_command_in_lua(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("facts", "--help"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_RUN);
+    assert_string_equal(o.builtin, "facts");
+    assert_null(o.file);
+    assert_int_equal(o.argc, 1);
+    assert_string_equal(o.argv[0], "--help");
 }
 
 static void test_values(void **state)
@@ -206,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_nothing_opens_the_console),
         cmocka_unit_test(test_script_takes_the_rest),
         cmocka_unit_test(test_command_takes_the_rest),
+        cmocka_unit_test(test_command_in_lua),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_mistakes_are_named),
         cmocka_unit_test(test_did_you_mean),

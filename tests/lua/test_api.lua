@@ -70,5 +70,19 @@ nothing, err = lab.iperf3_parse('{"error": "error - the server is busy running a
 check(nothing == nil and tostring(err):find("busy"), tostring(err))
 nothing, err = lab.iperf3_parse("")
 check(nothing == nil, "an empty document")
+
+-- Command lines of commands written in Lua.
+local about = {name = "demo", help = "a demonstration", usage = "[WORD...]", flags = {
+    {"--dry-run", help = "change nothing"}, {"--lab", meta = "FILE", help = "the lab file"},
+    {"--count", meta = "N", number = true, help = "how often"}}}
+local o = lab.args(about, {"x", "--dry-run", "--lab=a.lua", "--count", "3", "--", "--y"})
+check(o.dry_run == true and o.lab == "a.lua" and o.count == 3 and o[1] == "x" and o[2] == "--y",
+      lab.pretty(o))
+for _, words in ipairs{{"--dry-rnu"}, {"--lab"}, {"--dry-run=1"}, {"--count", "three"}} do
+    local ok, why = pcall(lab.args, about, words)
+    check(not ok and why.status == "usage", words[1])
+end
+check(select(2, pcall(lab.args, about, {"--dry-rnu"})).hint:find("--dry-run", 1, true), "near")
+
 assert(lab.localhost:run{"rm", "-r", dir})
 print("ok")

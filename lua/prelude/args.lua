@@ -1,0 +1,66 @@
+-- The command lines of `ccalab doctor` and the other commands written in Lua: one table says what there
+-- is, parses it and is the --help text.
+
+local function fail(about, message, hint)
+    error({status = "usage", subsystem = about.name, message = message,
+           hint = hint or ("see ccalab %s --help"):format(about.name)}, 0)
+end
+
+local function usage(about)
+    local out = {("ccalab %s: %s\n\nusage: ccalab %s%s\n"):format(about.name, about.help,
+        about.name, about.usage ~= "" and " " .. about.usage or "")}
+    for _, flag in ipairs(about.flags) do
+        local left = flag.meta and ("%s %s"):format(flag[1], flag.meta) or flag[1]
+        out[#out + 1] = ("  %-26s %s"):format(left, flag.help)
+    end
+    out[#out + 1] = ("  %-26s %s"):format("--help", "print this text")
+    return table.concat(out, "\n")
+end
+
+-- lab.args(about, words): parse a command line. `about` is {name="doctor", help="what it does",
+-- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}};
+-- a flag with `meta` takes a value ("--lab FILE" or "--lab=FILE"), with `number=true` a number.
+-- Returns the options by name without dashes ("dry-run" is dry_run; true for flags without a value),
+-- with the other words as [1], [2]...; nil if --help was asked for and printed: return at once. A
+-- mistake raises an error of status "usage".
+function lab.args(about, words)
+    local known, names = {}, {"--help"}
+    for _, flag in ipairs(about.flags) do
+        known[flag[1]] = flag
+        names[#names + 1] = flag[1]
+    end
+    local out, i = {}, 1
+    while i <= #words do
+        local word = words[i]
+        i = i + 1
+        if word == "--help" or word == "-h" then
+            print(usage(about))
+            return nil
+        elseif word == "--" then
+            table.move(words, i, #words, #out + 1, out)
+            break
+        elseif word:sub(1, 1) ~= "-" or word == "-" then
+            out[#out + 1] = word
+        else
+            local name, value = word:match("^(%-%-[^=]+)=(.*)$")
+            local flag = known[name or word]
+            if not flag then
+                local near = lab.did_you_mean(name or word, names)
+                fail(about, "unknown option " .. (name or word),
+                     near and ("did you mean %s?"):format(near))
+            elseif flag.meta and not value then
+                value = words[i] or fail(about, flag[1] .. " needs a value",
+                                         ("%s %s"):format(flag[1], flag.meta))
+                i = i + 1
+            elseif value and not flag.meta then
+                fail(about, flag[1] .. " takes no value")
+            end
+            if flag.number then
+                value = tonumber(value) or fail(about, ("%s cannot be %s"):format(flag[1], value),
+                                                "a number is wanted")
+            end
+            out[flag[1]:gsub("^%-%-", ""):gsub("-", "_")] = value or true
+        end
+    end
+    return out
+end
