@@ -113,6 +113,7 @@ static int load_all(lua_State *L)
     bind_job(L);
     bind_record(L);
     bind_lab(L);
+    bind_tc(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
     lua_setglobal(L, "lab");
