@@ -55,5 +55,6 @@ void bind_job(lua_State *L);    /* Host, Job */
 void bind_record(lua_State *L); /* Record: the run directory */
 void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
+void bind_labfile(lua_State *L);
 
 #endif
