@@ -18,7 +18,7 @@
 #define SCRIPT_MAX (16u << 20)
 
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
-#define PRELUDE(X) X(base) X(args) X(lab) X(labfile) X(report)
+#define PRELUDE(X) X(base) X(args) X(lab) X(labfile) X(report) X(doctor) X(kernel)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
@@ -112,6 +112,7 @@ static int load_all(lua_State *L)
     bind_task(L);
     bind_job(L);
     bind_record(L);
+    bind_doctor(L);
     bind_lab(L);
     bind_tc(L);
     bind_labfile(L);

@@ -120,8 +120,10 @@ bool wants_cc(const struct checks_context *c, const char *cc)
 
 bool wants_scalable(const struct checks_context *c)
 {
-    return wants_cc(c, "prague") || wants_cc(c, "bpf_prague") || wants_cc(c, "dctcp") ||
-           wants_cc(c, "bpf_dctcp");
+    for (size_t i = 0; i < c->want->nccs; i++)
+        if (strstr(c->want->ccs[i], "prague") || strstr(c->want->ccs[i], "dctcp"))
+            return true;
+    return false;
 }
 
 bool has_accecn(const struct checks_context *c)
@@ -182,7 +184,7 @@ static void judge_kernel(const struct checks_context *c, struct check *k)
         return; /* a classic sender needs no special kernel */
     if (c->kernel == KERNEL_UNKNOWN) {
         check_unknown(k, L4S_KERNEL, "'%s'", release);
-    } else if (c->want->is_virtual) {
+    } else if (c->is_virtual) {
         check_pass(k, "%s, with ccalab-link as the bottleneck", release);
     } else if (c->kernel == KERNEL_L4STEAM) {
         check_pass(k, "%s, of L4STeam", release);
@@ -201,7 +203,7 @@ static void judge_kernel(const struct checks_context *c, struct check *k)
 static void judge_module(const struct checks_context *c, struct check *k)
 {
     const char *state;
-    if (c->want->is_virtual || strcmp(c->aqm, "dualpi2"))
+    if (c->is_virtual || strcmp(c->aqm, "dualpi2"))
         return;
     enum verdict v = find_module(c, "sch_dualpi2", &state);
     const cJSON *q;
@@ -227,7 +229,7 @@ static void judge_tc(const struct checks_context *c, struct check *k)
 {
     const char *tc = json_str(c->facts, "tc", NULL);
     const char *speaks = json_str(c->facts, "tc_dualpi2", NULL);
-    if (c->want->is_virtual || strcmp(c->aqm, "dualpi2"))
+    if (c->is_virtual || strcmp(c->aqm, "dualpi2"))
         return;
     if (!tc) {
         check_fail(k, "iproute2 that knows dualpi2", "no tc on the host");
@@ -323,6 +325,7 @@ static void judge_iperf3(const struct checks_context *c, struct check *k)
 static void judge_port(const struct checks_context *c, struct check *k)
 {
     const cJSON *busy = json_get(c->facts, "listening"), *v;
+    char text[128] = "";
     if (!c->want->nports)
         return;
     if (!cJSON_IsArray(busy)) {
@@ -331,6 +334,7 @@ static void judge_port(const struct checks_context *c, struct check *k)
     }
     for (size_t i = 0; i < c->want->nports; i++) {
         int port = c->want->ports[i];
+        size_t n = strlen(text);
         cJSON_ArrayForEach(v, busy)
         {
             if (v->valuedouble != port)
@@ -339,9 +343,9 @@ static void judge_port(const struct checks_context *c, struct check *k)
             check_fix(k, true, false, "fuser -k %d/tcp", port);
             return;
         }
+        snprintf(text + n, sizeof text - n, "%s%d", n ? ", " : "", port);
     }
-    check_pass(k, "TCP port%s %d%s free", c->want->nports > 1 ? "s" : "", c->want->ports[0],
-               c->want->nports > 1 ? " and the others are" : " is");
+    check_pass(k, "TCP %s free", text);
 }
 
 static void judge_clock(const struct checks_context *c, struct check *k)
@@ -471,6 +475,8 @@ cJSON *checks_judge(const cJSON *facts, const struct checks_want *want)
     struct checks_context c = {.facts = facts,
                                .want = want,
                                .aqm = want->aqm ? want->aqm : "dualpi2",
+                               .is_virtual =
+                                   want->is_virtual || json_str(facts, "virtual_lab", NULL),
                                .kernel = kernel_kind_of(json_str(facts, "kernel", NULL))};
     cJSON *list = cJSON_CreateArray();
     if (!list)

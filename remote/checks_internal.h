@@ -27,6 +27,7 @@ struct checks_context {
     const cJSON *facts;
     const struct checks_want *want;
     const char *aqm;
+    bool is_virtual; /* the bottleneck is ccalab-link */
     enum kernel_kind kernel;
     const char *egress[CHECKS_PORTS_MAX]; /* ports that data leaves by, without loopback */
     size_t negress;

@@ -218,7 +218,7 @@ static void judge_aqm_on(const struct checks_context *c, const char *dev, struct
         fix_aqm(c, k, dev);
         return;
     }
-    if (c->want->is_virtual) {
+    if (c->is_virtual) {
         check_pass(k, "%s of ccalab-link on %s", c->aqm, dev);
         return;
     }
@@ -265,7 +265,7 @@ void judge_aqm(const struct checks_context *c, struct check *k)
 void judge_rate(const struct checks_context *c, struct check *k)
 {
     char want[64];
-    if (!(c->want->rate_bps > 0) || !c->is_egress_known || c->want->is_virtual)
+    if (!(c->want->rate_bps > 0) || !c->is_egress_known || c->is_virtual)
         return;
     snprintf(want, sizeof want, "%g Mbit/s", c->want->rate_bps / 1e6);
     for (size_t i = 0; i < c->negress; i++) {
@@ -320,7 +320,7 @@ void judge_offloads(const struct checks_context *c, struct check *k)
     static const char *const keys[] = {"tso", "gso", "gro", "lro"};
     const char *want = "tso, gso, gro and lro off: what is marked is then one packet";
     char unread[128] = "";
-    if (c->want->is_virtual) {
+    if (c->is_virtual) {
         check_pass(k, "whatever they are: ccalab-link gets packets of their size on the wire");
         return;
     }

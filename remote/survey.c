@@ -550,6 +550,7 @@ enum status survey_parse(const char *text, size_t len, cJSON **out, struct error
     add_line(&s, "kernel", "kernel");
     add_line(&s, "kernel-version", "kernel_version");
     add_line(&s, "arch", "arch");
+    add_line(&s, "virtual", "virtual_lab");
     add_line(&s, "boot", "boot_id");
     add_distro(&s);
     add_sysctls(&s);

@@ -13,13 +13,13 @@
 
 #define SURVEY_TEXT_MAX (4u << 20)
 
-/* The script for `sh -c SCRIPT survey CCALAB FORWARD ADDRESS...`: CCALAB is a path of this program
- * on the host or "", FORWARD "forward" (a router: also ask where packets between two of the
- * addresses leave) or "". */
+/* The script for `sh -c SCRIPT survey FORWARD ADDRESS...`: FORWARD is "forward" (a router: also ask
+ * where packets between two of the addresses leave) or "". */
 const char *survey_script(void);
 
 /* Facts of a host from the script's output:
  *   kernel, kernel_version, arch, boot_id, distro          strings
+ *   virtual_lab                                            name of the virtual lab it belongs to
  *   tcp_congestion_control, tcp_ecn, ip_forward, ...       sysctls by their last name, as strings;
  *                                                          also ip6_forward, mptcp_enabled
  *   modules {loaded: [], available: []}                    sch_* and tcp_*; `available` is absent

@@ -1,11 +1,11 @@
 # What a host says of itself, for survey.c. Read only; POSIX sh, and what a bare Linux has.
-# Arguments: the console's own ccalab or "" (its tc knows the virtual lab), "forward" or "" (also ask
-# where packets between two of the peers go), then the peers' addresses.
+# Arguments: "forward" or "" (also ask where packets between two of the peers go), then the peers'
+# addresses.
 # Output: "@SECTION STATUS" and that command's output, each line after one space; "@end 0" last.
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
-ccalab=$1 forward=$2
-shift 2
+forward=$1
+shift
 
 put() { # NAME STATUS TEXT
     printf '@%s %d\n' "$1" "$2"
@@ -18,9 +18,6 @@ section() { # NAME COMMAND...; its status is returned too
     status=$?
     put "$name" $status "$text"
     return $status
-}
-tc() {
-    if [ -n "$ccalab" ]; then "$ccalab" testbed tc "$@"; else command tc "$@"; fi
 }
 sysctls() {
     for f in "$@"; do
@@ -58,6 +55,7 @@ put clock 0 "$(date +%s.%N)"
 put kernel 0 "$(uname -r)"
 put kernel-version 0 "$(uname -v)"
 put arch 0 "$(uname -m)"
+put virtual 0 "${CCALAB_LAB:-}" # a host of a virtual lab, reached by its sshd or shell
 section boot cat /proc/sys/kernel/random/boot_id
 section distro cat /etc/os-release
 section sysctl sysctls net/ipv4/tcp_congestion_control net/ipv4/tcp_available_congestion_control \

@@ -59,6 +59,7 @@ end
 --   ccs      all congestion controls that the lab has found or brought, as a list of the same
 --   egress   the routers' port behind the bottleneck, where marks can be captured
 --   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
+--   roles    "client", "router" or "server" by a host's name
 --   ssh_config  with sshd=true: the file for `ssh -F`, in which every host has its name
 -- It goes down with bed:down(), or with the task that made it. Needs root.
 function lab.testbed(o)
@@ -75,7 +76,8 @@ function lab.testbed(o)
     end
     local bed = setmetatable({job = job, name = up.name, prague = up.prague, ccs = up.ccs,
                               link = up.link, egress = up.router.egress, routers = up.routers,
-                              ssh_config = up.ssh_config, hosts = {}}, Testbed)
+                              ssh_config = up.ssh_config, hosts = {}, roles = {}},
+                             Testbed)
     local bin = {} -- a router's own tc, which speaks of its bottleneck
     for _, router in ipairs(up.routers) do
         bin[router.name] = router.bin
@@ -85,7 +87,7 @@ function lab.testbed(o)
         local host = lab.open_host{name = name, netns = h.netns, address = h.address,
                                      bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
-        bed.hosts[name] = host
+        bed.hosts[name], bed.roles[name] = host, h.role
         if bed[name] == nil then -- a host may have the name of one of the fields
             bed[name] = host
         end
@@ -338,35 +340,6 @@ function Checks:add(c)
         end
     end
     return c.ok
-end
-
--- lab.facts(host): what a run record should say of a host: {kernel, tcp_congestion_control,
--- tcp_available_congestion_control, tcp_ecn, ip_forward, links, qdiscs}, the last two as `ip -j link`
--- and `tc -j qdisc` print them. What the host cannot tell is absent.
-function lab.facts(host)
-    local names = {"kernel/osrelease", "net/ipv4/tcp_congestion_control",
-                   "net/ipv4/tcp_available_congestion_control", "net/ipv4/tcp_ecn",
-                   "net/ipv4/ip_forward"}
-    local script = "cd /proc/sys && for f in " .. table.concat(names, " ") .. [[;
-        do cat $f || echo; done 2>/dev/null
-        PATH=$PATH:/usr/sbin:/sbin
-        ip -j link 2>/dev/null | tr -d '\n'; echo
-        tc -j qdisc 2>/dev/null | tr -d '\n'; echo]]
-    local r, err = host:run{"sh", "-c", script, label = "facts"}
-    if not r then
-        return nil, err
-    end
-    local lines = {}
-    for line in (r.out .. "\n"):gmatch("(.-)\n") do
-        lines[#lines + 1] = line
-    end
-    local facts = {}
-    for i, name in ipairs(names) do
-        facts[name == "kernel/osrelease" and "kernel" or name:match("[^/]*$")] = lines[i]
-    end
-    facts.links = lab.json_decode(lines[#names + 1] or "")
-    facts.qdiscs = lab.json_decode(lines[#names + 2] or "")
-    return facts
 end
 
 -- lab.sysctl(host, name): the value of a kernel parameter on a host, as text.
