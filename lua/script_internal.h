@@ -15,7 +15,8 @@ struct script {
     struct task *tasks;   /* all that live, newest first */
     struct task *current; /* the one Lua is running now */
     struct task *ready, **ready_tail;
-    uv_idle_t idle; /* runs while `ready` is not empty */
+    uv_idle_t idle;           /* runs while `ready` is not empty */
+    struct cleanup *cleanups; /* of typed lines that have ended (task.c) */
     struct host **hosts;
     size_t nhosts;
 };
@@ -59,5 +60,6 @@ void bind_doctor(lua_State *L); /* surveys, checks, answers of a person */
 void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
+void bind_journal(lua_State *L);
 
 #endif

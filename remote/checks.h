@@ -33,7 +33,7 @@ struct checks_want {
  *    is_fix_safe       `doctor --fix` may run it; else a person decides
  *    needs_root
  *    action            how --fix does it, in terms of what can be restored:
- *                      {sysctl, value} | {qdisc: dev, spec} | {offload: dev, features: []} |
+ *                      {sysctl, value} | {qdisc: dev, spec, rate} (under HTB, if there is a rate) | {offload: dev, features: []} |
  *                      {run: [argv]} (leaves nothing to restore)}
  * All strings can be shown on a terminal. `facts` are those of survey_parse(). The caller deletes
  * the array; NULL without memory. */

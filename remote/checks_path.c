@@ -179,7 +179,7 @@ static void fix_aqm(const struct checks_context *c, struct check *k, const char 
 {
     bool has_rate = c->want->rate_bps > 0;
     double kbit = has_rate ? c->want->rate_bps / 1e3 : 50e3;
-    char spec[128];
+    char rate[32];
     check_fix(k, true, has_rate && c->is_egress_known,
               "sh -c 'tc qdisc replace dev %s root handle 1: htb default 10 && tc class replace "
               "dev %s parent 1: classid 1:10 htb rate %.0fkbit ceil %.0fkbit && tc qdisc replace "
@@ -187,10 +187,11 @@ static void fix_aqm(const struct checks_context *c, struct check *k, const char 
               dev, dev, kbit, kbit, dev, c->aqm);
     if (!k->is_fix_safe)
         return;
-    snprintf(spec, sizeof spec, "htb rate %.0fkbit %.60s", kbit, c->aqm);
+    snprintf(rate, sizeof rate, "%.0fkbit", kbit);
     k->action = cJSON_CreateObject();
     cJSON_AddStringToObject(k->action, "qdisc", dev);
-    cJSON_AddStringToObject(k->action, "spec", spec);
+    cJSON_AddStringToObject(k->action, "spec", c->aqm);
+    cJSON_AddStringToObject(k->action, "rate", rate);
 }
 
 /* What the queue of the bottleneck looks like on one port. Pass only if all is as it must be. */

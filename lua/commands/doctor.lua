@@ -103,7 +103,7 @@ if o.install_kernel then
     return
 end
 
-local result = lab.doctor(L, {roles = #roles > 0 and roles or nil, fix = o.fix, yes = o.yes,
+local result = lab.doctor(L, {roles = #roles > 0 and roles or nil, fix = o.fix, yes = o.yes, keep = true,
                               quiet = o.json, ports = split(o.ports, math.tointeger),
                               cc = o.cc and {client_x = o.cc, ["local"] = o.cc}})
 if o.json then

@@ -245,26 +245,24 @@ local function repairs(members)
     return out
 end
 
--- Settings are changed through the setters that write the journal first, so that `ccalab restore` can put
--- them back.
-local function apply(host, facts, action)
+-- Settings are changed through the setters that write the journal first, so that they are put back: at
+-- the end of the script, or with `keep` by `ccalab restore`.
+local function apply(host, action, keep)
     if action.sysctl then
-        return lab.set_sysctl(host, action.sysctl, action.value)
+        return lab.set_sysctl(host, action.sysctl, action.value, {keep = keep})
     elseif action.qdisc then
-        return lab.set_qdisc(host, action.qdisc, action.spec)
+        return lab.set_qdisc(host, action.qdisc, action.spec, {rate = action.rate, keep = keep})
     elseif action.offload then
         for _, feature in ipairs(action.features) do
-            local ok, err = lab.set_offload(host, action.offload, feature, false)
+            local ok, err = lab.set_offload(host, action.offload, feature, false, {keep = keep})
             if not ok then
                 return nil, err
             end
         end
         return true
     end
-    local cmd = facts.uid == 0 and {} or {"sudo", "-n"}
-    table.move(action.run, 1, #action.run, #cmd + 1, cmd)
-    cmd.label, cmd.timeout_s = "fix", 30
-    return host:run(cmd)
+    local cmd = table.move(action.run, 1, #action.run, 1, {label = "fix", timeout_s = 30})
+    return lab.run_as_root(host, cmd)
 end
 
 local function repair(members, o)
@@ -285,17 +283,18 @@ local function repair(members, o)
         return nil
     end
     for _, r in ipairs(list) do
-        local ok, why = apply(r.member.host, r.member.facts, r.check.action)
+        local ok, why = apply(r.member.host, r.check.action, o.keep)
         print(("  %s %s: %s"):format(ok and "done  " or "FAILED", r.member.name,
-              ok and r.check.fix or tostring(why)))
+              ok and r.check.fix or why.message))
     end
     return list
 end
 
--- lab.doctor(L, {roles=, fix=, yes=, quiet=, cc=, ports=, rate_bps=, rtt_s=}): look at all hosts of a lab
+-- lab.doctor(L, {roles=, fix=, yes=, keep=, quiet=, cc=, ports=, rate_bps=, rtt_s=}): look at all hosts of a lab
 -- (lab.testbed{}, lab.open_lab()), side by side, and print what is well, what is not, and how to mend it.
 --   roles    names or roles of the hosts to look at, all without it
---   fix      repair what can be put back by `ccalab restore`, after showing it and asking (yes=true: without)
+--   fix      repair what can be put back, after showing it and asking (yes=true: without). It is put back at
+--            the end of the script; with keep=true by `ccalab restore`
 --   cc       congestion control of a client by its name: {client_x = "prague"}; else client_x is the one
 --            that sends with TCP Prague, and the others with cubic
 --   ports    that the server must be able to listen on, 5201 and 5202 without it

@@ -34,13 +34,11 @@ local function look_at(source)
     return "directory", files
 end
 
--- As root there: {...} with sudo where we are somebody else. Fails with what the command said last.
+-- As root there. Fails with what the command said last as the hint.
 local function as_root(t, cmd)
-    local all = t.uid == 0 and {} or {"sudo", "-n"}
-    table.move(cmd, 1, #cmd, #all + 1, all)
-    all.label, all.timeout_s = cmd.label, cmd.timeout_s or 60
-    local r, err, left = t.host:run(all)
-    if not r and left and left.err and left.err:match("%S") then
+    cmd.timeout_s = cmd.timeout_s or 60
+    local r, err, left = lab.run_as_root(t.host, cmd, t)
+    if not r and not err.hint and left and left.err and left.err:match("%S") then
         err.hint = left.err:match("([^\n]+)%s*$")
     end
     return r, err
@@ -217,7 +215,6 @@ local function prepare(host, kind, files, source, wait_s)
     local ok
     ok, err = as_root(t, {"true", label = "sudo"})
     if not ok then
-        err.hint = "log in as root, or allow sudo without a password there"
         return nil, err
     end
     if kind == "release" then
