@@ -408,7 +408,7 @@ static void judge_root(const struct checks_context *c, struct check *k)
 
 #define ENDS (CHECKS_CLIENT | CHECKS_SERVER)
 
-/* The order is that of docs/doctor.md, which tests/core compares. */
+/* The order is that of docs/doctor.md, which tests/remote/doctor_docs.sh compares. */
 static const struct {
     const char *name;
     unsigned roles;

@@ -177,7 +177,7 @@ enum status sshd_start(struct sshd *s, uv_loop_t *loop, const char *lab,
                        const struct topology_node *n, struct error *err)
 {
     char self[CCALAB_PATH_MAX], sshd[CCALAB_PATH_MAX], config[LAB_PATH_MAX];
-    char bin[LAB_PATH_MAX], path[LAB_PATH_MAX + 128];
+    char bin[LAB_PATH_MAX], path[LAB_PATH_MAX + 256];
     *s = (struct sshd){0};
     /* By its whole path: it starts itself again for every connection. */
     if (!paths_self(self, sizeof self) || !paths_which("sshd", sshd, sizeof sshd))
@@ -185,8 +185,9 @@ enum status sshd_start(struct sshd *s, uv_loop_t *loop, const char *lab,
     lab_path(lab, "ssh/sshd_config", config, sizeof config);
     lab_path(lab, "bin:", bin, sizeof bin);
     snprintf(path, sizeof path,
-             "SetEnv=PATH=%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-             n->role == TOPOLOGY_ROUTER ? bin : "");
+             "SetEnv=PATH=%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "
+             "CCALAB_LAB=%s CCALAB_HOST=%s",
+             n->role == TOPOLOGY_ROUTER ? bin : "", lab, n->name);
     const char *const argv[] = {
         self, "testbed", "shell", "--name", lab,    n->name, "--",
         sshd, "-D",      "-e",    "-f",     config, "-o",    "ListenAddress=0.0.0.0:22",
