@@ -52,6 +52,36 @@ function lab.run_as_root(host, cmd, facts)
     return nil, err, left
 end
 
+-- For a command that goes on until it is stopped: nobody but root may signal what sudo started, so that
+-- runs beside a shell of ours, and is stopped by root once that shell, or its file, is gone.
+local LONG = [[d=$(mktemp -d) || exit; f=$d/run; : >"$f"; trap 'rm -rf "$d"' TERM INT HUP
+sudo -n -- sh -c 'f=$1 o=$2; shift 2; "$@" & p=$!
+while kill -0 $p 2>/dev/null; do
+  if [ ! -e "$f" ] || ! kill -0 "$o" 2>/dev/null; then kill $p; break; fi
+  sleep 0.1
+done; wait $p' sh "$f" $$ "$@" & s=$!
+wait $s; r=$?; [ -e "$f" ] || { wait $s; r=$?; }
+rm -rf "$d"; exit $r]]
+
+-- lab.start_as_root(host, {"cmd", "arg", ..., label=, ready=, ...}): host:start{} as root, as
+-- lab.run_as_root() does. That sudo refuses shows at the command's end.
+function lab.start_as_root(host, cmd)
+    local facts, err = lab.probe(host)
+    if not facts then
+        return nil, err
+    elseif facts.uid == 0 then
+        return host:start(cmd)
+    end
+    local with = {"sh", "-c", LONG, "sh", table.unpack(cmd)}
+    for key, value in pairs(cmd) do
+        if type(key) == "string" then
+            with[key] = value
+        end
+    end
+    with.label = with.label or cmd[1]
+    return host:start(with)
+end
+
 -- The journal ---------------------------------------------------------------------------------------
 
 local function key_of(facts)
@@ -82,6 +112,12 @@ local function close(open)
     open.journal:close()
     if journals[open.key] == open then
         journals[open.key] = nil
+    end
+end
+
+local function close_if_empty(open)
+    if #open.journal:pending() == 0 then
+        close(open)
     end
 end
 
@@ -133,16 +169,21 @@ local function is_as_wanted(host, facts)
     local open, err = journal_of(host, facts)
     if not open then
         return nil, err
-    elseif #open.journal:pending() == 0 then
-        close(open)
     end
+    close_if_empty(open)
     return true
 end
 
 -- Make a change: `entry` is {what=, target=, before=, after=, undo={{argv=, may_fail=}, ...}, redo=},
 -- `apply` makes it. With `keep` it outlives this console.
 local function change(host, facts, entry, keep, apply)
-    local open, err = journal_of(host, facts)
+    local open, err = facts.uid == 0, nil
+    if not open then -- better now than when it is to be undone
+        open, err = lab.run_as_root(host, {"true", label = "sudo"}, facts)
+    end
+    if open then
+        open, err = journal_of(host, facts)
+    end
     if not open then
         return nil, err
     end
@@ -167,9 +208,8 @@ local function change(host, facts, entry, keep, apply)
         if not undone then
             lab.log(("%s: a failed change could not be undone: %s"):format(host.name,
                 undo_err.message), "warn")
-        elseif #open.journal:pending() == 0 then
-            close(open)
         end
+        close_if_empty(open)
         return nil, err
     end
     return true
@@ -180,9 +220,7 @@ local deadline
 function lab._undo_soon(open, entry)
     if open.host.kind == "netns" and not open.host.is_up then -- its lab is down, and all of it gone
         open.journal:done(entry.id)
-        if #open.journal:pending() == 0 then
-            close(open)
-        end
+        close_if_empty(open)
         return
     end
     local now = lab.now()
@@ -199,9 +237,8 @@ function lab._undo_soon(open, entry)
         lab.log(("%s: %s %s is not put back: %s"):format(open.host.name, entry.what, entry.target,
             err.message), "error")
         lab.log(("run 'ccalab restore %s' when the host can be reached"):format(open.host.name), "error")
-    elseif #open.journal:pending() == 0 then
-        close(open)
     end
+    close_if_empty(open)
 end
 
 -- lab.restore(host or nil): put back now what this console has changed, the latest first; on one host
@@ -221,9 +258,7 @@ function lab.restore(host)
                 n = n + (ok and 1 or 0)
             end
         end
-        if #open.journal:pending() == 0 then
-            close(open)
-        end
+        close_if_empty(open)
     end
     if first then
         return nil, first
@@ -351,7 +386,7 @@ function lab.flush_tcp_metrics(host)
 end
 
 -- For the prelude's qdisc.lua.
-lab._change, lab._differs, lab._journal_of = change, differs, journal_of
+lab._change, lab._differs, lab._journal_of, lab._close_if_empty = change, differs, journal_of, close_if_empty
 
 -- After a console that is gone -----------------------------------------------------------------------
 

@@ -203,6 +203,7 @@ function lab.set_qdisc(host, dev, spec, o)
     end
     undo, err, is_forced = plan_undo(open, before, dev, o.force)
     if not undo then
+        lab._close_if_empty(open)
         err.message = host.name .. ": " .. err.message
         return nil, err
     end
