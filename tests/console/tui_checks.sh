@@ -25,7 +25,7 @@ wait_for "to fix sysctl -w net.ipv4.tcp_ecn=3"
 has "clock: not measured" || fail "what cannot be told is not shown"
 keys z
 : >"$dir/go"
-wait_for "  2 ok "
+wait_for "^  2 ok"
 wait_gone "FAIL"
 quit_running 130
 check_terminal
