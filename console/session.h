@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <uv.h>
 
+#include "console/checks.h"
 #include "console/options.h"
 #include "console/progress.h"
 #include "core/event.h"
@@ -18,6 +19,7 @@ struct session {
     struct bus *bus;
     struct series_set series;
     struct progress_table progress;
+    struct checks_table checks;
     struct script *script; /* NULL until session_script() */
     const struct options *options;
     FILE *events; /* --events, or NULL */

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "lua/bind_host.h"
 #include "lua/task.h"
+#include "remote/qdisc_watch.h"
 #include "remote/transfer.h"
 
 #define HOST_META "lab.Host"
@@ -244,8 +245,16 @@ static struct task_job *start(lua_State *L, struct error *e)
         .timeout_ms = (int)(opt_number(L, 2, "timeout_s", 0) * 1000),
         .grace_ms = (int)(opt_number(L, 2, "grace_s", 0) * 1000),
     };
-    return begin(L, h, &opts, opt_string(L, 2, "ready", NULL), opt_bool(L, 2, "service", false),
-                 NULL, NULL, e);
+    const char *ready = opt_string(L, 2, "ready", NULL);
+    bool is_service = opt_bool(L, 2, "service", false);
+    const char *src = opt_string(L, 2, "qdisc_samples", NULL); /* of lab.watch_qdisc() */
+    if (src) {
+        struct spawn_opts so = {.argv = argv, .cwd = opts.cwd};
+        struct qdisc_watch_opts watch = {&so, src};
+        opts.output = JOB_OUTPUT_EVENTS;
+        return begin(L, h, &opts, ready, is_service, qdisc_watch_start, &watch, e);
+    }
+    return begin(L, h, &opts, ready, is_service, NULL, NULL, e);
 }
 
 static int l_host_start(lua_State *L)
@@ -305,6 +314,12 @@ static int l_host_index(lua_State *L)
         lua_pushstring(L, host_address(h));
     else if (strcmp(key, "kind") == 0)
         lua_pushstring(L, host_kind_name(h));
+    else if (strcmp(key, "netns") == 0)
+        lua_pushstring(L, host_netns(h));
+    else if (strcmp(key, "userns") == 0)
+        lua_pushstring(L, host_userns(h));
+    else if (strcmp(key, "bin") == 0)
+        lua_pushstring(L, host_bin(h));
     else if (strcmp(key, "is_up") == 0)
         lua_pushboolean(L, host_state(h) == HOST_STATE_UP);
     else if (luaL_getmetafield(L, 1, "methods") != LUA_TNIL)
@@ -337,13 +352,15 @@ void host_adopt(lua_State *L, struct host *h)
     s->hosts[s->nhosts++] = h;
 }
 
-/* lab.open_host{name=, netns=, userns=, address=}: the same name and place give the same host. */
+/* lab.open_host{name=, netns=, userns=, address=, bin=}: the same name and place give the same
+ * host. */
 static int l_open_host(lua_State *L)
 {
     struct script *s = script_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     const char *name = opt_string(L, 1, "name", NULL), *netns = opt_string(L, 1, "netns", NULL);
     const char *userns = opt_string(L, 1, "userns", NULL);
+    const char *address = opt_string(L, 1, "address", netns ? "" : "127.0.0.1");
     luaL_argcheck(L, name, 1, "a host needs a name");
     for (size_t i = 0; i < s->nhosts; i++)
         if (host_is(s->hosts[i], name, netns, userns)) {
@@ -351,8 +368,9 @@ static int l_open_host(lua_State *L)
             host_push(L, s->hosts[i]);
             return 1;
         }
-    struct host *h = netns ? host_netns_new(name, netns, userns, opt_string(L, 1, "address", ""))
-                           : host_local_new(name);
+    struct host *h =
+        netns ? host_netns_new(name, netns, userns, address, opt_string(L, 1, "bin", NULL))
+              : host_local_new(name, address);
     if (!h)
         return luaL_error(L, "out of memory");
     host_adopt(L, h);

@@ -19,6 +19,7 @@ struct script_opts {
     /* What the script prints, a piece of text with its newline. NULL: stdout. */
     void (*on_print)(void *user, const char *text, size_t len);
     void *user;
+    bool can_ask;   /* a person sits at standard input, and nobody else reads it */
     bool is_unsafe; /* allow io.popen and os.execute */
 };
 
@@ -39,7 +40,10 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
                                             char *const argv[], script_done_fn done, void *user,
                                             struct error *err);
 /* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
-#define SCRIPT_COMMANDS(X) X(facts, "what hosts say of themselves: kernel, TCP, links, qdiscs")
+#define SCRIPT_COMMANDS(X)                                                                         \
+    X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
+    X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
+    X(restore, "put hosts back as they were before a console changed them")
 
 /* The same for the command of that name; argv[0] is its first argument. */
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,
@@ -51,6 +55,9 @@ CCALAB_MUST_USE enum status script_eval(struct script *s, const char *line, scri
 /* Stop every task with STATUS_INTERRUPTED: their jobs are cancelled, their <close> variables run.
  * `done` of each comes from the loop. */
 void script_cancel(struct script *s);
+/* Start putting back what typed lines have changed; for the console's end, before script_cancel(),
+ * which does not stop it. */
+void script_clean_up(struct script *s);
 /* Does any task or job of a task still live? */
 bool script_is_busy(const struct script *s);
 

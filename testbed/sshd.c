@@ -69,6 +69,17 @@ static enum status write_server(const char *dir, struct error *err)
     return st;
 }
 
+/* The name as it is, and with dashes: libssh takes no underscore. */
+static void put_host(struct buf *b, const char *before, const char *name, const char *between)
+{
+    buf_printf(b, "%s%s", before, name);
+    if (!strchr(name, '_'))
+        return;
+    buf_puts(b, between);
+    for (const char *c = name; *c; c++)
+        buf_append(b, *c == '_' ? "-" : c, 1);
+}
+
 static enum status write_client(const char *lab, const struct topology *t, const char *dir,
                                 struct error *err)
 {
@@ -77,26 +88,27 @@ static enum status write_client(const char *lab, const struct topology *t, const
     if (!paths_self(self, sizeof self))
         return error_set(err, STATUS_INTERNAL, "testbed", "cannot find this program's own path");
     buf_init(&b, TEXT_MAX);
-    buf_puts(&b, "Host");
-    for (int i = 0; i < topology_nodes(t); i++)
-        buf_printf(&b, " %s", topology_node(t, i).name);
+    for (int i = 0; i < topology_nodes(t); i++) {
+        put_host(&b, "Host ", topology_node(t, i).name, " ");
+        buf_printf(&b, "\n  ProxyCommand \"%s\" testbed dial --name %s %s %%p\n", self, lab,
+                   topology_node(t, i).name);
+    }
     buf_printf(&b,
-               "\n"
+               "Host *\n"
                "  User root\n"
                "  IdentityFile %s/user_key\n"
                "  IdentitiesOnly yes\n"
                "  HostKeyAlias ccalab\n"
                "  UserKnownHostsFile %s/known_hosts\n"
-               "  StrictHostKeyChecking yes\n"
-               "  ProxyCommand \"%s\" testbed dial --name %s %%h %%p\n"
-               "  ProxyUseFdpass yes\n",
-               dir, dir, self, lab);
+               "  StrictHostKeyChecking yes\n",
+               dir, dir);
     enum status st = write_text(dir, "config", &b, err);
     buf_done(&b);
     return st;
 }
 
-static enum status write_known_hosts(const char *dir, struct error *err)
+/* Under the alias that ssh asks for, and the names that libssh, which knows no alias, does. */
+static enum status write_known_hosts(const char *dir, const struct topology *t, struct error *err)
 {
     char path[CCALAB_PATH_MAX];
     struct buf key, b;
@@ -105,7 +117,10 @@ static enum status write_known_hosts(const char *dir, struct error *err)
     enum status st = buf_read_file(&key, path, 4096, err);
     if (st == STATUS_OK) {
         buf_init(&b, TEXT_MAX);
-        buf_printf(&b, "ccalab %s", key.data);
+        buf_puts(&b, "ccalab");
+        for (int i = 0; i < topology_nodes(t); i++)
+            put_host(&b, ",", topology_node(t, i).name, ",");
+        buf_printf(&b, " %s", key.data);
         st = write_text(dir, "known_hosts", &b, err);
         buf_done(&b);
     }
@@ -133,7 +148,7 @@ enum status sshd_prepare(const char *lab, const struct topology *t, struct error
     if (st == STATUS_OK)
         st = write_client(lab, t, dir, err);
     if (st == STATUS_OK)
-        st = write_known_hosts(dir, err);
+        st = write_known_hosts(dir, t, err);
     return st;
 }
 
@@ -162,7 +177,7 @@ enum status sshd_start(struct sshd *s, uv_loop_t *loop, const char *lab,
                        const struct topology_node *n, struct error *err)
 {
     char self[CCALAB_PATH_MAX], sshd[CCALAB_PATH_MAX], config[LAB_PATH_MAX];
-    char bin[LAB_PATH_MAX], path[LAB_PATH_MAX + 128];
+    char bin[LAB_PATH_MAX], path[LAB_PATH_MAX + 256];
     *s = (struct sshd){0};
     /* By its whole path: it starts itself again for every connection. */
     if (!paths_self(self, sizeof self) || !paths_which("sshd", sshd, sizeof sshd))
@@ -170,8 +185,9 @@ enum status sshd_start(struct sshd *s, uv_loop_t *loop, const char *lab,
     lab_path(lab, "ssh/sshd_config", config, sizeof config);
     lab_path(lab, "bin:", bin, sizeof bin);
     snprintf(path, sizeof path,
-             "SetEnv=PATH=%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-             n->role == TOPOLOGY_ROUTER ? bin : "");
+             "SetEnv=PATH=%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "
+             "CCALAB_LAB=%s CCALAB_HOST=%s",
+             n->role == TOPOLOGY_ROUTER ? bin : "", lab, n->name);
     const char *const argv[] = {
         self, "testbed", "shell", "--name", lab,    n->name, "--",
         sshd, "-D",      "-e",    "-f",     config, "-o",    "ListenAddress=0.0.0.0:22",

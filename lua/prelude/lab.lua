@@ -59,6 +59,8 @@ end
 --   ccs      all congestion controls that the lab has found or brought, as a list of the same
 --   egress   the routers' port behind the bottleneck, where marks can be captured
 --   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
+--   roles    "client", "router" or "server" by a host's name
+--   ssh_config  with sshd=true: the file for `ssh -F`, in which every host has its name
 -- It goes down with bed:down(), or with the task that made it. Needs root.
 function lab.testbed(o)
     local job, err = lab.localhost:start(add_testbed_flags(
@@ -74,12 +76,18 @@ function lab.testbed(o)
     end
     local bed = setmetatable({job = job, name = up.name, prague = up.prague, ccs = up.ccs,
                               link = up.link, egress = up.router.egress, routers = up.routers,
-                              hosts = {}}, Testbed)
+                              ssh_config = up.ssh_config, hosts = {}, roles = {}},
+                             Testbed)
+    local bin = {} -- a router's own tc, which speaks of its bottleneck
+    for _, router in ipairs(up.routers) do
+        bin[router.name] = router.bin
+    end
     for _, name in ipairs(up.names) do
         local h = up.hosts[name]
-        local host = lab.open_host{name = name, netns = h.netns, address = h.address}
+        local host = lab.open_host{name = name, netns = h.netns, address = h.address,
+                                     bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
-        bed.hosts[name] = host
+        bed.hosts[name], bed.roles[name] = host, h.role
         if bed[name] == nil then -- a host may have the name of one of the fields
             bed[name] = host
         end
@@ -334,35 +342,6 @@ function Checks:add(c)
     return c.ok
 end
 
--- lab.facts(host): what a run record should say of a host: {kernel, tcp_congestion_control,
--- tcp_available_congestion_control, tcp_ecn, ip_forward, links, qdiscs}, the last two as `ip -j link`
--- and `tc -j qdisc` print them. What the host cannot tell is absent.
-function lab.facts(host)
-    local names = {"kernel/osrelease", "net/ipv4/tcp_congestion_control",
-                   "net/ipv4/tcp_available_congestion_control", "net/ipv4/tcp_ecn",
-                   "net/ipv4/ip_forward"}
-    local script = "cd /proc/sys && for f in " .. table.concat(names, " ") .. [[;
-        do cat $f || echo; done 2>/dev/null
-        PATH=$PATH:/usr/sbin:/sbin
-        ip -j link 2>/dev/null | tr -d '\n'; echo
-        tc -j qdisc 2>/dev/null | tr -d '\n'; echo]]
-    local r, err = host:run{"sh", "-c", script, label = "facts"}
-    if not r then
-        return nil, err
-    end
-    local lines = {}
-    for line in (r.out .. "\n"):gmatch("(.-)\n") do
-        lines[#lines + 1] = line
-    end
-    local facts = {}
-    for i, name in ipairs(names) do
-        facts[name == "kernel/osrelease" and "kernel" or name:match("[^/]*$")] = lines[i]
-    end
-    facts.links = lab.json_decode(lines[#names + 1] or "")
-    facts.qdiscs = lab.json_decode(lines[#names + 2] or "")
-    return facts
-end
-
 -- lab.sysctl(host, name): the value of a kernel parameter on a host, as text.
 function lab.sysctl(host, name)
     local r, err = host:run{"cat", "/proc/sys/" .. name:gsub("%.", "/"), label = "sysctl"}
@@ -378,6 +357,20 @@ local ssh_options = {name = true, host = true, port = true, user = true, identit
                      known_hosts = true, config = true, address = true, accept_new = true,
                      connect_s = true, idle_s = true, ask = true}
 
+local ssh_opened = {} -- by name: the options of the first time
+
+-- Of an SSH host, what it takes to reach it again: options without secrets. The journal of changes has
+-- it.
+function lab._ssh_options(host)
+    local copy = {}
+    for key, value in pairs(ssh_opened[host.name] or {}) do
+        if key ~= "ask" then
+            copy[key] = value
+        end
+    end
+    return copy
+end
+
 -- lab.ssh{name=, host=, port=, user=, identity=, known_hosts=, accept_new=, address=}: a machine
 -- reached by SSH (docs/hosts.md), connected. What is not given comes from ~/.ssh/config. The same name
 -- gives the same host, connected anew if need be.
@@ -387,5 +380,7 @@ function lab.ssh(o)
             error(("lab.ssh: unknown option '%s'"):format(tostring(key)), 2)
         end
     end
+    local name = o.name or o.host
+    ssh_opened[name] = ssh_opened[name] or o
     return lab.open_ssh(o)
 end

@@ -82,9 +82,9 @@ static void test_command_takes_the_rest(void **state)
 static void test_command_in_lua(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("facts", "--help"), STATUS_OK);
+    assert_int_equal(PARSE("doctor", "--help"), STATUS_OK);
     assert_int_equal(o.mode, OPTIONS_RUN);
-    assert_string_equal(o.builtin, "facts");
+    assert_string_equal(o.builtin, "doctor");
     assert_null(o.file);
     assert_int_equal(o.argc, 1);
     assert_string_equal(o.argv[0], "--help");
