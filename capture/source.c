@@ -1,15 +1,16 @@
 #include "capture/source.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <pcap/pcap.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/unpack.h"
 #include "core/log.h"
 #include "core/netns.h"
 
@@ -17,7 +18,8 @@
 #define SNAPLEN_WHOLE 262144
 
 struct source {
-    pcap_t *pcap;
+    pcap_t *pcap; /* closes the file's stream, and `unpack` with it */
+    struct unpack *unpack;
     pcap_dumper_t *dumper; /* NULL: nothing is saved */
     char *dump_path;
     enum link_type link;
@@ -51,13 +53,17 @@ static enum status link_from_dlt(int dlt, enum link_type *out, struct error *err
     case DLT_LOOP:
         *out = LINK_TYPE_NULL;
         return STATUS_OK;
+    case DLT_IEEE802_11:
+        *out = LINK_TYPE_WLAN;
+        return STATUS_OK;
     default:
         break;
     }
     const char *name = pcap_datalink_val_to_name(dlt);
     error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "link type %d (%s) is not read", dlt,
               name ? name : "unknown");
-    error_hint(err, "Ethernet, Linux cooked (SLL, SLL2), raw IP and BSD loopback are");
+    error_hint(err, "Ethernet, Linux cooked (SLL, SLL2), raw IP, BSD loopback and 802.11 without a "
+                    "radio header are");
     return STATUS_UNAVAILABLE;
 }
 
@@ -96,59 +102,37 @@ const char *source_truncated(const struct source *s)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-/* libpcap reads no compressed file; say so instead of "unknown file format". Pipes are not looked
- * into: what is read of them is gone. */
-static enum status check_compressed(FILE *f, const char *path, struct error *err)
+/* libpcap takes one link type a file, and says so in a way that leaves people alone with it. */
+static enum status explain_open(const char *path, const char *text, struct error *err)
 {
-    static const struct {
-        const char *name, *command;
-        unsigned char magic[4];
-        size_t len;
-    } kinds[] = {
-        {"gzip", "gzip -dc", {0x1f, 0x8b}, 2},
-        {"zstd", "zstd -dc", {0x28, 0xb5, 0x2f, 0xfd}, 4},
-        {"xz", "xz -dc", {0xfd, '7', 'z', 'X'}, 4},
-    };
-    unsigned char magic[4] = {0};
-    struct stat st;
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode) ||
-        pread(fileno(f), magic, sizeof(magic), 0) != (ssize_t)sizeof(magic))
-        return STATUS_OK;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (memcmp(magic, kinds[i].magic, kinds[i].len) != 0)
-            continue;
-        error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "%s is compressed (%s), which is not read",
-                  path, kinds[i].name);
-        error_hint(err, "%s FILE | ccalab ecn -", kinds[i].command);
+    if (strstr(text, "different from the type of the first interface")) {
+        error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM,
+                  "%s holds interfaces of different link types, which is not read", path);
+        error_hint(err, "tshark -r FILE -Y 'frame.interface_id == 0' -w ONE.pcapng");
         return STATUS_UNAVAILABLE;
     }
-    return STATUS_OK;
+    error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, text);
+    error_hint(err, "is it a pcap or pcapng file?");
+    return STATUS_INPUT;
 }
 
 enum status source_open_file(const char *path, struct source **out, struct error *err)
 {
     char text[PCAP_ERRBUF_SIZE] = "";
-    bool is_stdin = strcmp(path, "-") == 0;
     struct source *s;
+    FILE *f;
     enum status status = source_new(&s, err);
     if (status != STATUS_OK)
         return status;
-    /* pcap_close() closes the stream; a descriptor of its own keeps standard input ours. */
-    FILE *f = is_stdin ? fdopen(dup(STDIN_FILENO), "rb") : fopen(path, "rbe");
-    if (f == NULL) {
-        status = error_sys(err, STATUS_IO, errno, SUBSYSTEM, "cannot open %s", path);
+    status = unpack_open(path, &f, &s->unpack, err);
+    if (status != STATUS_OK)
         goto fail;
-    }
-    status = check_compressed(f, path, err);
-    if (status != STATUS_OK) {
-        fclose(f);
-        goto fail;
-    }
     s->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
     if (s->pcap == NULL) {
+        const char *fault = unpack_fault(s->unpack);
+        status = fault ? error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, fault)
+                       : explain_open(path, text, err);
         fclose(f);
-        status = error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, text);
-        error_hint(err, "is it a pcap or pcapng file?");
         goto fail;
     }
     status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
@@ -303,6 +287,13 @@ static int64_t time_ns(const struct timeval *tv)
     return ns;
 }
 
+static const char *explain_read(const char *text)
+{
+    if (strstr(text, "different from the type of the first interface"))
+        return "an interface of another link type begins, which is not read";
+    return text;
+}
+
 static void on_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 {
     struct source *s = (struct source *)user;
@@ -335,6 +326,9 @@ enum status source_read(struct source *s, int max, source_fn fn, void *user, int
     if (s->is_live)
         return error_set(err, STATUS_HOST, SUBSYSTEM, "the capture broke off: %s",
                          pcap_geterr(s->pcap));
-    snprintf(s->truncated, sizeof(s->truncated), "%s", pcap_geterr(s->pcap));
+    const char *fault = unpack_fault(s->unpack);
+    if (fault == NULL)
+        fault = explain_read(pcap_geterr(s->pcap));
+    snprintf(s->truncated, sizeof(s->truncated), "record %" PRIu64 ": %s", s->number + 1, fault);
     return STATUS_OK;
 }

@@ -68,8 +68,8 @@ struct tcp_options {
     struct accecn_option accecn; /* the last one */
 };
 
-/* Read all options of the TCP layer; returns false if they were cut off or malformed, with what
- * came before that in *out. */
+/* Read all options of the TCP layer; returns false if they were cut off at the snap length, with
+ * what came before that in *out. Malformed ones end the list, and that is all. */
 bool tcp_options_read(const struct packet *p, const struct layer *layer, struct tcp_options *out);
 
 #endif
