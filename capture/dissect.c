@@ -29,6 +29,6 @@ void dissect(enum link_type link, const uint8_t *data, uint32_t cap_len, uint32_
     out->link = link;
     /* All but the layers: 700 bytes that nobody reads need no zeros. */
     memset(&out->nlayers, 0, offsetof(struct packet, layers) - offsetof(struct packet, nlayers));
-    out->ip_layer = out->flow_layer = out->quoted_layer = -1;
+    out->outer_layer = out->ip_layer = out->flow_layer = out->quoted_layer = -1;
     dissect_link(&c, link);
 }

@@ -132,7 +132,8 @@ struct packet {
     uint8_t flow_version;
     uint8_t flow_ecn;
     uint8_t proto;            /* upper-layer protocol, after IPv6 extension headers */
-    int8_t ip_layer;          /* its index in layers; -1: none */
+    int8_t outer_layer;       /* index in layers of the outermost IP header; -1: none */
+    int8_t ip_layer;          /* of the innermost one; -1: none */
     int8_t flow_layer;        /* index of the TCP, UDP or SCTP header; -1: none */
     int8_t quoted_layer;      /* index of one that an ICMP error quotes; -1: none */
     bool is_fragment;         /* one of several; only the one with offset 0 reaches TRANSPORT */

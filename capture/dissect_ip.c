@@ -22,6 +22,7 @@ static void note_ecn(struct cursor *c, uint8_t version, uint8_t ecn)
     if (out->ip_version == 0) {
         out->ip_version = version;
         out->ecn = ecn;
+        out->outer_layer = (int8_t)(out->nlayers - 1);
     }
     cursor_reach(c, PACKET_REACH_ECN);
 }

@@ -74,6 +74,7 @@ bool accecn_option_read(const struct tcp_option *o, struct accecn_option *out)
         if (exid != TCP_EXID_ACCECN0 && exid != TCP_EXID_ACCECN1)
             return false;
         out->order = exid == TCP_EXID_ACCECN0 ? ACCECN_ORDER_0 : ACCECN_ORDER_1;
+        out->is_experimental = true;
         header_len = 4;
         break;
     }

@@ -49,6 +49,7 @@ enum accecn_order { ACCECN_ORDER_0, ACCECN_ORDER_1 };
 /* An AccECN option, of whatever kind; fields that it does not carry are not set. */
 struct accecn_option {
     enum accecn_order order;
+    bool is_experimental; /* kind 253 or 254 */
     bool has_ee0b, has_eceb, has_ee1b;
     uint32_t ee0b, eceb, ee1b; /* 24 bits: what the sender counted of the other side's bytes */
     uint32_t at;               /* offset of the first counter in the frame */
