@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture/pcap_reader.h"
 #include "capture/unpack.h"
 #include "core/log.h"
 #include "core/netns.h"
@@ -18,22 +19,26 @@
 #define SNAPLEN_WHOLE 262144
 
 struct source {
-    pcap_t *pcap; /* closes the file's stream, and `unpack` with it */
-    struct unpack *unpack;
-    pcap_dumper_t *dumper; /* NULL: nothing is saved */
+    pcap_t *pcap;               /* not for reading with `reader`; closes the stream and `unpack` */
+    struct pcap_reader *reader; /* of classic pcap files */
+    struct unpack *unpack;      /* of other files; owned by the stream */
+    pcap_dumper_t *dumper;      /* NULL: nothing is saved */
     char *dump_path;
+    int dlt;
     enum link_type link;
     bool is_live;
     bool is_at_end;
     uint64_t number;
-    char truncated[PCAP_ERRBUF_SIZE];
+    char truncated[PCAP_ERRBUF_SIZE + 32];
     /* For the duration of source_read(). */
     source_fn fn;
     void *user;
 };
 
-static enum status link_from_dlt(int dlt, enum link_type *out, struct error *err)
+static enum status set_link(struct source *s, int dlt, struct error *err)
 {
+    enum link_type *out = &s->link;
+    s->dlt = dlt;
     switch (dlt) {
     case DLT_EN10MB:
         *out = LINK_TYPE_ETHERNET;
@@ -67,6 +72,19 @@ static enum status link_from_dlt(int dlt, enum link_type *out, struct error *err
     return STATUS_UNAVAILABLE;
 }
 
+/* Files have numbers of their own for a few types that systems disagree on. */
+static int dlt_from_linktype(int linktype)
+{
+    switch (linktype) {
+    case 101: /* LINKTYPE_RAW */
+        return DLT_RAW;
+    case 108: /* LINKTYPE_LOOP */
+        return DLT_LOOP;
+    default:
+        return linktype;
+    }
+}
+
 static enum status source_new(struct source **out, struct error *err)
 {
     *out = calloc(1, sizeof(**out));
@@ -81,6 +99,7 @@ void source_close(struct source *s)
         pcap_dump_close(s->dumper);
     if (s->pcap)
         pcap_close(s->pcap);
+    pcap_reader_close(s->reader);
     free(s->dump_path);
     free(s);
 }
@@ -116,26 +135,45 @@ static enum status explain_open(const char *path, const char *text, struct error
     return STATUS_INPUT;
 }
 
-enum status source_open_file(const char *path, struct source **out, struct error *err)
+/* pcapng and the like: libpcap knows them. Takes `u`. */
+static enum status open_by_libpcap(struct source *s, const char *path, struct unpack *u,
+                                   struct error *err)
 {
     char text[PCAP_ERRBUF_SIZE] = "";
+    FILE *f = unpack_stream(u);
+    if (f == NULL) {
+        unpack_close(u);
+        return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
+    }
+    s->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
+    if (s->pcap == NULL) {
+        const char *fault = unpack_fault(u);
+        enum status status = fault ? error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, fault)
+                                   : explain_open(path, text, err);
+        fclose(f);
+        return status;
+    }
+    s->unpack = u;
+    return set_link(s, pcap_datalink(s->pcap), err);
+}
+
+enum status source_open_file(const char *path, struct source **out, struct error *err)
+{
     struct source *s;
-    FILE *f;
+    struct unpack *u;
     enum status status = source_new(&s, err);
     if (status != STATUS_OK)
         return status;
-    status = unpack_open(path, &f, &s->unpack, err);
+    status = unpack_open(path, &u, err);
     if (status != STATUS_OK)
         goto fail;
-    s->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
-    if (s->pcap == NULL) {
-        const char *fault = unpack_fault(s->unpack);
-        status = fault ? error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, fault)
-                       : explain_open(path, text, err);
-        fclose(f);
-        goto fail;
-    }
-    status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
+    status = pcap_reader_open(u, &s->reader, err);
+    if (status != STATUS_OK)
+        unpack_close(u);
+    else if (s->reader)
+        status = set_link(s, dlt_from_linktype(pcap_reader_linktype(s->reader)), err);
+    else
+        status = open_by_libpcap(s, path, u, err);
     if (status != STATUS_OK)
         goto fail;
     *out = s;
@@ -211,7 +249,7 @@ enum status source_open_live(const struct source_live_opts *opts, struct source 
     if (left != STATUS_OK)
         status = left;
     if (status == STATUS_OK)
-        status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
+        status = set_link(s, pcap_datalink(s->pcap), err);
     /* Without a filter too: it is the filter that tells the kernel to copy no more than snaplen. */
     if (status == STATUS_OK)
         status = set_filter(s->pcap, opts->filter ? opts->filter : "", err);
@@ -256,6 +294,11 @@ enum status source_save(struct source *s, const char *path, struct error *err)
                          "standard output carries the events; name a file");
     s->dump_path = strdup(path);
     if (s->dump_path == NULL)
+        return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
+    if (s->pcap == NULL) /* libpcap writes what it does not read */
+        s->pcap = pcap_open_dead_with_tstamp_precision(s->dlt, pcap_reader_snaplen(s->reader),
+                                                       PCAP_TSTAMP_PRECISION_NANO);
+    if (s->pcap == NULL)
         return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
     s->dumper = pcap_dump_open(s->pcap, path);
     if (s->dumper == NULL)
@@ -309,6 +352,34 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *da
     s->fn(s->user, &frame);
 }
 
+static void note_truncated(struct source *s, const char *why)
+{
+    s->is_at_end = true;
+    snprintf(s->truncated, sizeof(s->truncated), "record %" PRIu64 ": %s", s->number + 1, why);
+}
+
+static void save_frame(void *user, const struct source_frame *frame)
+{
+    struct source *s = user;
+    struct pcap_pkthdr h = {
+        .ts = {.tv_sec = frame->t_ns / 1000000000, .tv_usec = frame->t_ns % 1000000000},
+        .caplen = frame->cap_len,
+        .len = frame->wire_len,
+    };
+    pcap_dump((u_char *)s->dumper, &h, frame->data);
+    s->fn(s->user, frame);
+}
+
+static enum status read_file(struct source *s, int max, int *n)
+{
+    *n = s->dumper ? pcap_reader_read(s->reader, max, save_frame, s)
+                   : pcap_reader_read(s->reader, max, s->fn, s->user);
+    s->number += (uint64_t)*n;
+    if (pcap_reader_fault(s->reader))
+        note_truncated(s, pcap_reader_fault(s->reader));
+    return STATUS_OK;
+}
+
 enum status source_read(struct source *s, int max, source_fn fn, void *user, int *n,
                         struct error *err)
 {
@@ -318,17 +389,18 @@ enum status source_read(struct source *s, int max, source_fn fn, void *user, int
     uint64_t before = s->number;
     s->fn = fn;
     s->user = user;
+    if (s->reader)
+        return read_file(s, max, n);
     int rc = pcap_dispatch(s->pcap, max, on_frame, (u_char *)s);
     *n = (int)(s->number - before);
     if (rc >= 0)
         return STATUS_OK;
-    s->is_at_end = true;
-    if (s->is_live)
+    if (s->is_live) {
+        s->is_at_end = true;
         return error_set(err, STATUS_HOST, SUBSYSTEM, "the capture broke off: %s",
                          pcap_geterr(s->pcap));
+    }
     const char *fault = unpack_fault(s->unpack);
-    if (fault == NULL)
-        fault = explain_read(pcap_geterr(s->pcap));
-    snprintf(s->truncated, sizeof(s->truncated), "record %" PRIu64 ": %s", s->number + 1, fault);
+    note_truncated(s, fault ? fault : explain_read(pcap_geterr(s->pcap)));
     return STATUS_OK;
 }

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -28,6 +27,8 @@ struct unpack {
     z_stream zlib;
     ZSTD_DStream *zstd;
     char fault[96];
+    size_t peeked, peek_at; /* bytes in `peek`, and of them given out */
+    unsigned char peek[UNPACK_PEEK_MAX];
     unsigned char in[IN_BYTES];
 };
 
@@ -46,11 +47,27 @@ static const struct {
 
 const char *unpack_fault(const struct unpack *u)
 {
-    return u != NULL && u->fault[0] ? u->fault : NULL;
+    return u->fault[0] ? u->fault : NULL;
 }
 
 /* --- the packed side ----------------------------------------------------------------------------
  */
+
+/* The first reason is the one that stays. */
+static ssize_t fail(struct unpack *u, const char *what)
+{
+    if (!u->fault[0])
+        snprintf(u->fault, sizeof(u->fault), "%s", what);
+    errno = EIO;
+    return -1;
+}
+
+static ssize_t fail_read(struct unpack *u)
+{
+    char what[96];
+    snprintf(what, sizeof(what), "cannot be read: %s", strerror(errno));
+    return fail(u, what);
+}
 
 /* More of the file behind what is left of it; false: an error. */
 static bool refill(struct unpack *u)
@@ -63,7 +80,7 @@ static bool refill(struct unpack *u)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            snprintf(u->fault, sizeof(u->fault), "cannot be read: %s", strerror(errno));
+            fail_read(u);
             return false;
         }
         u->is_input_end = n == 0;
@@ -72,13 +89,6 @@ static bool refill(struct unpack *u)
             break; /* enough to go on with, a pipe may be slow */
     }
     return true;
-}
-
-static ssize_t fail(struct unpack *u, const char *what)
-{
-    snprintf(u->fault, sizeof(u->fault), "%s", what);
-    errno = EIO;
-    return -1;
 }
 
 /* --- the unpacked side --------------------------------------------------------------------------
@@ -125,17 +135,16 @@ static ssize_t read_zstd(struct unpack *u, char *out, size_t size)
     return (ssize_t)to.pos;
 }
 
-static ssize_t cookie_read(void *cookie, char *out, size_t size)
+static ssize_t read_packed(struct unpack *u, char *out, size_t size)
 {
-    struct unpack *u = cookie;
     for (;;) {
         ssize_t n;
         if (u->fault[0])
-            return fail(u, u->fault);
+            return fail(u, NULL);
         if (u->at == u->len && !refill(u))
-            return fail(u, u->fault);
+            return fail(u, NULL);
         if (u->packing == PACKING_GZIP && u->is_between && u->len - u->at < 2 && !refill(u))
-            return fail(u, u->fault);
+            return fail(u, NULL);
         bool is_empty = u->at == u->len;
         if (is_empty && (u->packing == PACKING_NONE || u->is_between))
             return 0;
@@ -148,22 +157,76 @@ static ssize_t cookie_read(void *cookie, char *out, size_t size)
             n = read_plain(u, out, size);
         if (n != 0)
             return n;
-        if (u->at == before && (u->is_between || size == 0))
+        if (u->at == before && u->is_between)
             return 0; /* garbage behind the end */
         if (is_empty)
             return fail(u, "the compressed data end early");
     }
 }
 
-static int cookie_close(void *cookie)
+ssize_t unpack_read(struct unpack *u, void *out, size_t size)
 {
-    struct unpack *u = cookie;
+    if (u->peek_at < u->peeked) {
+        size_t n = u->peeked - u->peek_at < size ? u->peeked - u->peek_at : size;
+        memcpy(out, u->peek + u->peek_at, n);
+        u->peek_at += n;
+        return (ssize_t)n;
+    }
+    /* What is neither packed nor in our buffer goes straight to where it is wanted. */
+    while (u->packing == PACKING_NONE && u->at == u->len && !u->is_input_end && !u->fault[0]) {
+        ssize_t n = read(u->fd, out, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_read(u);
+        u->is_input_end = n == 0;
+        return n;
+    }
+    return read_packed(u, out, size);
+}
+
+size_t unpack_peek(struct unpack *u, void *out, size_t size)
+{
+    while (u->peeked < size && u->peeked < UNPACK_PEEK_MAX) {
+        ssize_t n = read_packed(u, (char *)u->peek + u->peeked, UNPACK_PEEK_MAX - u->peeked);
+        if (n <= 0)
+            break;
+        u->peeked += (size_t)n;
+    }
+    size_t n = u->peeked < size ? u->peeked : size;
+    memcpy(out, u->peek, n);
+    return n;
+}
+
+void unpack_close(struct unpack *u)
+{
+    if (u == NULL)
+        return;
     if (u->packing == PACKING_GZIP)
         inflateEnd(&u->zlib);
     ZSTD_freeDStream(u->zstd);
     close(u->fd);
     free(u);
+}
+
+static ssize_t cookie_read(void *cookie, char *out, size_t size)
+{
+    return unpack_read(cookie, out, size);
+}
+
+static int cookie_close(void *cookie)
+{
+    unpack_close(cookie);
     return 0;
+}
+
+FILE *unpack_stream(struct unpack *u)
+{
+    static const cookie_io_functions_t functions = {.read = cookie_read, .close = cookie_close};
+    FILE *f = fopencookie(u, "rb", functions);
+    if (f != NULL)
+        setvbuf(f, NULL, _IOFBF, STREAM_BYTES);
+    return f;
 }
 
 /* --- opening ------------------------------------------------------------------------------------
@@ -191,27 +254,11 @@ static enum status find_packing(struct unpack *u, const char *path, struct error
     return STATUS_OK;
 }
 
-/* A file that is no pipe and not packed needs nothing of this between itself and stdio. */
-static FILE *open_plain(struct unpack *u)
+enum status unpack_open(const char *path, struct unpack **out, struct error *err)
 {
-    struct stat st;
-    FILE *f = NULL;
-    if (u->packing == PACKING_NONE && fstat(u->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        lseek(u->fd, -(off_t)u->len, SEEK_CUR) >= 0)
-        f = fdopen(u->fd, "rb");
-    if (f == NULL)
-        return NULL;
-    free(u);
-    return f;
-}
-
-enum status unpack_open(const char *path, FILE **out, struct unpack **fault, struct error *err)
-{
-    static const cookie_io_functions_t functions = {.read = cookie_read, .close = cookie_close};
     bool is_stdin = strcmp(path, "-") == 0;
     struct unpack *u = calloc(1, sizeof(*u));
     enum status status;
-    *fault = NULL;
     if (u == NULL)
         return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
     u->fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
@@ -224,20 +271,9 @@ enum status unpack_open(const char *path, FILE **out, struct unpack **fault, str
         status = error_set(err, STATUS_IO, SUBSYSTEM, "%s %s", path, u->fault);
     else
         status = find_packing(u, path, err);
-    if (status != STATUS_OK)
-        goto fail;
-    *out = open_plain(u);
-    if (*out == NULL) {
-        *out = fopencookie(u, "rb", functions);
-        if (*out == NULL) {
-            status = error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
-            goto fail;
-        }
-        *fault = u;
-    }
-    setvbuf(*out, NULL, _IOFBF, STREAM_BYTES);
-    return STATUS_OK;
-fail:
-    cookie_close(u);
+    if (status == STATUS_OK)
+        *out = u;
+    else
+        unpack_close(u);
     return status;
 }
