@@ -33,6 +33,7 @@ enum link_type {
 #define CCALAB_LAYER_LIST(X)                                                                       \
     X(ETHERNET, "eth")                                                                             \
     X(VLAN, "vlan")                                                                                \
+    X(SVLAN, "ieee8021ad")                                                                         \
     X(SLL, "sll")                                                                                  \
     X(SLL2, "sll")                                                                                 \
     X(NULL, "null")                                                                                \
@@ -65,6 +66,9 @@ enum layer_flag {
     /* Read by us where Wireshark 4.0 sees nothing: behind an IPv6 header of payload length 0
      * without a jumbo option (BIG TCP). */
     LAYER_HIDDEN = 4,
+    /* An IPv4 header whose total length is below its own: Wireshark shows no field of it behind
+     * that (identification, addresses and so on). */
+    LAYER_BOGUS = 8,
 };
 
 /* Its bytes are data[at] and on; only those below packet.cap_len were captured: packet_at(). */

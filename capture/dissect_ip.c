@@ -86,6 +86,7 @@ static void dissect_ipv4(struct cursor *c)
         total_len = c->len - c->at;
     if (total_len < header_len) {
         l->payload_len = 0;
+        l->flags |= LAYER_BOGUS;
         cursor_fault(c, PACKET_MALFORMED);
         return;
     }

@@ -49,7 +49,10 @@ void dissect_ethertype(struct cursor *c, uint16_t type)
             cursor_fault(c, PACKET_MALFORMED);
             return;
         }
-        if (!cursor_need(c, 4) || !cursor_push(c, LAYER_VLAN, 4))
+        bool is_service = type == ETHERTYPE_QINQ;
+        /* Half a tag is shown of the one kind, but not of the other. */
+        if (!cursor_need(c, is_service ? 4 : 2) ||
+            !cursor_push(c, is_service ? LAYER_SVLAN : LAYER_VLAN, 4) || !cursor_need(c, 4))
             return;
         type = get_be16(c->data + c->at + 2);
         c->at += 4;

@@ -6,29 +6,23 @@
 #include "capture/report_parts.h"
 #include "capture/verdict.h"
 
-static void json_code_points(FILE *f, const struct ecn_counts *c)
-{
-    fprintf(f, "\"not_ect\":%" PRIu64 ",\"ect1\":%" PRIu64 ",\"ect0\":%" PRIu64 ",\"ce\":%" PRIu64,
-            c->n[ECN_NOT_ECT], c->n[ECN_ECT1], c->n[ECN_ECT0], c->n[ECN_CE]);
-}
-
 static void json_counts(FILE *f, const char *key, const struct ecn_counts *c)
 {
-    fprintf(f, "\"%s\":{", key);
-    json_code_points(f, c);
-    fputc('}', f);
+    fprintf(f,
+            "\"%s\":{\"not_ect\":%" PRIu64 ",\"ect1\":%" PRIu64 ",\"ect0\":%" PRIu64
+            ",\"ce\":%" PRIu64 "}",
+            key, c->n[ECN_NOT_ECT], c->n[ECN_ECT1], c->n[ECN_ECT0], c->n[ECN_CE]);
 }
 
 static void json_data(FILE *f, const struct ecn_dir *d)
 {
-    fputs("\"data\":{", f);
-    json_code_points(f, &d->data);
+    json_counts(f, "data", &d->data);
     fputc(',', f);
-    json_counts(f, "wire_packets", &d->data_packets);
-    fputc(',', f);
-    json_counts(f, "bytes", &d->data_bytes);
-    fputs("},", f);
     json_counts(f, "ack", &d->ack);
+    fputc(',', f);
+    json_counts(f, "data_wire_packets", &d->data_packets);
+    fputc(',', f);
+    json_counts(f, "data_bytes", &d->data_bytes);
 }
 
 static void json_ratio(FILE *f, const char *key, double v)

@@ -49,6 +49,8 @@ static void each_number(struct frame *f, enum layer_kind kind, uint32_t at, uint
         const uint8_t *p = packet_at(f->p, l->at + at, len);
         if (l->kind != kind || l->flags & LAYER_HIDDEN || p == NULL)
             continue;
+        if (l->flags & LAYER_BOGUS && at >= 4)
+            continue;
         uint32_t v = len == 1 ? p[0] : len == 2 ? get_be16(p) : get_be32(p);
         put_u(f, v >> shift & mask);
     }
@@ -61,7 +63,7 @@ static void each_address(struct frame *f, enum layer_kind kind, uint32_t at)
         const struct layer *l = &f->p->layers[i];
         const uint8_t *p = packet_at(f->p, l->at + at, is_v4 ? 4 : 16);
         char text[INET6_ADDRSTRLEN];
-        if (l->kind != kind || l->flags & LAYER_HIDDEN || p == NULL)
+        if (l->kind != kind || l->flags & (LAYER_HIDDEN | LAYER_BOGUS) || p == NULL)
             continue;
         separate(f);
         fputs(inet_ntop(is_v4 ? AF_INET : AF_INET6, p, text, sizeof(text)), stdout);
@@ -79,6 +81,7 @@ IP_FIELD(ip_dscp, LAYER_IPV4, 1, 1, 2, 0x3f)
 IP_FIELD(ip_ttl, LAYER_IPV4, 8, 1, 0, 0xff)
 IP_FIELD(ipv6_ecn, LAYER_IPV6, 0, 4, 20, 3)
 IP_FIELD(vlan_id, LAYER_VLAN, 0, 2, 0, 0xfff)
+IP_FIELD(svlan_id, LAYER_SVLAN, 0, 2, 0, 0xfff)
 IP_FIELD(gre_proto, LAYER_GRE, 2, 2, 0, 0xffff)
 IP_FIELD(udp_srcport, LAYER_UDP, 0, 2, 0, 0xffff)
 IP_FIELD(udp_dstport, LAYER_UDP, 2, 2, 0, 0xffff)
@@ -99,6 +102,11 @@ static void ip_dst(struct frame *f)
 static void ipv6_src(struct frame *f)
 {
     each_address(f, LAYER_IPV6, 8);
+}
+
+static void ipv6_dst(struct frame *f)
+{
+    each_address(f, LAYER_IPV6, 24);
 }
 
 /* --- of the stream ------------------------------------------------------------------------------
@@ -266,7 +274,6 @@ FLAG_FIELD(retransmission, ANALYSIS_ANY_RETRANSMISSION)
 FLAG_FIELD(fast_retransmission, ANALYSIS_FAST_RETRANSMISSION)
 FLAG_FIELD(spurious_retransmission, ANALYSIS_SPURIOUS_RETRANSMISSION)
 FLAG_FIELD(out_of_order, ANALYSIS_OUT_OF_ORDER)
-FLAG_FIELD(duplicate_ack, ANALYSIS_DUPLICATE_ACK)
 FLAG_FIELD(lost_segment, ANALYSIS_LOST_SEGMENT)
 FLAG_FIELD(ack_lost_segment, ANALYSIS_ACK_LOST_SEGMENT)
 FLAG_FIELD(keep_alive, ANALYSIS_KEEP_ALIVE)
@@ -276,6 +283,13 @@ FLAG_FIELD(zero_window_probe, ANALYSIS_ZERO_WINDOW_PROBE)
 FLAG_FIELD(window_update, ANALYSIS_WINDOW_UPDATE)
 FLAG_FIELD(window_full, ANALYSIS_WINDOW_FULL)
 FLAG_FIELD(reused_ports, ANALYSIS_REUSED_PORTS)
+
+/* Wireshark has a field and an expert item of this name. */
+static void duplicate_ack(struct frame *f)
+{
+    put_flag(f, ANALYSIS_DUPLICATE_ACK);
+    put_flag(f, ANALYSIS_DUPLICATE_ACK);
+}
 
 static void duplicate_ack_num(struct frame *f)
 {
@@ -354,6 +368,7 @@ static const struct field {
     {"frame.len", frame_len},
     {"frame.cap_len", frame_cap_len},
     {"vlan.id", vlan_id},
+    {"ieee8021ad.id", svlan_id},
     {"gre.proto", gre_proto},
     {"ip.src", ip_src},
     {"ip.dst", ip_dst},
@@ -361,6 +376,7 @@ static const struct field {
     {"ip.dsfield.dscp", ip_dscp},
     {"ip.dsfield.ecn", ip_ecn},
     {"ipv6.src", ipv6_src},
+    {"ipv6.dst", ipv6_dst},
     {"ipv6.tclass.ecn", ipv6_ecn},
     {"udp.srcport", udp_srcport},
     {"udp.dstport", udp_dstport},

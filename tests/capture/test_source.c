@@ -344,10 +344,10 @@ static void test_json(void **state)
         "\"flows\":[{\"stream\":0,\"proto\":\"udp\",\"src\":\"::1\",\"dst\":\"::2\","
         "\"sport\":1,\"dport\":443,\"negotiation\":null,"
         "\"verdict\":\"sent ECT(1), 33.3 % of packets CE at this capture point\","
-        "\"fwd\":{\"data\":{\"not_ect\":0,\"ect1\":2,\"ect0\":0,\"ce\":1,"
-        "\"wire_packets\":{\"not_ect\":0,\"ect1\":2,\"ect0\":0,\"ce\":1},"
-        "\"bytes\":{\"not_ect\":0,\"ect1\":200,\"ect0\":0,\"ce\":100}},"
+        "\"fwd\":{\"data\":{\"not_ect\":0,\"ect1\":2,\"ect0\":0,\"ce\":1},"
         "\"ack\":{\"not_ect\":0,\"ect1\":0,\"ect0\":0,\"ce\":0},"
+        "\"data_wire_packets\":{\"not_ect\":0,\"ect1\":2,\"ect0\":0,\"ce\":1},"
+        "\"data_bytes\":{\"not_ect\":0,\"ect1\":200,\"ect0\":0,\"ce\":100},"
         "\"frames\":3,\"wire_packets\":3,\"bytes\":300,"
         "\"first_ce\":{\"frame\":3,\"t\":1700000003.000000007},"
         "\"mark_ratio\":0.333333333333333";
@@ -407,7 +407,6 @@ static void test_json_bound(void **state)
     }
     struct report r = {.ecn = &e, .kernel_drops = -1};
     char *text = text_of(&r, FORM_JSON);
-    fprintf(stderr, "LEN %zu\n", strlen(text));
     assert_true(strlen(text) * REPORT_EVENT_FLOWS < 4u << 20);
     free(text);
     ecn_done(&e);
