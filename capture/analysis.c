@@ -379,7 +379,8 @@ static void analyse_tcp(struct flows *t, const struct packet *p, const struct fl
     if (header_len < 20)
         return;
     note_handshake_time(&s);
-    if (packet_at(p, l->at, 20) && read_options(&s))
+    out->has_header = l->header_len >= 20 && packet_at(p, l->at, 20) != NULL;
+    if (out->has_header && read_options(&s))
         out->has_analysis = s.has_result;
     if (s.has_result)
         out->initial_rtt_ns = f->first_rtt_ns;

@@ -43,6 +43,7 @@ struct analysis {
     bool has_len;      /* tcp.len is known: no fragment, not quoted, header within the datagram */
     bool has_ace;      /* tcp.flags.ace is shown, instead of ae, cwr and ece */
     uint8_t ace;       /* 0 to 7 */
+    bool has_header;   /* all 20 bytes are there: tcp.time_relative and what follows is shown */
     bool has_analysis; /* Wireshark got as far as to show tcp.analysis.*: the options are whole */
     uint32_t seq, ack; /* tcp.seq, tcp.ack: relative, but raw where !has_len; an ACK number without
                           the ACK flag is raw too */

@@ -9,7 +9,6 @@ enum {
     NEXT_FRAGMENT = 44,
     NEXT_AH = 51,
     NEXT_DEST_OPTS = 60,
-    NEXT_MOBILITY = 135,
     NEXT_SHIM6 = 140,
 };
 
@@ -107,7 +106,6 @@ static bool extension_len(uint8_t next, const uint8_t *p, uint32_t *len)
     case NEXT_HOP_BY_HOP:
     case NEXT_ROUTING:
     case NEXT_DEST_OPTS:
-    case NEXT_MOBILITY:
     case NEXT_SHIM6:
         *len = ((uint32_t)p[1] + 1) * 8;
         return true;

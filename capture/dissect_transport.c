@@ -83,34 +83,47 @@ static void dissect_udp(struct cursor *c)
 /* RFC 9260 section 3.1: the common header; the chunks are payload. */
 static void dissect_sctp(struct cursor *c)
 {
-    if (!cursor_need(c, 4))
+    if (!cursor_need(c, 12))
         return;
     struct layer *l = cursor_push(c, LAYER_SCTP, 12);
-    if (l == NULL || !cursor_need(c, 12))
+    if (l == NULL)
         return;
     note_ports(c, c->data + c->at);
     if (!(c->flags & LAYER_QUOTED))
         c->out->payload_len = l->payload_len;
 }
 
+/* How much of the datagram an error quotes: 8 bytes behind its header in a redirect (RFC 792), so
+ * many words as the message says (RFC 4884 section 4.5), or all there is. */
+static void shorten_quotation(struct cursor *c, bool is_redirect, uint32_t words)
+{
+    if (c->at > c->cap || c->cap - c->at < 4)
+        return;
+    const uint8_t *quoted = c->data + c->at;
+    uint32_t header_words = quoted[0] & 0x0f;
+    if (is_redirect)
+        cursor_shorten(c, header_words * 4 + 8);
+    else if (words && c->len - c->at > words * 4 && get_be16(quoted + 2) > words * 4)
+        cursor_shorten(c, (header_words + words) * 4);
+}
+
 /* Errors quote the datagram that caused them: RFC 792, RFC 4443 section 3. */
 static void dissect_icmp(struct cursor *c)
 {
+    enum { UNREACHABLE = 3, SOURCE_QUENCH = 4, REDIRECT = 5, TIME_EXCEEDED = 11, PARAMETER = 12 };
     if (!cursor_need(c, 1) || !cursor_push(c, LAYER_ICMP, 8))
         return;
-    switch (c->data[c->at]) {
-    case 3:  /* destination unreachable */
-    case 4:  /* source quench */
-    case 5:  /* redirect */
-    case 11: /* time exceeded */
-    case 12: /* parameter problem */
-        break;
-    default:
+    uint8_t type = c->data[c->at];
+    if (type != UNREACHABLE && type != SOURCE_QUENCH && type != REDIRECT && type != TIME_EXCEEDED &&
+        type != PARAMETER)
         return;
-    }
+    if (!cursor_need(c, 8))
+        return;
+    uint32_t words = c->data[c->at + 5];
     c->flags |= LAYER_QUOTED;
-    if (cursor_skip(c, 8))
-        dissect_ip(c);
+    c->at += 8;
+    shorten_quotation(c, type == REDIRECT, words);
+    dissect_ip(c);
 }
 
 static void dissect_icmpv6(struct cursor *c)

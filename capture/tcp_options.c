@@ -51,6 +51,11 @@ bool tcp_option_next(struct tcp_option_walk *w, struct tcp_option *out)
     } else {
         w->at += out->len;
     }
+    /* SACK without a single block: Wireshark stumbles, and reads nothing behind it. */
+    if (kind == TCP_OPTION_SACK && out->len < 10) {
+        w->is_cut = true;
+        w->at = w->end;
+    }
     return true;
 }
 

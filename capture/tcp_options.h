@@ -36,7 +36,7 @@ struct tcp_option_walk {
     bool has_eol;
     /* Out: it ended early, at an option of length 0 or 1, or one that reaches beyond the header. */
     bool is_malformed;
-    bool is_cut; /* out: it ended at the snap length */
+    bool is_cut; /* out: it ended at the snap length, or where Wireshark gives up */
 };
 
 /* `layer` is a TCP layer of `p`. */

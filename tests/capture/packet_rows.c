@@ -2,7 +2,8 @@
  *     tshark -T fields -E separator=/t -e frame.number ...
  * can be compared with: the names of the fields are the arguments. Only for tests.
  *
- * usage: packet_rows FILE FIELD... */
+ * usage: packet_rows FILE FIELD...
+ *        packet_rows --fields           the fields there are */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,12 +83,22 @@ IP_FIELD(ip_ttl, LAYER_IPV4, 8, 1, 0, 0xff)
 IP_FIELD(ipv6_ecn, LAYER_IPV6, 0, 4, 20, 3)
 IP_FIELD(vlan_id, LAYER_VLAN, 0, 2, 0, 0xfff)
 IP_FIELD(svlan_id, LAYER_SVLAN, 0, 2, 0, 0xfff)
-IP_FIELD(gre_proto, LAYER_GRE, 2, 2, 0, 0xffff)
 IP_FIELD(udp_srcport, LAYER_UDP, 0, 2, 0, 0xffff)
 IP_FIELD(udp_dstport, LAYER_UDP, 2, 2, 0, 0xffff)
 IP_FIELD(sctp_srcport, LAYER_SCTP, 0, 2, 0, 0xffff)
 IP_FIELD(tcp_srcport, LAYER_TCP, 0, 2, 0, 0xffff)
 IP_FIELD(tcp_dstport, LAYER_TCP, 2, 2, 0, 0xffff)
+
+static void gre_proto(struct frame *f)
+{
+    for (int i = 0; i < f->p->nlayers; i++) {
+        const uint8_t *p = packet_at(f->p, f->p->layers[i].at + 2, 2);
+        if (f->p->layers[i].kind != LAYER_GRE || p == NULL)
+            continue;
+        separate(f);
+        printf("0x%04x", get_be16(p));
+    }
+}
 
 static void ip_src(struct frame *f)
 {
@@ -146,10 +157,27 @@ static void tcp_len(struct frame *f)
         put_u(f, f->a->layer->payload_len);
 }
 
+/* The TCP header that an IPv4 ICMP error quotes; Wireshark shows its raw sequence number, though
+ * often that is all there is of it. */
+static const struct layer *quoted_by_icmp(const struct frame *f)
+{
+    const struct packet *p = f->p;
+    int i = p->nlayers - 1;
+    if (i < 2 || p->layers[i].kind != LAYER_TCP || p->layers[i - 1].kind != LAYER_IPV4 ||
+        p->layers[i - 2].kind != LAYER_ICMP)
+        return NULL;
+    return &p->layers[i];
+}
+
 static void tcp_seq(struct frame *f)
 {
-    if (is_tcp(f))
-        put_u(f, f->a->seq);
+    const struct layer *l = quoted_by_icmp(f);
+    if (l == NULL) {
+        if (is_tcp(f))
+            put_u(f, f->a->seq);
+    } else if (packet_at(f->p, l->at + 4, 4) && l->header_len + l->payload_len >= 8) {
+        put_u(f, get_be32(f->p->data + l->at + 4));
+    }
 }
 
 static void tcp_ack(struct frame *f)
@@ -160,7 +188,7 @@ static void tcp_ack(struct frame *f)
 
 static void tcp_seq_raw(struct frame *f)
 {
-    if (is_tcp(f))
+    if (is_tcp(f) && !quoted_by_icmp(f))
         put_u(f, get_be32(f->p->data + f->a->layer->at + 4));
 }
 
@@ -326,13 +354,13 @@ static void bytes_in_flight(struct frame *f)
 
 static void time_relative(struct frame *f)
 {
-    if (has_header(f) && packet_at(f->p, f->a->layer->at, 20))
+    if (is_tcp(f) && f->a->has_header)
         put_time(f, f->a->since_first_ns);
 }
 
 static void time_delta(struct frame *f)
 {
-    if (has_header(f) && packet_at(f->p, f->a->layer->at, 20))
+    if (is_tcp(f) && f->a->has_header)
         put_time(f, f->a->since_last_ns);
 }
 
@@ -465,6 +493,11 @@ int main(int argc, char **argv)
     struct source *source;
     struct error err;
     int n;
+    if (argc == 2 && strcmp(argv[1], "--fields") == 0) {
+        for (size_t i = 0; i < FIELDS; i++)
+            puts(fields[i].name);
+        return 0;
+    }
     if (argc < 3 || argc - 2 > FIELDS_MAX)
         return 2;
     for (int i = 2; i < argc; i++)
