@@ -103,7 +103,7 @@ static void test_mistakes(void **state)
     refuse_at("tcp == 1", 5, "alone");
     refuse_at("tcp.analysis.retransmission == 1", 29, "alone");
     refuse_at("ip.src == tcp.port", 11, "cannot be compared");
-    refuse_at("tcp.port[0] == 1", 9, "tcp[13]");
+    refuse_at("tcp.port[0] == 1", 10, "tcp[13]");
     refuse_at("tcp[] == 1", 5, "no slice");
     refuse_at("tcp[1:0]", 5, "no slice");
     refuse_at("tcp[1;2]", 5, "no slice");
