@@ -397,7 +397,7 @@ if #cells == 0 then
 end
 
 local refused, prague
-local has_prague = false
+local has_prague, has_borrowed = false, false
 for i, cell in ipairs(cells) do
     local s = cell.s
     cell.runs = {}
@@ -415,6 +415,7 @@ for i, cell in ipairs(cells) do
             break
         end
         prague = prague or run.prague
+        has_borrowed = has_borrowed or run.prague.note ~= nil
         for _, f in ipairs(run.flows) do
             has_prague = has_prague or f.cc == run.prague.cc
         end
@@ -471,6 +472,10 @@ assert(lab.write_file(assert(record:path("scenario.csv")), table.concat(csv)))
 -- The same table for people: on the screen, as Markdown, in the report.
 local HEADER = {"measure", "measured", "expected", "verdict", "expected because"}
 local notes, sections, markdown = {}, {}, {}
+if has_borrowed then
+    notes[#notes + 1] = "BPF Prague was registered by another lab, in at least one run: it may be "
+        .. "that of another version of this program."
+end
 if has_prague and prague and prague.source == "bpf" then
     notes[#notes + 1] = "Prague is " .. prague.label .. ", our own, with DCTCP-style feedback; "
         .. "published figures are of the L4S team's kernel module."

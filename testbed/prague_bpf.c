@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ EMBED_DECLARE(ccalab_dctcp_bpf);
 /* Linux 6.4; Debian 12's <linux/bpf.h> is older. */
 #define LINK_MAP_FLAG    (1u << 13) /* BPF_F_LINK */
 #define LINK_ATTACH_TYPE 44         /* BPF_STRUCT_OPS */
+
+#define CLAIM_TIMEOUT_MS 200
 
 #define KERNEL_HINT "the BPF programs know Linux 5.15 to 6.18; the lab's other algorithms work"
 
@@ -178,10 +181,13 @@ static int claim_registration(const char *name)
  * when that is deleted: no file descriptor is needed in between. */
 static enum status register_for_good(struct bpf_map *map, struct prague_bpf *b, struct error *err)
 {
-    b->owner_fd = claim_registration(bpf_map__name(map));
-    if (b->owner_fd < 0)
-        return unavailable(err, "another lab is just registering it",
-                           "end the other lab, or try again");
+    /* Who sweeps holds the name for a moment. */
+    for (int ms = 0; (b->owner_fd = claim_registration(bpf_map__name(map))) < 0; ms += 10) {
+        if (ms >= CLAIM_TIMEOUT_MS)
+            return unavailable(err, "another lab is just registering it",
+                               "end the other lab, or try again");
+        poll(NULL, 0, 10);
+    }
     struct bpf_link *link = bpf_map__attach_struct_ops(map);
     if (!link) {
         int error = errno;
