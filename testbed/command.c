@@ -18,6 +18,7 @@
 #include "testbed/keeper.h"
 #include "testbed/lab.h"
 #include "testbed/options.h"
+#include "testbed/prague.h"
 #include "testbed/shell.h"
 #include "testbed/sshd.h"
 #include "testbed/steer.h"
@@ -185,6 +186,9 @@ static enum status down_one(const char *name, struct error *err)
         st = sweep_lab(name, &r, err);
     if (st == STATUS_OK) {
         lab_remove_dir(name);
+        if (prague_sweep())
+            printf("%s: took BPF congestion controls back that a killed lab had registered\n",
+                   name);
         if (r.namespaces || r.processes)
             printf("%s: removed %d namespace%s, killed %d process%s\n", name, r.namespaces,
                    r.namespaces == 1 ? "" : "s", r.processes, r.processes == 1 ? "" : "es");
