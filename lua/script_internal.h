@@ -18,6 +18,7 @@ struct script {
     uv_idle_t idle; /* runs while `ready` is not empty */
     struct host **hosts;
     size_t nhosts;
+    struct record_box *records; /* open ones, the innermost first: bind_record.c */
 };
 
 struct script *script_of(lua_State *L);
@@ -53,6 +54,16 @@ bool opt_bool(lua_State *L, int index, const char *key, bool def);
 
 void bind_job(lua_State *L);    /* Host, Job */
 void bind_record(lua_State *L); /* Record: the run directory */
-void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
+
+/* A command as it is noted in the innermost run record that is open. */
+struct record_note {
+    unsigned long record; /* 0: there was none */
+    size_t command;
+};
+struct record_note record_command_start(struct script *s, const char *host, const char *label,
+                                        const char *const *argv);
+void record_command_end(struct script *s, const struct record_note *note, enum status how,
+                        int exit_code);
+void bind_lab(lua_State *L); /* log, progress, plots, files, iperf3 */
 
 #endif
