@@ -366,13 +366,15 @@ void host_adopt(lua_State *L, struct host *h)
     s->hosts[s->nhosts++] = h;
 }
 
-/* lab.open_host{name=, netns=, userns=, address=}: the same name and place give the same host. */
+/* lab.open_host{name=, netns=, userns=, address=, bin=}: the same name and place give the same
+ * host. */
 static int l_open_host(lua_State *L)
 {
     struct script *s = script_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     const char *name = opt_string(L, 1, "name", NULL), *netns = opt_string(L, 1, "netns", NULL);
     const char *userns = opt_string(L, 1, "userns", NULL);
+    const char *address = opt_string(L, 1, "address", netns ? "" : "127.0.0.1");
     luaL_argcheck(L, name, 1, "a host needs a name");
     for (size_t i = 0; i < s->nhosts; i++)
         if (host_is(s->hosts[i], name, netns, userns)) {
@@ -380,8 +382,9 @@ static int l_open_host(lua_State *L)
             host_push(L, s->hosts[i]);
             return 1;
         }
-    struct host *h = netns ? host_netns_new(name, netns, userns, opt_string(L, 1, "address", ""))
-                           : host_local_new(name);
+    struct host *h =
+        netns ? host_netns_new(name, netns, userns, address, opt_string(L, 1, "bin", NULL))
+              : host_local_new(name, address);
     if (!h)
         return luaL_error(L, "out of memory");
     host_adopt(L, h);

@@ -18,7 +18,7 @@
 #define SCRIPT_MAX (16u << 20)
 
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
-#define PRELUDE(X) X(base) X(args) X(lab) X(report)
+#define PRELUDE(X) X(base) X(args) X(lab) X(labfile) X(report)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
@@ -113,6 +113,8 @@ static int load_all(lua_State *L)
     bind_job(L);
     bind_record(L);
     bind_lab(L);
+    bind_tc(L);
+    bind_labfile(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
     lua_setglobal(L, "lab");

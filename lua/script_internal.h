@@ -54,6 +54,9 @@ bool opt_bool(lua_State *L, int index, const char *key, bool def);
 
 void bind_job(lua_State *L);    /* Host, Job */
 void bind_record(lua_State *L); /* Record: the run directory */
+void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
+void bind_tc(lua_State *L);     /* what tc says */
+void bind_labfile(lua_State *L);
 
 /* A command as it is noted in the innermost run record that is open. */
 struct record_note {
@@ -64,6 +67,5 @@ struct record_note record_command_start(struct script *s, const char *host, cons
                                         const char *const *argv);
 void record_command_end(struct script *s, const struct record_note *note, enum status how,
                         int exit_code);
-void bind_lab(lua_State *L); /* log, progress, plots, files, iperf3 */
 
 #endif

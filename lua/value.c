@@ -75,6 +75,17 @@ static int l_error_tostring(lua_State *L)
     return 1;
 }
 
+/* lab.failure(status, subsystem, message, hint): nil and the error, for `return lab.failure(...)`
+ */
+static int l_failure(lua_State *L)
+{
+    struct error e;
+    enum status st = status_from_name(luaL_checkstring(L, 1));
+    error_set(&e, st, luaL_checkstring(L, 2), "%s", luaL_checkstring(L, 3));
+    error_hint(&e, "%s", luaL_optstring(L, 4, ""));
+    return value_push_failure(L, &e);
+}
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static void push_json(lua_State *L, const cJSON *v, int depth, bool is_in_array)
@@ -261,6 +272,8 @@ void bind_value(lua_State *L)
     lua_pushcfunction(L, l_error_tostring);
     lua_setfield(L, -2, "__tostring");
     lua_pop(L, 1);
+    lua_pushcfunction(L, l_failure);
+    lua_setfield(L, -2, "failure");
     lua_pushcfunction(L, l_json_decode);
     lua_setfield(L, -2, "json_decode");
     lua_pushcfunction(L, l_json_encode);

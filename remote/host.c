@@ -1,12 +1,19 @@
 #include "remote/host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "core/paths.h"
+
+#define ENV_MAX  64
+#define ARGS_MAX 256
 
 struct host {
     enum host_kind kind;
     enum host_state state;
-    char *name, *netns, *userns, *address;
+    char *name, *netns, *userns, *address, *bin;
     int jobs;
     struct ssh_link *link;
     struct error why;
@@ -32,15 +39,20 @@ static struct host *host_new(enum host_kind kind, const char *name, const char *
     return h;
 }
 
-struct host *host_local_new(const char *name)
+struct host *host_local_new(const char *name, const char *address)
 {
-    return host_new(HOST_KIND_LOCAL, name, NULL, NULL, "127.0.0.1");
+    return host_new(HOST_KIND_LOCAL, name, NULL, NULL, address);
 }
 
 struct host *host_netns_new(const char *name, const char *netns, const char *userns,
-                            const char *address)
+                            const char *address, const char *bin)
 {
-    return host_new(HOST_KIND_NETNS, name, netns, userns, address);
+    struct host *h = host_new(HOST_KIND_NETNS, name, netns, userns, address);
+    if (h && bin && !(h->bin = strdup(bin))) {
+        host_free(h);
+        return NULL;
+    }
+    return h;
 }
 
 static void on_link_state(void *user, enum ssh_link_state state, const struct error *why)
@@ -79,6 +91,7 @@ void host_free(struct host *h)
     free(h->netns);
     free(h->userns);
     free(h->address);
+    free(h->bin);
     free(h);
 }
 
@@ -150,6 +163,35 @@ struct ssh_link *host_link(struct host *h)
     return h->link;
 }
 
+/* With `bin` first: in $PATH, for what a script there calls, and for the command itself. */
+static enum status spawn_in_netns(struct host *h, uv_loop_t *loop, const struct spawn_opts *opts,
+                                  const struct process_callbacks *cb, void *user,
+                                  struct process **out, struct error *err)
+{
+    struct spawn_opts o = *opts;
+    const char *env[ENV_MAX + 2] = {NULL}, *argv[ARGS_MAX + 1] = {NULL};
+    char own[CCALAB_PATH_MAX], path[2 * CCALAB_PATH_MAX];
+    const char *old = getenv("PATH");
+    size_t n = 0;
+    o.userns = h->userns;
+    o.netns = h->netns;
+    o.hostname = h->name;
+    if (h->bin) {
+        for (; n < ENV_MAX && opts->env && opts->env[n]; n++)
+            env[n] = opts->env[n];
+        snprintf(path, sizeof path, "PATH=%s:%s", h->bin, old ? old : "/usr/bin:/bin");
+        env[n] = path;
+        o.env = env;
+        for (n = 1; n < ARGS_MAX && opts->argv[n]; n++)
+            argv[n] = opts->argv[n];
+        argv[0] = own;
+        if (n < ARGS_MAX && !strchr(opts->argv[0], '/') &&
+            path_join(own, sizeof own, h->bin, opts->argv[0]) && access(own, X_OK) == 0)
+            o.argv = argv;
+    }
+    return process_local_start(loop, &o, cb, user, out, err);
+}
+
 enum status host_spawn(struct host *h, uv_loop_t *loop, const struct spawn_opts *opts,
                        const struct process_callbacks *cb, void *user, struct process **out,
                        struct error *err)
@@ -160,11 +202,7 @@ enum status host_spawn(struct host *h, uv_loop_t *loop, const struct spawn_opts 
                          h->why.status != STATUS_OK ? ": " : "", h->why.message);
     if (h->kind == HOST_KIND_SSH)
         return ssh_link_exec(h->link, opts, cb, user, out, err);
-    struct spawn_opts o = *opts;
-    if (h->kind == HOST_KIND_NETNS) {
-        o.userns = h->userns;
-        o.netns = h->netns;
-        o.hostname = h->name;
-    }
-    return process_local_start(loop, &o, cb, user, out, err);
+    if (h->kind == HOST_KIND_NETNS)
+        return spawn_in_netns(h, loop, opts, cb, user, out, err);
+    return process_local_start(loop, opts, cb, user, out, err);
 }

@@ -13,13 +13,15 @@ enum host_state { HOST_STATE_UP, HOST_STATE_DOWN, HOST_STATE_CONNECTING };
 
 struct host;
 
-/* The machine the console runs on. Name as in the lab: "local". NULL when out of memory. */
-struct host *host_local_new(const char *name);
+/* The machine the console runs on. Name as in the lab: "local"; `address` its IP address there.
+ * NULL when out of memory. */
+struct host *host_local_new(const char *name, const char *address);
 /* A virtual host: `netns` is a path for setns(2) ("/run/netns/ccalab-router"), `userns` that of the
  * user namespace that owns it (NULL: the machine's own, and then only root can go there), `address`
- * its IP address in the lab (may be ""). */
+ * its IP address in the lab (may be ""), `bin` a directory of programs that are
+ * its own, before those of $PATH (a virtual router's tc), or NULL. */
 struct host *host_netns_new(const char *name, const char *netns, const char *userns,
-                            const char *address);
+                            const char *address, const char *bin);
 /* A host behind SSH; connecting begins at once. `address` is its IP address in the lab, NULL: that
  * of the SSH connection. Errors: STATUS_UNAVAILABLE (built without libssh), STATUS_NOMEM,
  * STATUS_INTERNAL. */

@@ -168,8 +168,12 @@ static enum status configure(struct ssh_link *l, ssh_session s, struct error *er
     int strict = 1;
     struct ssh_config_facts facts;
     ssh_config_facts_init(&facts);
-    if (ssh_options_set(s, SSH_OPTIONS_HOST, l->host) < 0)
-        goto fail;
+    if (ssh_options_set(s, SSH_OPTIONS_HOST, l->host) < 0) {
+        ssh_config_facts_done(&facts);
+        error_set(err, STATUS_INPUT, "ssh", "%s: libssh does not take '%.100s' for a host's name",
+                  l->name, l->host);
+        return error_hint(err, "letters, digits, '-' and '.' only: another alias, or the address");
+    }
     ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no);
     if (ssh_options_parse_config(s, l->config) < 0)
         goto fail;

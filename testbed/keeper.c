@@ -263,6 +263,8 @@ static void add_router(const struct keeper *k, cJSON *list, int i)
         cJSON_AddStringToObject(o, "control", path);
     else
         cJSON_AddNullToObject(o, "control");
+    lab_path(k->o->name, "bin", path, sizeof path);
+    cJSON_AddStringToObject(o, "bin", path);
     cJSON_AddItemToObject(o, "link", cJSON_Duplicate(k->links[i].up, true));
     cJSON_AddItemToArray(list, o);
 }

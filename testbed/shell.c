@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,23 +200,29 @@ enum status shell_run(const struct testbed_options *o, struct error *err)
 
 /* --- dial ------------------------------------------------------------------------------------- */
 
-static bool send_fd(int to, int fd)
+/* Everything that has come from one side, to the other. False: the end of it. */
+static bool pass_on(int from, int to)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof fd)];
-    } control = {.bytes = {0}};
-    struct iovec iov = {.iov_base = "", .iov_len = 1};
-    struct msghdr m = {.msg_iov = &iov,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    return sendmsg(to, &m, 0) == 1;
+    char bytes[65536];
+    ssize_t n = read(from, bytes, sizeof bytes);
+    for (ssize_t at = 0, k; at < n; at += k)
+        if ((k = write(to, bytes + at, (size_t)(n - at))) <= 0)
+            return false;
+    return n > 0;
+}
+
+/* Between stdin and stdout and the socket, until the host has said all. */
+static void relay(int fd)
+{
+    struct pollfd p[2] = {{STDIN_FILENO, POLLIN, 0}, {fd, POLLIN, 0}};
+    while (poll(p, 2, -1) >= 0 || errno == EINTR) {
+        if (p[1].revents && !pass_on(fd, STDOUT_FILENO))
+            return;
+        if (p[0].revents && !pass_on(STDIN_FILENO, fd)) {
+            shutdown(fd, SHUT_WR);
+            p[0].fd = -1;
+        }
+    }
 }
 
 enum status shell_dial(const struct testbed_options *o, struct error *err)
@@ -241,9 +248,8 @@ enum status shell_dial(const struct testbed_options *o, struct error *err)
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         st = error_sys(err, STATUS_HOST, errno, "testbed", "cannot connect to port %s of %s",
                        o->argv[0], n.name);
-    else if (!send_fd(STDOUT_FILENO, fd))
-        st = error_sys(err, STATUS_HOST, errno, "testbed",
-                       "cannot pass the socket on (ssh needs ProxyUseFdpass yes)");
+    else
+        relay(fd);
 out:
     if (fd >= 0)
         close(fd);

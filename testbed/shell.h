@@ -19,7 +19,7 @@ CCALAB_MUST_USE enum status shell_prepare(const char *lab, const struct topology
 enum status shell_run(const struct testbed_options *o, struct error *err);
 
 /* `ccalab testbed dial HOST PORT`: connect to that port of the host from within its own namespace,
- * and hand the socket to the process at the other end of stdout (ProxyUseFdpass of ssh_config(5)).
+ * and pass on what comes, between it and stdin and stdout (ProxyCommand of ssh_config(5)).
  * No route from this machine into the lab is needed. Errors: STATUS_FAIL, STATUS_HOST. */
 CCALAB_MUST_USE enum status shell_dial(const struct testbed_options *o, struct error *err);
 

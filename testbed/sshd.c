@@ -69,6 +69,17 @@ static enum status write_server(const char *dir, struct error *err)
     return st;
 }
 
+/* The name as it is, and with dashes: libssh takes no underscore. */
+static void put_host(struct buf *b, const char *before, const char *name, const char *between)
+{
+    buf_printf(b, "%s%s", before, name);
+    if (!strchr(name, '_'))
+        return;
+    buf_puts(b, between);
+    for (const char *c = name; *c; c++)
+        buf_append(b, *c == '_' ? "-" : c, 1);
+}
+
 static enum status write_client(const char *lab, const struct topology *t, const char *dir,
                                 struct error *err)
 {
@@ -77,26 +88,27 @@ static enum status write_client(const char *lab, const struct topology *t, const
     if (!paths_self(self, sizeof self))
         return error_set(err, STATUS_INTERNAL, "testbed", "cannot find this program's own path");
     buf_init(&b, TEXT_MAX);
-    buf_puts(&b, "Host");
-    for (int i = 0; i < topology_nodes(t); i++)
-        buf_printf(&b, " %s", topology_node(t, i).name);
+    for (int i = 0; i < topology_nodes(t); i++) {
+        put_host(&b, "Host ", topology_node(t, i).name, " ");
+        buf_printf(&b, "\n  ProxyCommand \"%s\" testbed dial --name %s %s %%p\n", self, lab,
+                   topology_node(t, i).name);
+    }
     buf_printf(&b,
-               "\n"
+               "Host *\n"
                "  User root\n"
                "  IdentityFile %s/user_key\n"
                "  IdentitiesOnly yes\n"
                "  HostKeyAlias ccalab\n"
                "  UserKnownHostsFile %s/known_hosts\n"
-               "  StrictHostKeyChecking yes\n"
-               "  ProxyCommand \"%s\" testbed dial --name %s %%h %%p\n"
-               "  ProxyUseFdpass yes\n",
-               dir, dir, self, lab);
+               "  StrictHostKeyChecking yes\n",
+               dir, dir);
     enum status st = write_text(dir, "config", &b, err);
     buf_done(&b);
     return st;
 }
 
-static enum status write_known_hosts(const char *dir, struct error *err)
+/* Under the alias that ssh asks for, and the names that libssh, which knows no alias, does. */
+static enum status write_known_hosts(const char *dir, const struct topology *t, struct error *err)
 {
     char path[CCALAB_PATH_MAX];
     struct buf key, b;
@@ -105,7 +117,10 @@ static enum status write_known_hosts(const char *dir, struct error *err)
     enum status st = buf_read_file(&key, path, 4096, err);
     if (st == STATUS_OK) {
         buf_init(&b, TEXT_MAX);
-        buf_printf(&b, "ccalab %s", key.data);
+        buf_puts(&b, "ccalab");
+        for (int i = 0; i < topology_nodes(t); i++)
+            put_host(&b, ",", topology_node(t, i).name, ",");
+        buf_printf(&b, " %s", key.data);
         st = write_text(dir, "known_hosts", &b, err);
         buf_done(&b);
     }
@@ -133,7 +148,7 @@ enum status sshd_prepare(const char *lab, const struct topology *t, struct error
     if (st == STATUS_OK)
         st = write_client(lab, t, dir, err);
     if (st == STATUS_OK)
-        st = write_known_hosts(dir, err);
+        st = write_known_hosts(dir, t, err);
     return st;
 }
 

@@ -59,6 +59,7 @@ end
 --   ccs      all congestion controls that the lab has found or brought, as a list of the same
 --   egress   the routers' port behind the bottleneck, where marks can be captured
 --   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
+--   ssh_config  with sshd=true: the file for `ssh -F`, in which every host has its name
 -- It goes down with bed:down(), or with the task that made it. Needs root.
 function lab.testbed(o)
     local job, err = lab.localhost:start(add_testbed_flags(
@@ -74,10 +75,15 @@ function lab.testbed(o)
     end
     local bed = setmetatable({job = job, name = up.name, prague = up.prague, ccs = up.ccs,
                               link = up.link, egress = up.router.egress, routers = up.routers,
-                              hosts = {}}, Testbed)
+                              ssh_config = up.ssh_config, hosts = {}}, Testbed)
+    local bin = {} -- a router's own tc, which speaks of its bottleneck
+    for _, router in ipairs(up.routers) do
+        bin[router.name] = router.bin
+    end
     for _, name in ipairs(up.names) do
         local h = up.hosts[name]
-        local host = lab.open_host{name = name, netns = h.netns, address = h.address}
+        local host = lab.open_host{name = name, netns = h.netns, address = h.address,
+                                     bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
         bed.hosts[name] = host
         if bed[name] == nil then -- a host may have the name of one of the fields
