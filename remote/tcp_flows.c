@@ -111,6 +111,9 @@ void tcp_flows_result(const struct tcp_flows *f, struct buf *events)
         event_line_str(events, "cc", flow->last.cc);
         event_line_num(events, "samples", (double)flow->samples);
         event_line_num(events, "bytes_acked", flow->last.bytes_acked);
+        event_line_num(events, "retrans", flow->last.retrans);
+        event_line_num(events, "delivered", flow->last.delivered);
+        event_line_num(events, "delivered_ce", flow->last.delivered_ce);
         event_line_close(events, '}');
     }
     event_line_close(events, ']');

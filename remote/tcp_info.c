@@ -242,10 +242,15 @@ static enum status parse_options(int argc, char **argv, struct sampler *s, bool 
                                  struct error *err)
 {
     static const struct option options[] = {
-        {"label", required_argument, NULL, 'l'},    {"dport", required_argument, NULL, 'd'},
-        {"sport", required_argument, NULL, 's'},    {"interval", required_argument, NULL, 'i'},
-        {"duration", required_argument, NULL, 't'}, {"netns", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},           {0},
+        {"label", required_argument, NULL, 'l'},
+        {"dport", required_argument, NULL, 'd'},
+        {"sport", required_argument, NULL, 's'},
+        {"interval", required_argument, NULL, 'i'},
+        {"duration", required_argument, NULL, 't'},
+        {"netns", required_argument, NULL, 'n'},
+        {"peer", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     enum status st;
     uint64_t number = 0;
