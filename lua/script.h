@@ -39,7 +39,9 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
                                             char *const argv[], script_done_fn done, void *user,
                                             struct error *err);
 /* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
-#define SCRIPT_COMMANDS(X) X(facts, "what hosts say of themselves: kernel, TCP, links, qdiscs")
+#define SCRIPT_COMMANDS(X)                                                                         \
+    X(facts, "what hosts say of themselves: kernel, TCP, links, qdiscs")                           \
+    X(run, "run flows side by side on a lab's hosts, sample them, print the results")
 
 /* The same for the command of that name; argv[0] is its first argument. */
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,

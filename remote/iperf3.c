@@ -42,7 +42,8 @@ static enum status run_failed(struct error *err, const char *message)
         message += sizeof(prefix) - 1;
     }
     log_escape(message, text, sizeof(text));
-    enum status st = error_set(err, STATUS_HOST, "iperf3", "%s", text);
+    enum status st =
+        error_set(err, STATUS_HOST, "iperf3", "%s", text[0] ? text : "it failed without a word");
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
         if (strstr(message, hints[i].part)) {
             error_hint(err, "%s", hints[i].hint);
@@ -198,14 +199,16 @@ static void mend_times(struct iperf3_result *r)
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < r->nrows; i++) {
             struct iperf3_row *row = &r->rows[i];
-            double *at = &at_s[row->stream], length = row->end_s - row->start_s;
+            double *at = &at_s[row->stream];
+            if (was_omitted[row->stream] != row->is_omitted) {
+                /* It counts from 0 again, but the row still begins where the omitted one ended. */
+                *at = row->start_s = 0;
+            }
+            was_omitted[row->stream] = row->is_omitted;
+            double length = row->end_s - row->start_s;
             if (isnan(length)) {
                 continue; /* not told */
             }
-            if (was_omitted[row->stream] != row->is_omitted) {
-                *at = 0; /* after the omitted rows iperf3 counts from 0 again */
-            }
-            was_omitted[row->stream] = row->is_omitted;
             if (pass == 0) {
                 r->has_clock_jump |=
                     !is_length(length, usual_s) || row->start_s < *at - START_SLACK;
