@@ -10,7 +10,7 @@
 #include "remote/tcp_flows.h"
 
 #define LINE_MAX_BYTES 8192
-#define TIME_MAX_S     1e11
+#define TIME_MAX_S     1e10 /* its nanoseconds fit into 64 bits */
 
 struct ss_reader {
     struct reader base;
