@@ -20,7 +20,7 @@ static const char *const files[] = {ADAPTER_MODEL, ADAPTER_CONFIG, MODULES, NETL
 #define FILES (sizeof files / sizeof *files)
 
 #define FORMAT         "ccalab-policy"
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 /* --- netllm.json ------------------------------------------------------------------------------ */
 
@@ -61,12 +61,13 @@ static cJSON *to_json(const struct checkpoint *c)
     cJSON_AddNumberToObject(o, "sample_step", c->data.sample_step);
     cJSON_AddNumberToObject(o, "gamma", c->data.gamma);
     cJSON_AddNumberToObject(o, "scale", c->data.scale);
+    cJSON_AddNumberToObject(o, "horizon", c->data.horizon);
 
     o = cJSON_AddObjectToObject(root, "norm");
     cJSON_AddItemToObject(o, "state_mean", numbers(c->norm.state_mean, POOL_FEATURES));
     cJSON_AddItemToObject(o, "state_std", numbers(c->norm.state_std, POOL_FEATURES));
-    cJSON_AddNumberToObject(o, "action_min", c->norm.action_min);
-    cJSON_AddNumberToObject(o, "action_max", c->norm.action_max);
+    cJSON_AddNumberToObject(o, "action_offset", c->norm.action_offset);
+    cJSON_AddNumberToObject(o, "action_span", c->norm.action_span);
     cJSON_AddNumberToObject(o, "action_mean", c->norm.action_mean);
     cJSON_AddNumberToObject(o, "reward_min", c->norm.reward_min);
     cJSON_AddNumberToObject(o, "reward_max", c->norm.reward_max);
@@ -168,6 +169,7 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->data.sample_step = read_int(&r, "sample_step", 0, 1 << 24);
     c->data.gamma = read_num(&r, "gamma", 0, 1);
     c->data.scale = read_num(&r, "scale", 1e-12, HUGE);
+    c->data.horizon = read_int(&r, "horizon", 0, 1 << 24);
 
     r.obj = json_get(root, "norm");
     read_array(&r, "state_mean", c->norm.state_mean, POOL_FEATURES);
@@ -175,8 +177,8 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     for (int i = 0; i < POOL_FEATURES; i++)
         if (!(c->norm.state_std[i] > 0))
             fault(&r, "state_std", "is not positive");
-    c->norm.action_min = read_num(&r, "action_min", -HUGE, HUGE);
-    c->norm.action_max = read_num(&r, "action_max", -HUGE, HUGE);
+    c->norm.action_offset = read_num(&r, "action_offset", -HUGE, HUGE);
+    c->norm.action_span = read_num(&r, "action_span", 1e-300, HUGE);
     c->norm.action_mean = read_num(&r, "action_mean", -HUGE, HUGE);
     c->norm.reward_min = read_num(&r, "reward_min", -HUGE, HUGE);
     c->norm.reward_max = read_num(&r, "reward_max", -HUGE, HUGE);

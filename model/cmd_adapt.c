@@ -6,6 +6,8 @@
 #include "model/cmd.h"
 #include "model/train.h"
 
+#define NOT_GIVEN (-1)
+
 static const char help[] =
     "usage: netllm adapt --exp-pool-path POOL --model-dir DIR [OPTIONS]\n\n"
     "  --exp-pool-path FILE    pool to train on\n"
@@ -19,7 +21,8 @@ static const char help[] =
     "  --w N                   steps of a window (20)\n"
     "  --sample-step N         distance of window starts (w, less for a short pool)\n"
     "  --gamma X               discount of the returns (1)\n"
-    "  --scale X               the returns are divided by it (1000)\n"
+    "  --scale X               the returns are divided by it (1000; recipe lab: 1)\n"
+    "  --horizon N             rows that a return counts; 0: to the end (recipe lab: w)\n"
     "  --num-epochs N          (20)\n"
     "  --lr X                  (1e-4)\n"
     "  --weight-decay X        (1e-4)\n"
@@ -42,6 +45,7 @@ enum option_id {
     OPT_SAMPLE_STEP,
     OPT_GAMMA,
     OPT_SCALE,
+    OPT_HORIZON,
     OPT_EPOCHS,
     OPT_LR,
     OPT_DECAY,
@@ -65,6 +69,7 @@ static const struct option options[] = {
     {"sample-step", required_argument, NULL, OPT_SAMPLE_STEP},
     {"gamma", required_argument, NULL, OPT_GAMMA},
     {"scale", required_argument, NULL, OPT_SCALE},
+    {"horizon", required_argument, NULL, OPT_HORIZON},
     {"num-epochs", required_argument, NULL, OPT_EPOCHS},
     {"lr", required_argument, NULL, OPT_LR},
     {"weight-decay", required_argument, NULL, OPT_DECAY},
@@ -118,6 +123,10 @@ static enum status set_option(struct arguments *a, const struct option *o, const
     case OPT_LAYER:
         st = cmd_parse_int(o->name, text, -1000, 1000, &n, err);
         t->policy.which_layer = (int)n;
+        return st;
+    case OPT_HORIZON:
+        st = cmd_parse_int(o->name, text, 0, 1 << 24, &n, err);
+        a->data.horizon = (int)n;
         return st;
     case OPT_RANK:
         whole = &t->policy.rank;
@@ -197,6 +206,16 @@ static enum status parse(int argc, char *argv[], struct arguments *a, struct err
     return STATUS_USAGE;
 }
 
+/* What the command line left open follows from the pool's recipe. */
+static void fill_defaults(struct dataset_opts *o, enum recipe recipe)
+{
+    const struct dataset_opts usual = dataset_opts_default(recipe, o->steps);
+
+    o->gamma = o->gamma == NOT_GIVEN ? usual.gamma : o->gamma;
+    o->scale = o->scale == NOT_GIVEN ? usual.scale : o->scale;
+    o->horizon = o->horizon == NOT_GIVEN ? usual.horizon : o->horizon;
+}
+
 static void log_engine(const struct arguments *a)
 {
     struct blas blas;
@@ -216,18 +235,19 @@ enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop,
     struct pool *pool = NULL;
     struct dataset *d = NULL;
     cJSON *result = NULL;
-    struct arguments a = {.train = {.policy = policy_config_default(),
-                                    .epochs = 20,
-                                    .batch_size = 32,
-                                    .grad_accum_steps = 32,
-                                    .lr = 1e-4,
-                                    .weight_decay = 1e-4,
-                                    .clip_norm = 0.25,
-                                    .warmup_steps = -1,
-                                    .warmup_fraction = 0.1,
-                                    .stop = stop,
-                                    .events = stdout},
-                          .data = {.steps = 20, .gamma = 1, .scale = 1000}};
+    struct arguments a = {
+        .train = {.policy = policy_config_default(),
+                  .epochs = 20,
+                  .batch_size = 32,
+                  .grad_accum_steps = 32,
+                  .lr = 1e-4,
+                  .weight_decay = 1e-4,
+                  .clip_norm = 0.25,
+                  .warmup_steps = -1,
+                  .warmup_fraction = 0.1,
+                  .stop = stop,
+                  .events = stdout},
+        .data = {.steps = 20, .gamma = NOT_GIVEN, .scale = NOT_GIVEN, .horizon = NOT_GIVEN}};
     if ((st = parse(argc, argv, &a, err)) || a.wants_help)
         return st;
     a.train.policy.timestep_rows = a.data.steps;
@@ -235,8 +255,10 @@ enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop,
         a.train.policy.backbone_seed = a.train.policy.seed;
     if (a.config_path && (st = backbone_config_read(a.config_path, &a.train.policy.backbone, err)))
         goto out;
-    if ((st = pool_load(a.train.pool_path, &pool, err)) ||
-        (st = dataset_new(pool, &a.data, NULL, &d, err)) ||
+    if ((st = pool_load(a.train.pool_path, &pool, err)))
+        goto out;
+    fill_defaults(&a.data, recipe_of(pool->recipe));
+    if ((st = dataset_new(pool, &a.data, NULL, &d, err)) ||
         (st = policy_engine_start(a.threads, &a.train.policy.backbone, err)))
         goto out;
     log_engine(&a);

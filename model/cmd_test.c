@@ -1,4 +1,5 @@
 #include <getopt.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/event.h"
@@ -31,6 +32,7 @@ static cJSON *result_of(const char *dir, const struct checkpoint *c, const struc
     cJSON_AddNumberToObject(sub, "constant", base.constant);
     cJSON_AddNumberToObject(sub, "persistence", base.persistence);
     json_add_num(sub, "copy_input", base.copy_input);
+    json_add_num(sub, "no_op", base.no_op);
     cJSON_AddNumberToObject(o, "windows", (double)w->count);
     cJSON_AddNumberToObject(o, "sample_step", w->sample_step);
     cJSON_AddStringToObject(o, "checkpoint", dir);
@@ -41,7 +43,7 @@ static cJSON *result_of(const char *dir, const struct checkpoint *c, const struc
     sub = cJSON_AddObjectToObject(o, "decision_ms");
     cJSON_AddNumberToObject(sub, "p50", rollout->p50_ms);
     cJSON_AddNumberToObject(sub, "p99", rollout->p99_ms);
-    if (strcmp(d->pool->recipe, "tutorial") == 0)
+    if (isfinite(base.copy_input))
         cJSON_AddStringToObject(o, "note", COPY_NOTE);
     return o;
 }
@@ -56,14 +58,23 @@ static enum status run(const char *pool_path, const char *dir, int threads,
     struct policy *p = NULL;
     struct evaluate_rollout rollout;
     double loss;
-    if ((st = pool_load(pool_path, &pool, err)) || (st = checkpoint_load(dir, &c, &p, err)) ||
-        (st = policy_engine_start(threads, &c.policy.backbone, err)) ||
-        (st = dataset_new(pool, &c.data, &c.norm, &d, err)))
+    if ((st = pool_load(pool_path, &pool, err)) || (st = checkpoint_load(dir, &c, &p, err)))
         goto out;
-    if (c.pool_rows != pool->rows || strcmp(c.recipe, pool->recipe) != 0)
+    if (strcmp(c.recipe, pool->recipe) != 0) {
+        st =
+            error_set(err, STATUS_INPUT, "test", "%s has the recipe %s, the policy learned from %s",
+                      pool_path, pool->recipe, c.recipe);
+        error_hint(err, "netllm pool build --recipe %s -o POOL.safetensors %s", c.recipe,
+                   pool_path);
+        goto out;
+    }
+    if (c.pool_rows != pool->rows)
         event_write_log(stdout, LOG_LEVEL_WARN,
                         "%s is not the pool of the training (%s): its scale may differ", pool_path,
                         c.pool);
+    if ((st = policy_engine_start(threads, &c.policy.backbone, err)) ||
+        (st = dataset_new(pool, &c.data, &c.norm, &d, err)))
+        goto out;
     event_write_progress(stdout, 0, 2, "teacher-forced on %zu windows",
                          d->windows[DATASET_TEST].count);
     if ((st = evaluate_windows(p, d, DATASET_TEST, BATCH, stop, &loss, err)))

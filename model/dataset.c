@@ -42,10 +42,15 @@ size_t dataset_rows_needed(int steps)
     return rows;
 }
 
-double dataset_action_span(const struct dataset_norm *norm)
+struct dataset_opts dataset_opts_default(enum recipe recipe, int steps)
 {
-    double span = norm->action_max - norm->action_min;
-    return span > 0 ? span : 1;
+    struct dataset_opts o = {.steps = steps, .gamma = 1, .scale = 1000};
+
+    if (recipe == RECIPE_LAB) {
+        o.scale = 1;
+        o.horizon = o.steps;
+    }
+    return o;
 }
 
 static double normalised_reward(const struct dataset_norm *norm, double reward)
@@ -62,39 +67,103 @@ double dataset_reward(const struct dataset *d, double reward)
 
 /* --- constants and rows ----------------------------------------------------------------------- */
 
+/* A state as the features see it before they are standardised. */
+static void raw_features(enum recipe recipe, const float state[POOL_FEATURES],
+                         double out[POOL_FEATURES])
+{
+    for (int k = 0; k < POOL_FEATURES; k++)
+        out[k] = state[k];
+    if (recipe != RECIPE_LAB)
+        return;
+    out[POOL_RTT_S] = log(fmax(out[POOL_RTT_S], 1e-6));
+    out[POOL_CWND_BYTES] = log(fmax(out[POOL_CWND_BYTES], 1));
+    out[POOL_THROUGHPUT_BPS] = log1p(out[POOL_THROUGHPUT_BPS]);
+}
+
+/* Welford's running moments: squares of 1e9 bit/s would eat the digits of a plain sum. */
+struct moments {
+    double n, mean, squares;
+};
+
+static void moments_add(struct moments *m, double v)
+{
+    double delta = v - m->mean;
+
+    m->n++;
+    m->mean += delta / m->n;
+    m->squares += delta * (v - m->mean);
+}
+
+static double moments_std(const struct moments *m)
+{
+    double std = sqrt(m->squares / m->n);
+
+    return std > 0 ? std : 1;
+}
+
 /* Everything but max_return, which needs the returns. */
 static void fit(const struct pool *p, struct dataset_norm *norm)
 {
-    *norm = (struct dataset_norm){.action_min = INFINITY,
-                                  .action_max = -INFINITY,
-                                  .reward_min = INFINITY,
-                                  .reward_max = -INFINITY};
-    double n = 0, squares[POOL_FEATURES] = {0};
+    enum recipe recipe = recipe_of(p->recipe);
+    struct moments states[POOL_FEATURES] = {{0}}, actions = {0};
+    double min = INFINITY, max = -INFINITY;
+
+    *norm = (struct dataset_norm){.reward_min = INFINITY, .reward_max = -INFINITY};
     for (size_t e = 0; e < p->episode_count; e++) {
         size_t begin, end;
         dataset_segment(&p->episodes[e], DATASET_TRAIN, &begin, &end);
         for (size_t i = begin; i < end; i++) {
-            n++;
-            for (int k = 0; k < POOL_FEATURES; k++) {
-                /* Welford: squares of 1e9 bit/s would eat the digits of a plain sum. */
-                double delta = p->states[i][k] - norm->state_mean[k];
-                norm->state_mean[k] += delta / n;
-                squares[k] += delta * (p->states[i][k] - norm->state_mean[k]);
-            }
-            norm->action_mean += (p->actions[i] - norm->action_mean) / n;
-            norm->action_min = fmin(norm->action_min, p->actions[i]);
-            norm->action_max = fmax(norm->action_max, p->actions[i]);
+            double features[POOL_FEATURES];
+            raw_features(recipe, p->states[i], features);
+            for (int k = 0; k < POOL_FEATURES; k++)
+                moments_add(&states[k], features[k]);
+            moments_add(&actions, p->actions[i]);
+            min = fmin(min, p->actions[i]);
+            max = fmax(max, p->actions[i]);
             norm->reward_min = fmin(norm->reward_min, p->rewards[i]);
             norm->reward_max = fmax(norm->reward_max, p->rewards[i]);
         }
     }
     for (int k = 0; k < POOL_FEATURES; k++) {
-        double std = sqrt(squares[k] / n);
-        norm->state_std[k] = std > 0 ? std : 1;
+        norm->state_mean[k] = states[k].mean;
+        norm->state_std[k] = moments_std(&states[k]);
+    }
+    norm->action_mean = actions.mean;
+    if (recipe == RECIPE_LAB) {
+        norm->action_offset = actions.mean;
+        norm->action_span = moments_std(&actions);
+    } else {
+        norm->action_offset = min;
+        norm->action_span = max > min ? max - min : 1;
     }
 }
 
-/* Returns-to-go of each segment, backwards. */
+/* Returns-to-go of a segment, backwards: all rewards to its end. */
+static void returns_to_end(struct dataset *d, size_t begin, size_t end)
+{
+    double sum = 0;
+
+    for (size_t i = end; i-- > begin;) {
+        sum = normalised_reward(&d->norm, d->pool->rewards[i]) + d->opts.gamma * sum;
+        d->returns[i] = (float)(sum / d->opts.scale);
+    }
+}
+
+/* The discounted mean of the next `horizon` rewards, of fewer at the segment's end: a sum would
+ * tell how near the end is, not how good the rows are. */
+static void returns_in_horizon(struct dataset *d, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++) {
+        double sum = 0, weights = 0, weight = 1;
+        for (size_t k = i; k < end && k < i + (size_t)d->opts.horizon; k++) {
+            sum += weight * normalised_reward(&d->norm, d->pool->rewards[k]);
+            weights += weight;
+            weight *= d->opts.gamma;
+        }
+        d->returns[i] = (float)(sum / weights / d->opts.scale);
+    }
+}
+
 static void fill_returns(struct dataset *d)
 {
     const struct pool *p = d->pool;
@@ -102,11 +171,10 @@ static void fill_returns(struct dataset *d)
         for (int s = 0; s < DATASET_SPLITS; s++) {
             size_t begin, end;
             dataset_segment(&p->episodes[e], s, &begin, &end);
-            double sum = 0;
-            for (size_t i = end; i-- > begin;) {
-                sum = normalised_reward(&d->norm, p->rewards[i]) + d->opts.gamma * sum;
-                d->returns[i] = (float)(sum / d->opts.scale);
-            }
+            if (d->opts.horizon)
+                returns_in_horizon(d, begin, end);
+            else
+                returns_to_end(d, begin, end);
         }
     }
 }
@@ -126,12 +194,15 @@ static double max_train_return(const struct dataset *d)
 static void fill_rows(struct dataset *d)
 {
     const struct pool *p = d->pool;
-    double span = dataset_action_span(&d->norm);
+    enum recipe recipe = recipe_of(p->recipe);
+
     for (size_t i = 0; i < p->rows; i++) {
+        double features[POOL_FEATURES];
+        raw_features(recipe, p->states[i], features);
         for (int k = 0; k < POOL_FEATURES; k++)
             d->features[i][k] =
-                (float)((p->states[i][k] - d->norm.state_mean[k]) / d->norm.state_std[k]);
-        d->actions[i] = (float)((p->actions[i] - d->norm.action_min) / span);
+                (float)((features[k] - d->norm.state_mean[k]) / d->norm.state_std[k]);
+        d->actions[i] = (float)((p->actions[i] - d->norm.action_offset) / d->norm.action_span);
     }
 }
 
@@ -279,23 +350,23 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
     const struct pool *p = d->pool;
     const struct dataset_windows *w = &d->windows[split];
     struct dataset_baselines sum = {0};
-    bool is_tutorial = strcmp(p->recipe, "tutorial") == 0;
+    enum recipe recipe = recipe_of(p->recipe);
     for (size_t i = 0; i < w->count; i++) {
         const struct pool_episode *e = &p->episodes[w->at[i].episode];
         for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
             double label = p->actions[row];
             double last = row > e->begin ? p->actions[row - 1] : d->norm.action_mean;
-            double copy =
-                pool_tutorial_action(p->states[row][POOL_CWND_BYTES], e->cwnd_min, e->cwnd_max);
+            double copy = recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);
             sum.constant += (label - d->norm.action_mean) * (label - d->norm.action_mean);
             sum.persistence += (label - last) * (label - last);
-            bool is_known = is_tutorial && e->cwnd_min <= e->cwnd_max;
-            sum.copy_input += is_known ? (label - copy) * (label - copy) : NAN;
+            sum.copy_input += (label - copy) * (label - copy);
+            sum.no_op += recipe == RECIPE_LAB ? label * label : NAN;
         }
     }
     double n = (double)w->count * d->opts.steps;
     sum.constant /= n;
     sum.persistence /= n;
     sum.copy_input /= n;
+    sum.no_op /= n;
     return sum;
 }

@@ -1,5 +1,9 @@
 /* From a pool to windows the policy can learn from: normalisation, returns, splits, baselines.
  *
+ * Features are the standardised states; for the recipe lab, whose windows and rates span decades,
+ * the standardised logarithms ln(rtt), ln(cwnd), ln(1 + throughput). Actions are scaled by their
+ * range, for lab by their standard deviation.
+ *
  * Every episode is cut in order of time into training (70 %), validation (15 %) and test (15 %)
  * segments. A window is `steps` consecutive rows of one segment; none crosses an episode or a
  * segment. All constants are fitted on the training segments, and returns-to-go are summed to the
@@ -13,6 +17,7 @@
 
 #include "core/error.h"
 #include "model/pool.h"
+#include "model/recipe.h"
 
 enum dataset_split { DATASET_TRAIN, DATASET_VALID, DATASET_TEST, DATASET_SPLITS };
 
@@ -21,9 +26,10 @@ const char *dataset_split_name(enum dataset_split split);
 
 /* Constants fitted on the training segments; a checkpoint keeps them. */
 struct dataset_norm {
-    double state_mean[POOL_FEATURES], state_std[POOL_FEATURES]; /* std 1 where nothing varies */
-    double action_min, action_max; /* scaled action: (a - min) / (max - min), or a - min */
-    double action_mean;            /* the constant baseline */
+    /* Of the states, or of their logarithms (recipe lab); std 1 where nothing varies. */
+    double state_mean[POOL_FEATURES], state_std[POOL_FEATURES];
+    double action_offset, action_span; /* scaled action: (a - offset) / span */
+    double action_mean;                /* the constant baseline */
     double reward_min, reward_max;
     double max_return; /* largest training return: where a roll-out starts */
 };
@@ -33,6 +39,7 @@ struct dataset_opts {
     int sample_step; /* distance of window starts; 0: `steps`, less where that gives < 32 windows */
     double gamma;    /* discount of the returns */
     double scale;    /* returns are divided by it */
+    int horizon;     /* rows that a return counts; 0: to the end of the segment */
 };
 
 struct dataset_window {
@@ -63,6 +70,10 @@ struct dataset_batch {
     int32_t *timesteps; /* place in the window, 0 ... steps - 1 */
 };
 
+/* Defaults for windows of `steps` rows of a recipe: gamma 1; sums to the segment's end over a scale
+ * of 1000 as published, or, for the recipe lab, the mean over the next `steps` rows. */
+struct dataset_opts dataset_opts_default(enum recipe recipe, int steps);
+
 /* The pool is borrowed and must outlive the data set. `norm` NULL: fit the constants; otherwise
  * use these (those of a checkpoint). *out is for dataset_free().
  * Errors: STATUS_INPUT when a split gets no window, saying how many rows an episode needs;
@@ -79,8 +90,6 @@ void dataset_segment(const struct pool_episode *e, enum dataset_split split, siz
 /* Rows from which on every episode gives each split a window of `steps` rows. */
 size_t dataset_rows_needed(int steps);
 
-/* What one unit of the scaled action is in the action's own unit: losses are in its square. */
-double dataset_action_span(const struct dataset_norm *norm);
 /* A reward as the returns count it: min-max normalised with clamping, divided by the scale. */
 double dataset_reward(const struct dataset *d, double reward);
 
@@ -96,8 +105,9 @@ void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const
 struct dataset_baselines {
     double constant;    /* always the mean of the training actions */
     double persistence; /* the previous row's action; the mean where an episode starts */
-    double copy_input;  /* recompute the tutorial's action from the same row's cwnd: what the state
-                           token already holds. NaN for other recipes. */
+    double copy_input;  /* the action that the same row's cwnd gives: what the state token already
+                           holds. NaN for recipes where it gives none */
+    double no_op; /* leave the window as it is. NaN for recipes whose action is not a change */
 };
 struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset_split split);
 

@@ -37,7 +37,7 @@ enum status evaluate_windows(struct policy *p, const struct dataset *d, enum dat
         st = error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu windows", batch_size);
         goto out;
     }
-    double sum = 0, span = dataset_action_span(&d->norm);
+    double sum = 0, span = d->norm.action_span;
     for (size_t at = 0; at < total; at += batch_size) {
         size_t count = total - at < batch_size ? total - at : batch_size;
         for (size_t i = 0; i < count; i++)
@@ -96,7 +96,7 @@ static enum status walk(struct policy *p, const struct dataset *d, struct rollou
                         struct error *err)
 {
     enum status st;
-    double span = dataset_action_span(&d->norm), target = d->norm.max_return;
+    double span = d->norm.action_span, target = d->norm.max_return;
     for (size_t row = begin; row < end; row++) {
         r->returns[row] = (float)target;
         uint64_t start_ns = clock_mono_ns();
@@ -106,6 +106,8 @@ static enum status walk(struct policy *p, const struct dataset *d, struct rollou
         r->ms[out->decisions++] = (double)(clock_mono_ns() - start_ns) / 1e6;
         double difference = span * ((double)r->actions[row] - d->actions[row]);
         out->loss += difference * difference;
+        if (d->opts.horizon)
+            continue; /* a mean over the next rows: what is wanted stays wanted */
         target -= dataset_reward(d, d->pool->rewards[row]);
         if (d->opts.gamma > 0)
             target /= d->opts.gamma;

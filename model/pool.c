@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/json.h"
 #include "model/safetensors.h"
 
@@ -13,8 +14,10 @@
 struct pool *pool_new(const char *recipe)
 {
     struct pool *p = calloc(1, sizeof *p);
-    if (p)
+    if (p) {
         snprintf(p->recipe, sizeof p->recipe, "%s", recipe);
+        p->reward_mean = p->reward_std = NAN;
+    }
     return p;
 }
 
@@ -115,6 +118,20 @@ static cJSON *flows_json(const struct pool *p)
     return flows;
 }
 
+/* Metadata of safetensors are strings. */
+static void add_digits(cJSON *metadata, const char *key, double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.17g", v);
+    cJSON_AddStringToObject(metadata, key, text);
+}
+
+static double digits(const struct safetensors *f, const char *key)
+{
+    const char *text = safetensors_metadata(f, key);
+    return text ? strtod(text, NULL) : NAN;
+}
+
 enum status pool_save(const struct pool *p, const char *path, struct error *err)
 {
     if (!p->rows)
@@ -140,6 +157,10 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
     cJSON *flows = flows_json(p);
     char *text = cJSON_PrintUnformatted(flows);
     cJSON_AddStringToObject(metadata, "flows", text ? text : "[]");
+    if (isfinite(p->reward_mean))
+        add_digits(metadata, "reward_mean", p->reward_mean);
+    if (isfinite(p->reward_std))
+        add_digits(metadata, "reward_std", p->reward_std);
     enum status st = safetensors_write(path, tensors, 4, metadata, err);
     cJSON_free(text);
     cJSON_Delete(flows);
@@ -161,7 +182,7 @@ static struct pool_episode episode_info(const cJSON *o)
     return e;
 }
 
-static enum status check_row(const struct pool *p, size_t i, const char *path, struct error *err)
+enum status pool_check_row(const struct pool *p, size_t i, const char *path, struct error *err)
 {
     static const char *const names[] = {"rtt_s", "cwnd_bytes", "throughput_bps"};
     const char *what = NULL;
@@ -193,7 +214,7 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
         strcmp(version, POOL_VERSION) != 0) {
         st = error_set(err, STATUS_INPUT, "pool", "%s is no experience pool of version %s", path,
                        POOL_VERSION);
-        error_hint(err, "build one with: netllm pool --recipe tutorial -o FILE IPERF3.json");
+        error_hint(err, "build one with: netllm pool build -o FILE RUN-DIRECTORY");
         goto out;
     }
 
@@ -217,6 +238,8 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
         st = out_of_memory(err);
         goto out;
     }
+    p->reward_mean = digits(f, "reward_mean");
+    p->reward_std = digits(f, "reward_std");
     if ((st = reserve(p, (size_t)n, err)))
         goto out;
     memcpy(p->states, states->data, states->len_bytes);
@@ -229,7 +252,7 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
     const uint8_t *done = dones->data;
     for (size_t i = 0; i < (size_t)n && !st; i++) {
         p->rows = i + 1;
-        if ((st = check_row(p, i, path, err)))
+        if ((st = pool_check_row(p, i, path, err)))
             goto out;
         if (done[i] || i + 1 == (size_t)n) {
             struct pool_episode info = episode_info(flow);
@@ -244,6 +267,26 @@ out:
         pool_free(p);
     else
         *out = p;
+    return st;
+}
+
+enum status pool_export_csv(const struct pool *p, const char *path, struct error *err)
+{
+    struct buf text;
+    enum status st;
+    size_t episode = 0;
+
+    buf_init(&text, SIZE_MAX / 2);
+    buf_puts(&text, "rtt_s,cwnd_bytes,throughput_bps,action,reward,done\n");
+    for (size_t i = 0; i < p->rows; i++) {
+        bool is_done = episode < p->episode_count && i + 1 == p->episodes[episode].end;
+        episode += is_done;
+        for (int k = 0; k < POOL_FEATURES; k++) /* read as a double it is the same float32 */
+            buf_printf(&text, "%.17g,", (double)p->states[i][k]);
+        buf_printf(&text, "%.17g,%.17g,%d\n", p->actions[i], p->rewards[i], is_done);
+    }
+    st = text.is_failed ? out_of_memory(err) : file_write_atomic(path, text.data, text.len, err);
+    buf_done(&text);
     return st;
 }
 
@@ -277,6 +320,10 @@ cJSON *pool_describe(const struct pool *p)
         json_add_num(range, "min", min);
         json_add_num(range, "mean", sum / (double)p->rows);
         json_add_num(range, "max", max);
+    }
+    if (isfinite(p->reward_mean)) {
+        json_add_num(o, "reward_mean", p->reward_mean);
+        json_add_num(o, "reward_std", p->reward_std);
     }
     cJSON_AddItemToObject(o, "flows", flows_json(p));
     return o;

@@ -30,7 +30,8 @@ struct pool {
     float (*states)[POOL_FEATURES];
     double *actions;
     double *rewards;
-    char recipe[32]; /* "tutorial", or what the file says */
+    char recipe[32];                /* of recipe.h, or what the file says */
+    double reward_mean, reward_std; /* constants of the recipe `published`; NaN elsewhere */
     struct pool_episode *episodes;
     size_t episode_count;
 };
@@ -48,20 +49,12 @@ CCALAB_MUST_USE enum status pool_add(struct pool *p, const float state[POOL_FEAT
 CCALAB_MUST_USE enum status pool_end_episode(struct pool *p, const struct pool_episode *info,
                                              struct error *err);
 
-/* Add every TCP stream of an iperf3 client's --json output as an episode, by the recipe `tutorial`
- * (policy of the published builder script): rows are the intervals that are not `omitted`, state =
- * (rtt / 1e6, snd_cwnd, bits_per_second) of the stream itself, action = trunc(2 (cwnd - min) /
- * (max - min)) + 1 with min and max over the stream (1 where cwnd never changes), reward =
- * log10(throughput / rtt), or 0.1 where either is not positive.
- * `name` is what messages and the metadata call the file.
- * Errors: STATUS_INPUT with iperf3's own message where the run failed, or saying what is missing.
- */
-CCALAB_MUST_USE enum status pool_add_iperf3(struct pool *p, const char *text, size_t len,
-                                            const char *name, struct error *err);
-/* The tutorial's action: 1, 2, or 3 (only at the maximum). */
-double pool_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max);
-/* The tutorial's reward. Units: bit/s and s. */
-double pool_tutorial_reward(double throughput_bps, double rtt_s);
+/* Read a pool that the published code pickled: ExperiencePool with its lists states, actions,
+ * rewards and dones. A reader of our own (model/pickle.h): nothing in the file is executed. The
+ * recipe is recognised where it is one of ours (recipe.h), else it is "imported".
+ * Errors: STATUS_INPUT naming the list and row, or what was not allowed; STATUS_NOMEM. */
+CCALAB_MUST_USE enum status pool_from_pickle(const void *data, size_t len, const char *name,
+                                             struct pool **out, struct error *err);
 
 /* Write as safetensors, atomically. Errors: STATUS_INPUT (no rows), STATUS_IO, STATUS_NOMEM. */
 CCALAB_MUST_USE enum status pool_save(const struct pool *p, const char *path, struct error *err);
@@ -69,6 +62,14 @@ CCALAB_MUST_USE enum status pool_save(const struct pool *p, const char *path, st
  * Errors: STATUS_IO; STATUS_INPUT naming the tensor or the row at fault (NaN, infinite, no rows).
  */
 CCALAB_MUST_USE enum status pool_load(const char *path, struct pool **out, struct error *err);
+
+/* Write rtt_s,cwnd_bytes,throughput_bps,action,reward,done with all their digits.
+ * Errors: STATUS_IO. */
+CCALAB_MUST_USE enum status pool_export_csv(const struct pool *p, const char *path,
+                                            struct error *err);
+/* Errors: STATUS_INPUT naming `path` and the column of row `i` that is not finite. */
+CCALAB_MUST_USE enum status pool_check_row(const struct pool *p, size_t i, const char *path,
+                                           struct error *err);
 
 /* What it is, as JSON: rows, episodes, recipe, flows[] and the range of each column. Caller
  * deletes. */

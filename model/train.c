@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/event.h"
+#include "core/json.h"
 #include "model/checkpoint.h"
 #include "model/evaluate.h"
 
@@ -220,6 +221,7 @@ static cJSON *result_of(const struct trainer *t, double seconds)
     cJSON *b = cJSON_AddObjectToObject(o, "baselines"); /* on the validation windows */
     cJSON_AddNumberToObject(b, "constant", base.constant);
     cJSON_AddNumberToObject(b, "persistence", base.persistence);
+    json_add_num(b, "no_op", base.no_op);
     cJSON *parameters = cJSON_AddObjectToObject(o, "parameters");
     cJSON_AddNumberToObject(parameters, "total", (double)total);
     cJSON_AddNumberToObject(parameters, "trainable", (double)trained);
@@ -233,7 +235,7 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     enum status st;
     uint64_t start_ns = clock_mono_ns();
     size_t windows = d->windows[DATASET_TRAIN].count, accum = (size_t)opts->grad_accum_steps;
-    double span = dataset_action_span(&d->norm);
+    double span = d->norm.action_span;
     struct trainer t = {.opts = opts,
                         .d = d,
                         .windows = windows,

@@ -232,10 +232,10 @@ local function netllm(cmd)
     return r.data
 end
 
--- lab.pool{files={...}, out=, recipe="tutorial"}: an experience pool from iperf3 JSON files, one
--- episode a file. Returns {rows=, episodes=, recipe=, path=, flows=}.
+-- lab.pool{files={...}, out=, recipe="lab"}: an experience pool from iperf3 JSON files, CSVs of
+-- samples, run directories or other pools, an episode a flow (docs/netllm.md). Returns {rows=, episodes=, recipe=, path=, flows=}.
 function lab.pool(o)
-    local cmd = {"pool", "--recipe", o.recipe or "tutorial", "-o", o.out, label = "pool"}
+    local cmd = {"pool", "build", "--recipe", o.recipe or "lab", "-o", o.out, label = "pool"}
     for _, file in ipairs(o.files) do
         cmd[#cmd + 1] = file
     end

@@ -51,7 +51,9 @@ def iperf3(path, count, seed, **extra):
 def usage():
     for args, code in ((["--help"], 0), (["--version"], 0), ([], 2), (["nothing"], 2),
                        (["pool"], 2), (["pool", "-o"], 2),
-                       (["pool", "--recipe", "x", "-o", "y"], 2),
+                       (["pool", "build", "-o"], 2), (["pool", "stir"], 2),
+                       (["pool", "build", "--recipe", "x", "-o", "y", "z"], 2),
+                       (["pool", "export", "x", "-o", "y"], 2),
                        (["pool", "--help"], 0), (["info", "--help"], 0), (["info", "--bad"], 2),
                        (["info"], 0), (["info", "/nonexistent"], 7)):
         rc, _, out = run(*args)
@@ -74,7 +76,7 @@ def blas():
 def pool():
     iperf3("a.json", 203, 1)
     iperf3("b.json", 203, 2)
-    rc, events, out = run("pool", "--recipe", "tutorial", "-o", "pool.safetensors", "a.json",
+    rc, events, out = run("pool", "build", "--recipe", "tutorial", "-o", "pool.safetensors", "a.json",
                           "b.json")
     data = last(events, "result").get("data", {})
     check("pool: two files, two episodes, omitted rows left out", rc == 0 and data["rows"] == 400
@@ -84,12 +86,12 @@ def pool():
     check("info of a pool", rc == 0 and "400 rows in 2 episodes" in out, out)
 
     iperf3("failed.json", 5, 1, error="unable to connect to server: Connection refused")
-    rc, events, out = run("pool", "-o", "x.safetensors", "failed.json")
+    rc, events, out = run("pool", "build", "-o", "x.safetensors", "failed.json")
     error = last(events, "error")
     check("pool: a failed run is refused with iperf3's message", rc == 8
           and error.get("status") == "input" and "Connection refused" in error["message"], out)
     check("pool: and nothing is written", not os.path.exists("x.safetensors"))
-    rc, events, out = run("pool", "-o", "/nonexistent/x", "a.json")
+    rc, events, out = run("pool", "build", "-o", "/nonexistent/x", "a.json")
     check("pool: an unwritable output", rc == 7 and last(events, "error")["status"] == "io", out)
 
 
@@ -111,7 +113,7 @@ def adapt():
     data = last(events, "result").get("data", {})
     check("adapt: result", rc == 0 and data.get("checkpoint") == "model"
           and 1 <= data["best_epoch"] <= 4 and data["valid_loss"] > 0
-          and set(data["baselines"]) == {"constant", "persistence"}
+          and set(data["baselines"]) == {"constant", "persistence", "no_op"}
           and data["parameters"]["trainable"] < data["parameters"]["total"]
           and data["seconds"] > 0, out)
     train = [e["values"] for e in events if e.get("src") == "train"]

@@ -104,7 +104,7 @@ static void test_constants(void **state)
     assert_true(fabs(n->state_mean[0] - 6.5) < 1e-12);
     assert_true(fabs(n->state_std[0] - sqrt((14 * 14 - 1) / 12.0)) < 1e-9);
     assert_true(n->state_mean[1] == 5 && n->state_std[1] == 1); /* constant: not divided by 0 */
-    assert_true(n->action_min == 0 && n->action_max == 13 && n->action_mean == 6.5);
+    assert_true(n->action_offset == 0 && n->action_span == 13 && n->action_mean == 6.5);
     assert_true(n->reward_min == 0 && n->reward_max == 2);
     assert_true(fabs(d->features[19][0] - (19 - 6.5) / n->state_std[0]) < 1e-5);
     assert_true(fabs(d->actions[19] - 19 / 13.0) < 1e-6);
@@ -120,7 +120,7 @@ static void test_constants(void **state)
     /* Constants that are given are used, not fitted. */
     struct dataset *other;
     struct dataset_norm given = *n;
-    given.action_max = 26;
+    given.action_span = 26;
     assert_int_equal(dataset_new(p, &OPTS, &given, &other, &err), STATUS_OK);
     assert_true(fabs(other->actions[13] - 0.5) < 1e-6);
     dataset_free(other);
@@ -139,6 +139,39 @@ static void test_gamma(void **state)
     assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
     /* Rows 17 to 19: 1 + 0.5 * (0 + 0.5 * 0.5) = 1.125. */
     assert_true(fabs(d->returns[17] - 0.1125) < 1e-6);
+    dataset_free(d);
+    pool_free(p);
+}
+
+/* The default recipe: logarithms, standardised actions, returns over a horizon, and the window left
+ * alone as a baseline. */
+static void test_lab(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d;
+    struct dataset_opts opts = dataset_opts_default(RECIPE_LAB, 3);
+    struct pool *p = pool_new("lab");
+    for (int i = 0; i < 20; i++) {
+        float s[] = {0.1f, (float)exp(i), i % 2 ? 0 : 1e6f};
+        assert_int_equal(pool_add(p, s, i % 2 ? 0.5 : -0.5, i % 3, NULL), STATUS_OK);
+    }
+    const struct pool_episode info = {.cwnd_min = NAN, .cwnd_max = NAN};
+    assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
+    assert_int_equal(opts.horizon, 3);
+    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
+    /* 14 training rows. ln(cwnd) is 0 to 13; ln(1 + 0) is 0 for each second rate. */
+    assert_true(fabs(d->norm.state_mean[POOL_CWND_BYTES] - 6.5) < 1e-6);
+    assert_true(fabs(d->norm.state_mean[POOL_THROUGHPUT_BPS] - log1p(1e6) / 2) < 1e-9);
+    assert_true(fabs(d->norm.action_offset) < 1e-12 && fabs(d->norm.action_span - 0.5) < 1e-12);
+    assert_true(fabs(d->actions[0] + 1) < 1e-6 && fabs(d->actions[1] - 1) < 1e-6);
+    /* Rewards 0 1 2 0 ... over 2: the mean of any three is 0.5; of the last two of the segment
+     * (rows 12 and 13: 0 and 1) 0.25, of the last 0.5. */
+    assert_true(fabs(d->returns[0] - 0.5) < 1e-6);
+    assert_true(fabs(d->returns[12] - 0.25) < 1e-6 && fabs(d->returns[13] - 0.5) < 1e-6);
+    struct dataset_baselines b = dataset_baselines(d, DATASET_TEST);
+    assert_true(fabs(b.no_op - 0.25) < 1e-12 && fabs(b.constant - 0.25) < 1e-12);
+    assert_true(fabs(b.persistence - 1) < 1e-12 && isnan(b.copy_input));
     dataset_free(d);
     pool_free(p);
 }
@@ -164,7 +197,8 @@ static void test_baselines(void **state)
     for (int i = 0; i < 40; i++) {
         double cwnd = 1000 * (i * 7 % 11);
         float s[] = {0.1f, (float)cwnd, 1e6f};
-        assert_int_equal(pool_add(p, s, pool_tutorial_action(cwnd, 0, 10000), 1, NULL), STATUS_OK);
+        assert_int_equal(pool_add(p, s, recipe_tutorial_action(cwnd, 0, 10000), 1, NULL),
+                         STATUS_OK);
     }
     const struct pool_episode info = {.cwnd_min = 0, .cwnd_max = 10000};
     assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
@@ -201,7 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),     cmocka_unit_test(test_too_short),
         cmocka_unit_test(test_constants), cmocka_unit_test(test_gamma),
-        cmocka_unit_test(test_baselines), cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_lab),       cmocka_unit_test(test_baselines),
+        cmocka_unit_test(test_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

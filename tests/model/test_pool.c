@@ -1,4 +1,4 @@
-/* The tutorial's recipe by hand, refused inputs, and the file. */
+/* The recipes by hand, refused inputs, and the file. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "core/buf.h"
 #include "model/pool.h"
+#include "model/recipe.h"
 #include "model/safetensors.h"
 #include "tests/temp_file.h"
 
@@ -19,26 +20,34 @@
     "{\"streams\":[{\"socket\":5,\"bits_per_second\":" #bps ",\"snd_cwnd\":" #cwnd                 \
     ",\"rtt\":" #rtt ",\"omitted\":" #omitted "}],\"sum\":{\"bits_per_second\":9e9}}"
 
-static enum status add(struct pool *p, const char *json, struct error *err)
+/* A pool from one document, by the recipe. */
+static enum status build(const char *recipe, const char *json, struct pool **out, struct error *err)
 {
-    return pool_add_iperf3(p, json, strlen(json), "run.json", err);
+    struct trace_set traces;
+    trace_set_init(&traces);
+    *out = NULL;
+    enum status st = trace_add_iperf3(&traces, json, strlen(json), "run.json", err);
+    if (!st)
+        st = recipe_build(recipe_of(recipe), &traces, out, err);
+    trace_set_done(&traces);
+    return st;
 }
 
 static void test_recipe(void **state)
 {
     (void)state;
     struct error err;
-    struct pool *p = pool_new("tutorial");
+    struct pool *p;
     assert_int_equal(
-        add(p,
-            "{\"start\":{},\"intervals\":[" INTERVAL(999999, 1, 1, true) "," /* omitted */
-            INTERVAL(10000, 20000, 1000000, false) ","                       /* minimum: 1 */
-            INTERVAL(20000, 50000, 5000000, false) "," /* middle: trunc(2 * 0.5) + 1 = 2 */
-            INTERVAL(19999, 50000, 0, false) ","       /* just below: 1; nothing sent: 0.1 */
-            INTERVAL(29999, 0, 1000000, false) ","     /* 2; no rtt: 0.1 */
-            INTERVAL(30000, 100000, 10000000, false)   /* maximum: 3 */
-            "],\"end\":{\"sender_tcp_congestion\":\"prague\"}}",
-            &err),
+        build("tutorial",
+              "{\"start\":{},\"intervals\":[" INTERVAL(999999, 1, 1, true) "," /* omitted */
+              INTERVAL(10000, 20000, 1000000, false) ","                       /* minimum: 1 */
+              INTERVAL(20000, 50000, 5000000, false) "," /* middle: trunc(2 * 0.5) + 1 = 2 */
+              INTERVAL(19999, 50000, 0, false) ","       /* just below: 1; nothing sent: 0.1 */
+              INTERVAL(29999, 0, 1000000, false) ","     /* 2; no rtt: 0.1 */
+              INTERVAL(30000, 100000, 10000000, false)   /* maximum: 3 */
+              "],\"end\":{\"sender_tcp_congestion\":\"prague\"}}",
+              &p, &err),
         STATUS_OK);
     assert_int_equal(p->rows, 5);
     assert_int_equal(p->episode_count, 1);
@@ -67,23 +76,137 @@ static void test_constant_cwnd(void **state)
 {
     (void)state;
     struct error err;
-    struct pool *p = pool_new("tutorial");
+    struct pool *p;
     assert_int_equal(
-        add(p, "{\"intervals\":[" INTERVAL(5, 1, 1, false) "," INTERVAL(5, 1, 1, false) "]}", &err),
+        build("tutorial",
+              "{\"intervals\":[" INTERVAL(5, 1, 1, false) "," INTERVAL(5, 1, 1, false) "]}", &p,
+              &err),
         STATUS_OK);
     assert_int_equal(p->rows, 2);
     assert_true(p->actions[0] == 1 && p->actions[1] == 1);
     pool_free(p);
 }
 
+/* The published pools' recipe: constants over all flows, rewards standardised. */
+static void test_published(void **state)
+{
+    (void)state;
+    struct error err;
+    struct pool *p;
+    assert_int_equal(build("published",
+                           "{\"intervals\":[" INTERVAL(10000, 20000, 1000000, false) "," INTERVAL(
+                               15000, 50000, 5000000, false) "," INTERVAL(30000, 1, 0, false) "]}",
+                           &p, &err),
+                     STATUS_OK);
+    assert_true(p->actions[0] == 0 && p->actions[1] == 0.25 && p->actions[2] == 1);
+    const double raw[] = {log10(5e7), 8, 0.1}, mean = (log10(5e7) + 8.1) / 3;
+    double squares = 0;
+    for (int i = 0; i < 3; i++)
+        squares += (raw[i] - mean) * (raw[i] - mean);
+    assert_true(fabs(p->reward_mean - mean) < 1e-12);
+    assert_true(fabs(p->reward_std - sqrt(squares / 3)) < 1e-12);
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs(p->rewards[i] - (raw[i] - mean) / sqrt(squares / 3)) < 1e-12);
+    assert_true(recipe_copy(RECIPE_PUBLISHED, 15000, &p->episodes[0]) == p->actions[1]);
+
+    /* Written and read back, its constants are still there; from its states it is recognised. */
+    struct pool *q;
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_OK);
+    assert_true(q->reward_mean == p->reward_mean && q->reward_std == p->reward_std);
+    snprintf(q->recipe, sizeof q->recipe, "imported");
+    assert_int_equal(recipe_recognise(q, &err), STATUS_OK);
+    assert_string_equal(q->recipe, "published");
+    q->actions[1] += 1e-9;
+    snprintf(q->recipe, sizeof q->recipe, "imported");
+    assert_int_equal(recipe_recognise(q, &err), STATUS_OK);
+    assert_string_equal(q->recipe, "imported");
+    pool_free(q);
+    pool_free(p);
+}
+
+/* The lab's recipe looks one interval ahead. */
+static void test_lab(void **state)
+{
+    (void)state;
+    struct error err;
+    struct pool *p;
+    assert_int_equal(
+        build("lab",
+              "{\"intervals\":[" INTERVAL(10000, 20000, 1000000, false) "," INTERVAL(
+                  20000, 50000, 5000000, false) "," INTERVAL(10000, 100000, 0, false) "]}",
+              &p, &err),
+        STATUS_OK);
+    assert_int_equal(p->rows, 2); /* the last interval has no next one */
+    assert_true(fabs(p->actions[0] - log(2)) < 1e-12 && fabs(p->actions[1] + log(2)) < 1e-12);
+    assert_true(fabs(p->rewards[0] - 8) < 1e-12);                 /* log10(5e6 / 0.05) */
+    assert_true(fabs(p->rewards[1] - log10(12e3 / 0.1)) < 1e-12); /* nothing came: the floor */
+    assert_true(p->states[1][POOL_CWND_BYTES] == 20000);
+    assert_true(isnan(recipe_copy(RECIPE_LAB, 20000, &p->episodes[0])));
+    pool_free(p);
+    assert_int_equal(build("lab", "{\"intervals\":[" INTERVAL(5, 1, 1, false) "]}", &p, &err),
+                     STATUS_INPUT);
+    assert_non_null(strstr(err.message, "no row"));
+    assert_int_equal(build("nonsense", "{\"intervals\":[" INTERVAL(5, 1, 1, false) "]}", &p, &err),
+                     STATUS_USAGE);
+}
+
+/* Samples in long form: flows side by side, rows by time, a gap ends an episode. */
+static void test_csv(void **state)
+{
+    (void)state;
+    static const char text[] = "t_s,series,value\n"
+                               "1.0,x/cwnd_bytes,1000\n2.0,x/cwnd_bytes,2000\n"
+                               "3.0,x/cwnd_bytes,\n4.0,x/cwnd_bytes,4000\n5.0,x/cwnd_bytes,8000\n"
+                               "1.0,y/cwnd_bytes,500\n"
+                               "1.0,x/srtt_us,0\n2.0,x/srtt_us,20000\n3.0,x/srtt_us,20000\n"
+                               "4.0,x/srtt_us,20000\n5.0,x/srtt_us,20000\n"
+                               "2.0,x/throughput_bps,1e6\n3.0,x/throughput_bps,1e6\n"
+                               "4.0,x/throughput_bps,1e6\n5.0,x/throughput_bps,2e6\n"
+                               "1.0,link/down/prob,0.1\n";
+    struct error err;
+    struct trace_set traces;
+    struct pool *p;
+    trace_set_init(&traces);
+    assert_int_equal(trace_add_csv(&traces, text, strlen(text), "s.csv", &err), STATUS_OK);
+    assert_int_equal(traces.count, 1); /* y never had a round trip */
+    assert_int_equal(traces.at[0].count, 4);
+    assert_true(traces.at[0].rows[0].t_s == 2 && traces.at[0].rows[0].rtt_s == 0.02);
+    assert_true(isnan(traces.at[0].rows[1].cwnd_bytes));
+    assert_int_equal(recipe_build(RECIPE_LAB, &traces, &p, &err), STATUS_OK);
+    assert_int_equal(p->rows, 1); /* 4 to 5: a step over the gap would be none */
+    assert_true(fabs(p->actions[0] - log(2)) < 1e-12);
+    pool_free(p);
+    assert_int_equal(recipe_build(RECIPE_TUTORIAL, &traces, &p, &err), STATUS_OK);
+    assert_int_equal(p->episode_count, 2);
+    pool_free(p);
+    trace_set_done(&traces);
+
+    static const char *const bad[] = {"t_s,series,value\nx\n",
+                                      "t_s,series,value\n1,x/srtt_us\n",
+                                      "t_s,series,value\n1,x/srtt_us,-1\n",
+                                      "t_s,series,value\n1,x/srtt_us,1 2\n",
+                                      "t_s,series,value\n \n1,x/srtt_us,1\n",
+                                      "t_s,series,value\n1,x/srtt_us,1",
+                                      "t_s,series,value\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        trace_set_init(&traces);
+        assert_int_equal(trace_add_csv(&traces, bad[i], strlen(bad[i]), "s.csv", &err),
+                         STATUS_INPUT);
+        assert_non_null(
+            strstr(err.message, i + 1 < sizeof bad / sizeof *bad ? "s.csv:2" : "s.csv"));
+        trace_set_done(&traces);
+    }
+}
+
 static void refuse(const char *json, const char *why)
 {
     struct error err;
-    struct pool *p = pool_new("tutorial");
-    assert_int_equal(add(p, json, &err), STATUS_INPUT);
+    struct pool *p;
+    assert_int_equal(build("tutorial", json, &p, &err), STATUS_INPUT);
+    assert_null(p);
     if (!strstr(err.message, why) || !strstr(err.message, "run.json"))
         fail_msg("'%s' does not say '%s'", err.message, why);
-    pool_free(p);
 }
 
 static void test_refused(void **state)
@@ -192,8 +315,8 @@ static void test_recorded(void **state)
     struct buf text;
     struct error err;
     assert_int_equal(buf_read_file(&text, name, 1 << 20, &err), STATUS_OK);
-    struct pool *p = pool_new("tutorial");
-    assert_int_equal(pool_add_iperf3(p, text.data, text.len, name, &err), STATUS_OK);
+    struct pool *p;
+    assert_int_equal(build("tutorial", text.data, &p, &err), STATUS_OK);
     buf_done(&text);
     assert_int_equal(p->rows, 60);
     assert_true(fabsf(p->states[0][POOL_RTT_S] - 0.316875f) < 1e-7f);
@@ -206,9 +329,11 @@ static void test_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipe),       cmocka_unit_test(test_constant_cwnd),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_file),
-        cmocka_unit_test(test_foreign_file), cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_recipe),    cmocka_unit_test(test_constant_cwnd),
+        cmocka_unit_test(test_published), cmocka_unit_test(test_lab),
+        cmocka_unit_test(test_csv),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_file),      cmocka_unit_test(test_foreign_file),
+        cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

@@ -311,9 +311,9 @@ static void test_damaged_checkpoint(void **state)
     cJSON_Delete(result);
     static const struct {
         const char *section, *field;
-    } cases[] = {{"policy", "backbone"}, {"policy", "seed"},        {"policy", "timestep_rows"},
-                 {"data", "w"},          {"data", "scale"},         {"norm", "state_std"},
-                 {"norm", "action_max"}, {"training", "best_epoch"}};
+    } cases[] = {{"policy", "backbone"},  {"policy", "seed"},        {"policy", "timestep_rows"},
+                 {"data", "w"},           {"data", "scale"},         {"norm", "state_std"},
+                 {"norm", "action_span"}, {"training", "best_epoch"}};
     char path[128];
     static struct checkpoint c;
     struct policy *p;

@@ -1,29 +1,16 @@
-/* Pools from the --json output of an iperf3 client: recipe `tutorial` (see pool.h). */
-#include <math.h>
-#include <stdlib.h>
+/* Traces from the --json output of an iperf3 client (trace.h). */
+#include <stdio.h>
 
 #include "core/json.h"
-#include "model/pool.h"
+#include "model/trace.h"
 
 /* Beyond any rtt, window or rate there is, and far from the end of a float. */
 #define VALUE_MAX   1e18
 #define STREAMS_MAX 128 /* iperf3 -P */
 
-double pool_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max)
-{
-    if (!(cwnd_max > cwnd_min))
-        return 1;
-    return trunc(2 * (cwnd_bytes - cwnd_min) / (cwnd_max - cwnd_min)) + 1;
-}
-
-double pool_tutorial_reward(double throughput_bps, double rtt_s)
-{
-    return throughput_bps > 0 && rtt_s > 0 ? log10(throughput_bps / rtt_s) : 0.1;
-}
-
 static enum status bad(const char *name, const char *what, struct error *err)
 {
-    return error_set(err, STATUS_INPUT, "pool", "%s: %s", name, what);
+    return error_set(err, STATUS_INPUT, "trace", "%s: %s", name, what);
 }
 
 /* A stream of an interval, or NULL where the interval is omitted (iperf3 -O: slow start). */
@@ -40,12 +27,12 @@ static enum status read_number(const cJSON *stream, const char *key, const char 
 {
     const cJSON *v = json_get(stream, key);
     if (!cJSON_IsNumber(v)) {
-        error_set(err, STATUS_INPUT, "pool", "%s: interval %d has no '%s'", name, interval, key);
+        error_set(err, STATUS_INPUT, "trace", "%s: interval %d has no '%s'", name, interval, key);
         return error_hint(err, "only the sending side of a TCP run reports rtt and snd_cwnd: "
                                "not UDP, not -R");
     }
     if (!(v->valuedouble >= 0) || v->valuedouble > VALUE_MAX)
-        return error_set(err, STATUS_INPUT, "pool", "%s: interval %d: '%s' is out of range", name,
+        return error_set(err, STATUS_INPUT, "trace", "%s: interval %d: '%s' is out of range", name,
                          interval, key);
     *out = v->valuedouble;
     return STATUS_OK;
@@ -57,53 +44,40 @@ static const char *congestion_control(const cJSON *root)
     return cc ? cc : json_str(json_get(json_get(root, "start"), "test_start"), "congestion", "");
 }
 
-static enum status add_stream(struct pool *p, const cJSON *root, int stream, const char *name,
-                              struct error *err)
+static enum status add_stream(struct trace_set *set, const cJSON *root, int stream,
+                              const char *name, struct error *err)
 {
-    enum status st = STATUS_OK;
-    struct pool_episode info = {
-        .source = (char *)name, .stream = stream, .cwnd_min = INFINITY, .cwnd_max = -INFINITY};
-    snprintf(info.cc, sizeof info.cc, "%s", congestion_control(root));
-
     const cJSON *intervals = json_get(root, "intervals"), *interval;
+    struct trace *t;
+    enum status st = trace_add(set, name, &t, err);
     int index = 0;
-    cJSON_ArrayForEach(interval, intervals)
-    {
-        double cwnd;
-        const cJSON *s = stream_of(interval, stream);
-        if (s && (st = read_number(s, "snd_cwnd", name, index, &cwnd, err)))
-            return st;
-        if (s) {
-            info.cwnd_min = fmin(info.cwnd_min, cwnd);
-            info.cwnd_max = fmax(info.cwnd_max, cwnd);
-        }
-        index++;
-    }
-    if (!(info.cwnd_min <= info.cwnd_max))
-        return bad(name, "every interval is omitted", err);
 
-    index = 0;
+    if (st)
+        return st;
+    t->stream = stream;
+    snprintf(t->cc, sizeof t->cc, "%s", congestion_control(root));
     cJSON_ArrayForEach(interval, intervals)
     {
         const cJSON *s = stream_of(interval, stream);
-        double rtt_us, throughput;
+        struct trace_row row;
+        double rtt_us;
         if (s) {
-            if ((st = read_number(s, "rtt", name, index, &rtt_us, err)) ||
-                (st = read_number(s, "bits_per_second", name, index, &throughput, err)))
+            if ((st = read_number(s, "snd_cwnd", name, index, &row.cwnd_bytes, err)) ||
+                (st = read_number(s, "rtt", name, index, &rtt_us, err)) ||
+                (st = read_number(s, "bits_per_second", name, index, &row.throughput_bps, err)))
                 return st;
-            double cwnd = json_num(s, "snd_cwnd", 0), rtt_s = rtt_us / 1e6;
-            float state[] = {(float)rtt_s, (float)cwnd, (float)throughput};
-            if ((st = pool_add(p, state, pool_tutorial_action(cwnd, info.cwnd_min, info.cwnd_max),
-                               pool_tutorial_reward(throughput, rtt_s), err)))
+            row.rtt_s = rtt_us / 1e6;
+            row.t_s = json_num(s, "end", index);
+            if ((st = trace_add_row(t, &row, err)))
                 return st;
         }
         index++;
     }
-    return pool_end_episode(p, &info, err);
+    return t->count ? STATUS_OK : bad(name, "every interval is omitted", err);
 }
 
-enum status pool_add_iperf3(struct pool *p, const char *text, size_t len, const char *name,
-                            struct error *err)
+enum status trace_add_iperf3(struct trace_set *set, const char *text, size_t len, const char *name,
+                             struct error *err)
 {
     cJSON *root = json_parse(text, len, name, err);
     if (!root)
@@ -114,7 +88,7 @@ enum status pool_add_iperf3(struct pool *p, const char *text, size_t len, const 
     const cJSON *intervals = json_get(root, "intervals");
     int streams = cJSON_GetArraySize(json_get(cJSON_GetArrayItem(intervals, 0), "streams"));
     if (failure)
-        st = error_set(err, STATUS_INPUT, "pool", "%s: iperf3 failed: %.200s", name, failure);
+        st = error_set(err, STATUS_INPUT, "trace", "%s: iperf3 failed: %.200s", name, failure);
     else if (!cJSON_IsArray(intervals))
         st = bad(name, "no 'intervals': not the --json output of an iperf3 client", err);
     else if (!cJSON_GetArraySize(intervals))
@@ -124,7 +98,7 @@ enum status pool_add_iperf3(struct pool *p, const char *text, size_t len, const 
     else if (streams > STREAMS_MAX)
         st = bad(name, "more than 128 streams", err);
     for (int i = 0; i < streams && !st; i++)
-        st = add_stream(p, root, i, name, err);
+        st = add_stream(set, root, i, name, err);
     cJSON_Delete(root);
     return st;
 }

@@ -1,0 +1,219 @@
+#include "model/recipe.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Rewards of the published pools agree to 1.4e-8: their states were rounded to float32. */
+#define SAME_REWARD 1e-6
+/* An interval in which nothing was delivered counts as one packet of 1500 bytes a second: the floor
+ * of a logarithm that is otherwise 6 to 9. */
+#define FLOOR_BPS 12e3
+#define FLOOR_RTT 1e-6
+
+const char *recipe_name(enum recipe recipe)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        RECIPES(X)
+#undef X
+    };
+
+    return names[recipe];
+}
+
+enum recipe recipe_of(const char *name)
+{
+    for (int r = 0; r < RECIPE_COUNT; r++)
+        if (!strcmp(name, recipe_name((enum recipe)r)))
+            return (enum recipe)r;
+    return RECIPE_IMPORTED;
+}
+
+double recipe_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max)
+{
+    if (!(cwnd_max > cwnd_min))
+        return 1;
+    return trunc(2 * (cwnd_bytes - cwnd_min) / (cwnd_max - cwnd_min)) + 1;
+}
+
+double recipe_tutorial_reward(double throughput_bps, double rtt_s)
+{
+    return throughput_bps > 0 && rtt_s > 0 ? log10(throughput_bps / rtt_s) : 0.1;
+}
+
+static double min_max(double v, double min, double max)
+{
+    return max > min ? (v - min) / (max - min) : 0;
+}
+
+double recipe_copy(enum recipe recipe, double cwnd_bytes, const struct pool_episode *e)
+{
+    if (!(e->cwnd_min <= e->cwnd_max))
+        return NAN;
+    if (recipe == RECIPE_TUTORIAL)
+        return recipe_tutorial_action(cwnd_bytes, e->cwnd_min, e->cwnd_max);
+    if (recipe == RECIPE_PUBLISHED)
+        return min_max(cwnd_bytes, e->cwnd_min, e->cwnd_max);
+    return NAN;
+}
+
+/* --- building --------------------------------------------------------------------------------- */
+
+static bool is_whole(const struct trace_row *r)
+{
+    return isfinite(r->rtt_s) && isfinite(r->cwnd_bytes) && isfinite(r->throughput_bps);
+}
+
+static double lab_reward(const struct trace_row *r)
+{
+    return log10(fmax(r->throughput_bps, FLOOR_BPS) / fmax(r->rtt_s, FLOOR_RTT));
+}
+
+/* Row `i` of the trace, as the recipe has it; without the constants that need the whole pool.
+ * False: the recipe makes no row of it. */
+static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
+                   const struct pool_episode *e, double *action, double *reward)
+{
+    const struct trace_row *r = &t->rows[i], *next = i + 1 < t->count ? r + 1 : NULL;
+
+    if (recipe == RECIPE_LAB) {
+        if (!next || !is_whole(next) || !(r->cwnd_bytes > 0) || !(next->cwnd_bytes > 0))
+            return false;
+        *action = log(next->cwnd_bytes / r->cwnd_bytes);
+        *reward = lab_reward(next);
+        return true;
+    }
+    *action = recipe == RECIPE_TUTORIAL
+                  ? recipe_tutorial_action(r->cwnd_bytes, e->cwnd_min, e->cwnd_max)
+                  : r->cwnd_bytes;
+    *reward = recipe_tutorial_reward(r->throughput_bps, r->rtt_s);
+    return true;
+}
+
+static enum status add_trace(struct pool *p, enum recipe recipe, const struct trace *t,
+                             struct error *err)
+{
+    struct pool_episode e = {
+        .source = t->source, .stream = t->stream, .cwnd_min = INFINITY, .cwnd_max = -INFINITY};
+    enum status st = STATUS_OK;
+
+    memcpy(e.cc, t->cc, sizeof e.cc);
+    for (size_t i = 0; i < t->count; i++) {
+        e.cwnd_min = fmin(e.cwnd_min, t->rows[i].cwnd_bytes); /* fmin() passes NaN over */
+        e.cwnd_max = fmax(e.cwnd_max, t->rows[i].cwnd_bytes);
+    }
+    for (size_t i = 0; i < t->count && st == STATUS_OK; i++) {
+        const struct trace_row *r = &t->rows[i];
+        float state[] = {(float)r->rtt_s, (float)r->cwnd_bytes, (float)r->throughput_bps};
+        double action, reward;
+        if (is_whole(r) && row_of(recipe, t, i, &e, &action, &reward))
+            st = pool_add(p, state, action, reward, err);
+        else
+            st = pool_end_episode(p, &e, err);
+    }
+    return st == STATUS_OK ? pool_end_episode(p, &e, err) : st;
+}
+
+/* Mean and population standard deviation of the rewards. */
+static void reward_moments(const struct pool *p, double *mean, double *std)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t i = 0; i < p->rows; i++)
+        sum += p->rewards[i];
+    *mean = sum / (double)p->rows;
+    for (size_t i = 0; i < p->rows; i++)
+        squares += (p->rewards[i] - *mean) * (p->rewards[i] - *mean);
+    *std = sqrt(squares / (double)p->rows);
+}
+
+/* The actions are still windows, the rewards still the tutorial's. */
+static void finish_published(struct pool *p)
+{
+    double mean, std, min = INFINITY, max = -INFINITY;
+
+    reward_moments(p, &mean, &std);
+    for (size_t i = 0; i < p->rows; i++) {
+        min = fmin(min, p->actions[i]);
+        max = fmax(max, p->actions[i]);
+    }
+    for (size_t i = 0; i < p->rows; i++) {
+        p->actions[i] = min_max(p->actions[i], min, max);
+        p->rewards[i] = std > 0 ? (p->rewards[i] - mean) / std : 0;
+    }
+    for (size_t e = 0; e < p->episode_count; e++) {
+        p->episodes[e].cwnd_min = min;
+        p->episodes[e].cwnd_max = max;
+    }
+    p->reward_mean = mean;
+    p->reward_std = std;
+}
+
+enum status recipe_build(enum recipe recipe, const struct trace_set *traces, struct pool **out,
+                         struct error *err)
+{
+    struct pool *p;
+    enum status st = STATUS_OK;
+
+    *out = NULL;
+    if (recipe == RECIPE_IMPORTED)
+        return error_set(err, STATUS_USAGE, "recipe", "no pool can be built as 'imported'");
+    p = pool_new(recipe_name(recipe));
+    if (!p)
+        return error_set(err, STATUS_NOMEM, "recipe", "no memory for the pool");
+    for (size_t i = 0; i < traces->count && st == STATUS_OK; i++)
+        st = add_trace(p, recipe, &traces->at[i], err);
+    if (st == STATUS_OK && !p->rows) {
+        error_set(err, STATUS_INPUT, "recipe", "no row comes of these %zu flows by the recipe %s",
+                  traces->count, p->recipe);
+        st = error_hint(err, recipe == RECIPE_LAB ? "it needs two samples in a row of each flow"
+                                                  : "they have no complete samples");
+    }
+    if (st == STATUS_OK && recipe == RECIPE_PUBLISHED)
+        finish_published(p);
+    if (st == STATUS_OK)
+        *out = p;
+    else
+        pool_free(p);
+    return st;
+}
+
+/* --- recognising ------------------------------------------------------------------------------ */
+
+static bool is_same(const struct pool *a, const struct pool *b)
+{
+    if (a->rows != b->rows)
+        return false;
+    for (size_t i = 0; i < a->rows; i++)
+        if (a->actions[i] != b->actions[i] || fabs(a->rewards[i] - b->rewards[i]) > SAME_REWARD)
+            return false;
+    return true;
+}
+
+enum status recipe_recognise(struct pool *p, struct error *err)
+{
+    static const enum recipe candidates[] = {RECIPE_PUBLISHED, RECIPE_TUTORIAL};
+    struct trace_set traces;
+    enum status st;
+
+    trace_set_init(&traces);
+    st = trace_add_pool(&traces, p, "", err);
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates && st == STATUS_OK; i++) {
+        struct pool *again;
+        st = recipe_build(candidates[i], &traces, &again, err);
+        if (st != STATUS_OK)
+            break;
+        if (is_same(p, again)) {
+            memcpy(p->recipe, again->recipe, sizeof p->recipe);
+            p->reward_mean = again->reward_mean;
+            p->reward_std = again->reward_std;
+            for (size_t e = 0; e < p->episode_count; e++) {
+                p->episodes[e].cwnd_min = again->episodes[e].cwnd_min;
+                p->episodes[e].cwnd_max = again->episodes[e].cwnd_max;
+            }
+        }
+        pool_free(again);
+    }
+    trace_set_done(&traces);
+    return st;
+}

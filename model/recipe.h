@@ -1,0 +1,54 @@
+/* Recipes: how what was measured of a flow becomes states, actions and rewards.
+ *
+ *   tutorial   the published builder script: action 1, 2 or 3 from the window's place between its
+ *              minimum and maximum, reward log10(throughput / rtt)
+ *   published  what the published pools contain: action (cwnd - min) / (max - min), reward the
+ *              tutorial's, standardised; all constants over the whole pool
+ *   lab        the default: action ln(next cwnd / cwnd), so that nothing in the state gives it
+ *              away; reward log10(throughput / rtt) of the interval that followed the action
+ *
+ * docs/netllm.md ("Recipes") tells why. In each a row's state is (rtt_s, cwnd_bytes,
+ * throughput_bps). A sample that was not measured is left out and ends the episode. */
+#ifndef CCALAB_MODEL_RECIPE_H
+#define CCALAB_MODEL_RECIPE_H
+
+#include "core/error.h"
+#include "model/pool.h"
+#include "model/trace.h"
+
+/* X(id, name) */
+#define RECIPES(X)                                                                                 \
+    X(TUTORIAL, "tutorial")                                                                        \
+    X(PUBLISHED, "published")                                                                      \
+    X(LAB, "lab")                                                                                  \
+    X(IMPORTED, "imported") /* actions and rewards as someone else made them */
+
+enum recipe {
+#define X(id, name) RECIPE_##id,
+    RECIPES(X)
+#undef X
+        RECIPE_COUNT
+};
+
+const char *recipe_name(enum recipe recipe);
+/* The recipe of that name; RECIPE_IMPORTED for one that is not ours. */
+enum recipe recipe_of(const char *name);
+
+/* The tutorial's action: 1, 2, or 3 (only at the maximum); 1 where the window never changes. */
+double recipe_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max);
+/* The tutorial's reward: log10(throughput / rtt) in bit/s and s; 0.1 where either is not positive.
+ */
+double recipe_tutorial_reward(double throughput_bps, double rtt_s);
+/* What the same row's window says the action is, for the recipes where it does; NaN otherwise. */
+double recipe_copy(enum recipe recipe, double cwnd_bytes, const struct pool_episode *e);
+
+/* Build a pool from traces; *out is for pool_free().
+ * Errors: STATUS_USAGE (RECIPE_IMPORTED cannot be built), STATUS_INPUT (no row comes of it),
+ * STATUS_NOMEM. */
+CCALAB_MUST_USE enum status recipe_build(enum recipe recipe, const struct trace_set *traces,
+                                         struct pool **out, struct error *err);
+/* If the actions and rewards of an imported pool are what tutorial or published would have made of
+ * its states, name that recipe and its constants in it. Errors: STATUS_NOMEM. */
+CCALAB_MUST_USE enum status recipe_recognise(struct pool *p, struct error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/* Traces: what was measured of a flow, row by row, before a recipe makes experience of it
+ * (recipe.h). Thread: any, one at a time. */
+#ifndef CCALAB_MODEL_TRACE_H
+#define CCALAB_MODEL_TRACE_H
+
+#include <stddef.h>
+
+#include "core/error.h"
+
+struct pool;
+
+/* A number that was not measured is NaN. */
+struct trace_row {
+    double t_s; /* of the end of the interval; since any origin */
+    double rtt_s, cwnd_bytes;
+    double throughput_bps; /* of this flow alone, over the interval that ends here */
+};
+
+struct trace {
+    struct trace_row *rows;
+    size_t count, cap;
+    char *source; /* file it came from */
+    char cc[32];  /* congestion control; "" if unknown */
+    int stream;   /* index of the flow in its source */
+};
+
+struct trace_set {
+    struct trace *at;
+    size_t count, cap;
+};
+
+void trace_set_init(struct trace_set *s);
+void trace_set_done(struct trace_set *s);
+/* A new trace at the end of the set, without rows; `source` is copied. Its address holds until the
+ * next one is added. Errors: STATUS_NOMEM. */
+CCALAB_MUST_USE enum status trace_add(struct trace_set *s, const char *source, struct trace **out,
+                                      struct error *err);
+CCALAB_MUST_USE enum status trace_add_row(struct trace *t, const struct trace_row *row,
+                                          struct error *err);
+
+/* Add every TCP stream of an iperf3 client's --json output. Rows are the intervals that are not
+ * `omitted`: rtt / 1e6, snd_cwnd and bits_per_second of the stream itself (not of the sum). The
+ * throughput is that of socket writes: with the sampler's CSV at hand, take that.
+ * `name` is what messages and pools call the file.
+ * Errors: STATUS_INPUT with iperf3's own message where the run failed, or saying what is missing.
+ */
+CCALAB_MUST_USE enum status trace_add_iperf3(struct trace_set *s, const char *text, size_t len,
+                                             const char *name, struct error *err);
+/* Add every flow of a CSV of samples (t_s,series,value; docs/lua.md, lab.save_series), where series
+ * are LABEL/cwnd_bytes, LABEL/srtt_us and LABEL/throughput_bps as `ccalab tcp-info` gives them:
+ * delivered bytes. Other series are passed over; rows before the first round trip was measured are
+ * left out. Errors: STATUS_INPUT with the line at fault, or if no flow is in it. */
+CCALAB_MUST_USE enum status trace_add_csv(struct trace_set *s, const char *text, size_t len,
+                                          const char *name, struct error *err);
+/* Add the states of a pool, an episode a trace, a second a row: what was measured before its
+ * recipe. Errors: STATUS_NOMEM. */
+CCALAB_MUST_USE enum status trace_add_pool(struct trace_set *s, const struct pool *p,
+                                           const char *name, struct error *err);
+/* Add whatever `path` is: iperf3 JSON, a CSV of samples, a pool, or a run directory (its
+ * samples.csv if there, else its iperf3 JSON files). Told apart by content. Errors: those above,
+ * STATUS_IO. */
+CCALAB_MUST_USE enum status trace_add_path(struct trace_set *s, const char *path,
+                                           struct error *err);
+
+#endif
