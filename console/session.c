@@ -158,6 +158,8 @@ enum status session_close(struct session *s, struct error *err)
     enum status st = STATUS_OK;
     bool is_idle;
 
+    if (s->script)
+        script_clean_up(s->script);
     if (session_is_busy(s))
         session_cancel(s);
     is_idle = session_drain(s, SESSION_STOP_MS);

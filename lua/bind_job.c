@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "lua/bind_host.h"
 #include "lua/task.h"
+#include "remote/qdisc_watch.h"
 #include "remote/transfer.h"
 
 #define HOST_META "lab.Host"
@@ -270,6 +271,13 @@ static struct task_job *start(lua_State *L, struct error *e)
     };
     const char *ready = opt_string(L, 2, "ready", NULL);
     bool is_service = opt_bool(L, 2, "service", false);
+    const char *src = opt_string(L, 2, "qdisc_samples", NULL); /* of lab.watch_qdisc() */
+    if (src) {
+        struct spawn_opts so = {.argv = argv, .cwd = opts.cwd};
+        struct qdisc_watch_opts watch = {&so, src};
+        opts.output = JOB_OUTPUT_EVENTS;
+        return begin(L, h, &opts, ready, is_service, qdisc_watch_start, &watch, e);
+    }
     opts.reader = check_reader(L, 2); /* last: nothing raises while we hold it */
     struct task_job *j = begin(L, h, &opts, ready, is_service, NULL, NULL, e);
     if (!j && opts.reader)
@@ -334,6 +342,12 @@ static int l_host_index(lua_State *L)
         lua_pushstring(L, host_address(h));
     else if (strcmp(key, "kind") == 0)
         lua_pushstring(L, host_kind_name(h));
+    else if (strcmp(key, "netns") == 0)
+        lua_pushstring(L, host_netns(h));
+    else if (strcmp(key, "userns") == 0)
+        lua_pushstring(L, host_userns(h));
+    else if (strcmp(key, "bin") == 0)
+        lua_pushstring(L, host_bin(h));
     else if (strcmp(key, "is_up") == 0)
         lua_pushboolean(L, host_state(h) == HOST_STATE_UP);
     else if (luaL_getmetafield(L, 1, "methods") != LUA_TNIL)

@@ -142,7 +142,9 @@ static cJSON *list_mistakes(struct reader *r)
 static const char *suggestion(const char *word, const char *const *of, char *out, size_t size)
 {
     const char *near = did_you_mean(word, of);
-    snprintf(out, size, near ? ", did you mean '%s'?" : "", near);
+    out[0] = '\0';
+    if (near)
+        snprintf(out, size, ", did you mean '%s'?", near);
     return out;
 }
 

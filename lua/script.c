@@ -18,7 +18,8 @@
 #define SCRIPT_MAX (16u << 20)
 
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
-#define PRELUDE(X) X(base) X(args) X(lab) X(labfile) X(sampler) X(run) X(report)
+#define PRELUDE(X)                                                                                 \
+    X(base) X(args) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(report)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
@@ -115,6 +116,7 @@ static int load_all(lua_State *L)
     bind_lab(L);
     bind_tc(L);
     bind_labfile(L);
+    bind_journal(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
     lua_setglobal(L, "lab");
@@ -265,9 +267,16 @@ enum status script_eval(struct script *s, const char *line, script_done_fn done,
     }
     lua_getfield(L, LUA_REGISTRYINDEX, "lab.repl");
     lua_setupvalue(L, -2, 1);
-    if (!task_start(s, L, 0, NULL, done, user))
+    struct task *t = task_start(s, L, 0, NULL, done, user);
+    if (!t)
         return error_set(err, STATUS_NOMEM, "script", "out of memory");
+    task_set_line(t);
     return STATUS_OK;
+}
+
+void script_clean_up(struct script *s)
+{
+    task_clean_up(s);
 }
 
 void script_cancel(struct script *s)

@@ -41,6 +41,8 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
 /* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
 #define SCRIPT_COMMANDS(X)                                                                         \
     X(facts, "what hosts say of themselves: kernel, TCP, links, qdiscs")                           \
+    X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
+    X(restore, "put hosts back as they were before a console changed them")                        \
     X(run, "run flows side by side on a lab's hosts, sample them, print the results")
 
 /* The same for the command of that name; argv[0] is its first argument. */
@@ -53,6 +55,9 @@ CCALAB_MUST_USE enum status script_eval(struct script *s, const char *line, scri
 /* Stop every task with STATUS_INTERRUPTED: their jobs are cancelled, their <close> variables run.
  * `done` of each comes from the loop. */
 void script_cancel(struct script *s);
+/* Start putting back what typed lines have changed; for the console's end, before script_cancel(),
+ * which does not stop it. */
+void script_clean_up(struct script *s);
 /* Does any task or job of a task still live? */
 bool script_is_busy(const struct script *s);
 

@@ -15,7 +15,8 @@ struct script {
     struct task *tasks;   /* all that live, newest first */
     struct task *current; /* the one Lua is running now */
     struct task *ready, **ready_tail;
-    uv_idle_t idle; /* runs while `ready` is not empty */
+    uv_idle_t idle;           /* runs while `ready` is not empty */
+    struct cleanup *cleanups; /* of typed lines that have ended (task.c) */
     struct host **hosts;
     size_t nhosts;
     struct record_box *records; /* open ones, the innermost first: bind_record.c */
@@ -57,6 +58,7 @@ void bind_record(lua_State *L); /* Record: the run directory */
 void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
+void bind_journal(lua_State *L);
 
 /* A command as it is noted in the innermost run record that is open. */
 struct record_note {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "lua/script_internal.h"
 
@@ -19,6 +20,12 @@ static char wait_tag, raise_tag;
 
 enum task_state { TASK_READY, TASK_WAITING, TASK_ENDING, TASK_DONE };
 
+/* A function to run at a task's end. */
+struct cleanup {
+    struct cleanup *next;
+    int ref;
+};
+
 struct task {
     struct script *script;
     struct task *parent;
@@ -31,6 +38,9 @@ struct task {
     bool is_running; /* inside lua_resume() */
     bool is_in_hook; /* it yielded from the count hook */
     bool is_cancelled;
+    bool is_cleanup; /* it puts things back: no Ctrl-C reaches it, nor its parent's end */
+    bool is_line;
+    struct cleanup *cleanups; /* the latest first */
     uint64_t slice_end_ns;
     uint64_t raised_ns; /* when the interruption was first raised in it, 0 if it was not */
 
@@ -98,6 +108,11 @@ static int raise_interrupted(lua_State *L, struct task *t)
     return lua_error(L);
 }
 
+static bool is_interrupted(const struct task *t)
+{
+    return t->is_cancelled || (loop_interrupted && !t->is_cleanup);
+}
+
 static void hook(lua_State *L, lua_Debug *ar)
 {
     struct task *t = script_of(L)->current;
@@ -105,7 +120,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     if (!t)
         return;
     uint64_t now = clock_mono_ns();
-    if (t->is_cancelled || loop_interrupted) {
+    if (is_interrupted(t)) {
         if (t->raised_ns && now - t->raised_ns < SWALLOW_NS)
             return; /* <close> variables and error handlers run in peace for a while */
         if (t->raised_ns) {
@@ -135,6 +150,7 @@ struct task *task_start(struct script *s, lua_State *L, int nargs, struct task *
     }
     t->script = s;
     t->parent = parent;
+    t->is_cleanup = parent && parent->is_cleanup;
     t->done = done;
     t->user = user;
     t->co = lua_newthread(L);
@@ -194,6 +210,52 @@ static int push_outcome(lua_State *L, void *arg)
     return t->nresults;
 }
 
+static void on_clean(void *user, const struct error *err, const char *traceback, const char *values)
+{
+    (void)user;
+    (void)traceback;
+    (void)values;
+    if (err->status != STATUS_OK)
+        log_err(err);
+}
+
+/* Start the latest thing to clean up, as a task of `parent` (NULL: of nobody). */
+static bool start_cleanup(struct script *s, struct cleanup **list, struct task *parent)
+{
+    struct cleanup *c = *list;
+    *list = c->next;
+    lua_rawgeti(s->L, LUA_REGISTRYINDEX, c->ref);
+    luaL_unref(s->L, LUA_REGISTRYINDEX, c->ref);
+    free(c);
+    struct task *t = task_start(s, s->L, 0, parent, on_clean, NULL);
+    if (t)
+        t->is_cleanup = true;
+    else
+        log_error("out of memory: something is not put back");
+    return t != NULL;
+}
+
+static void keep_cleanups(struct script *s, struct task *t)
+{
+    struct cleanup **last = &t->cleanups;
+    while (*last)
+        last = &(*last)->next;
+    *last = s->cleanups;
+    s->cleanups = t->cleanups;
+    t->cleanups = NULL;
+}
+
+void task_set_line(struct task *t)
+{
+    t->is_line = true;
+}
+
+void task_clean_up(struct script *s)
+{
+    while (s->cleanups)
+        start_cleanup(s, &s->cleanups, NULL);
+}
+
 /* Report the end once nothing the task owns is left. */
 static void settle(struct task *t)
 {
@@ -204,16 +266,24 @@ static void settle(struct task *t)
     for (struct task *c = s->tasks; c; c = c->next)
         if (c->parent == t && c->state != TASK_DONE) {
             has_children = true;
-            task_cancel(c);
+            if (t->is_cleanup || !c->is_cleanup)
+                task_cancel(c);
         }
     bool has_plain = false; /* services (the virtual lab itself) go last */
     for (struct task_job *j = t->jobs; j; j = task_job_next(j))
         has_plain |= !task_job_is_service(j);
     for (struct task_job *j = t->jobs; j; j = task_job_next(j))
-        if (!has_children && (!has_plain || !task_job_is_service(j)))
+        if (!has_children && (has_plain || !t->cleanups || t->is_line) &&
+            (!has_plain || !task_job_is_service(j)))
             task_job_cancel(j);
+    if (!has_children && !has_plain && t->cleanups && !t->is_line) {
+        if (!start_cleanup(s, &t->cleanups, t)) /* its end comes back here */
+            settle(t);
+        return;
+    }
     if (has_children || t->jobs)
         return;
+    keep_cleanups(s, t);
 
     t->state = TASK_DONE;
     char *pretty = NULL;
@@ -323,7 +393,7 @@ static int after_wait(lua_State *L, int status, lua_KContext base)
 
 static int yield_wait(lua_State *L, struct task *t)
 {
-    if (t->is_cancelled || loop_interrupted) {
+    if (is_interrupted(t)) {
         unlink_wait(t);
         return raise_interrupted(L, t);
     }
@@ -401,7 +471,8 @@ void task_cancel(struct task *t)
 void task_cancel_all(struct script *s)
 {
     for (struct task *t = s->tasks; t; t = t->next)
-        task_cancel(t);
+        if (!t->is_cleanup)
+            task_cancel(t);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */
@@ -480,6 +551,25 @@ static int l_task_gc(lua_State *L)
     return 0;
 }
 
+/* lab._defer(fn): run fn, as a task, when the script that the running task belongs to has ended,
+ * however it did: after its jobs, before its services; the latest first. For a typed line, at the
+ * end of the console. */
+static int l_defer(lua_State *L)
+{
+    struct task *t = task_current(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    while (t->parent)
+        t = t->parent;
+    struct cleanup *c = calloc(1, sizeof *c);
+    if (!c)
+        return luaL_error(L, "out of memory");
+    lua_settop(L, 1);
+    c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    c->next = t->cleanups;
+    t->cleanups = c;
+    return 0;
+}
+
 static int l_sleep(lua_State *L)
 {
     double s = luaL_checknumber(L, 1);
@@ -500,6 +590,8 @@ void bind_task(lua_State *L)
     lua_setfield(L, -2, "spawn");
     lua_pushcfunction(L, l_sleep);
     lua_setfield(L, -2, "sleep");
+    lua_pushcfunction(L, l_defer);
+    lua_setfield(L, -2, "_defer");
     lua_pushlightuserdata(L, &wait_tag); /* for the prelude's coroutine.resume */
     lua_setfield(L, -2, "_wait");
 }

@@ -2,7 +2,9 @@
  *
  * A binding that waits puts its task on a wait_list and returns task_wait(); whoever completes the
  * operation calls wait_list_wake(). A task owns the jobs and tasks it started: when it ends they
- * are cancelled, services last, and only then is its end reported. Thread: main only. */
+ * are cancelled, services last, and only then is its end reported. Between the two comes what
+ * lab._defer() was given, on whatever end: tasks that an interruption does not reach, which may
+ * wait and must bound themselves. Thread: main only. */
 #ifndef CCALAB_LUA_TASK_H
 #define CCALAB_LUA_TASK_H
 
@@ -40,7 +42,13 @@ void wait_list_wake(struct wait_list *list, wait_push_fn push, void *arg);
 
 /* Ask it to end with STATUS_INTERRUPTED. */
 void task_cancel(struct task *t);
+/* Every task but those that clean up. */
 void task_cancel_all(struct script *s);
+/* Mark a task that has no parent as the task of a typed line: what it wants cleaned up at its end
+ * waits for task_clean_up(). */
+void task_set_line(struct task *t);
+/* Start what typed lines have left to clean up. */
+void task_clean_up(struct script *s);
 bool task_is_done(const struct task *t);
 struct task *task_next(const struct task *t); /* in the script's list */
 

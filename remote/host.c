@@ -116,6 +116,21 @@ const char *host_address(const struct host *h)
     return h->address[0] || !h->link ? h->address : ssh_link_address(h->link);
 }
 
+const char *host_netns(const struct host *h)
+{
+    return h->netns;
+}
+
+const char *host_userns(const struct host *h)
+{
+    return h->userns;
+}
+
+const char *host_bin(const struct host *h)
+{
+    return h->bin;
+}
+
 enum host_kind host_kind(const struct host *h)
 {
     return h->kind;

@@ -35,6 +35,10 @@ void host_free(struct host *h);
 bool host_is(const struct host *h, const char *name, const char *netns, const char *userns);
 const char *host_name(const struct host *h);
 const char *host_address(const struct host *h);
+/* Of virtual hosts, as they were given; NULL: none. */
+const char *host_netns(const struct host *h);
+const char *host_userns(const struct host *h);
+const char *host_bin(const struct host *h);
 enum host_kind host_kind(const struct host *h);
 const char *host_kind_name(const struct host *h); /* "local", "netns", "ssh" */
 enum host_state host_state(const struct host *h);

@@ -330,6 +330,20 @@ local ssh_options = {name = true, host = true, port = true, user = true, identit
                      known_hosts = true, config = true, address = true, accept_new = true,
                      connect_s = true, idle_s = true, ask = true}
 
+local ssh_opened = {} -- by name: the options of the first time
+
+-- Of an SSH host, what it takes to reach it again: options without secrets. The journal of changes has
+-- it.
+function lab._ssh_options(host)
+    local copy = {}
+    for key, value in pairs(ssh_opened[host.name] or {}) do
+        if key ~= "ask" then
+            copy[key] = value
+        end
+    end
+    return copy
+end
+
 -- lab.ssh{name=, host=, port=, user=, identity=, known_hosts=, accept_new=, address=}: a machine
 -- reached by SSH (docs/hosts.md), connected. What is not given comes from ~/.ssh/config. The same name
 -- gives the same host, connected anew if need be.
@@ -339,5 +353,7 @@ function lab.ssh(o)
             error(("lab.ssh: unknown option '%s'"):format(tostring(key)), 2)
         end
     end
+    local name = o.name or o.host
+    ssh_opened[name] = ssh_opened[name] or o
     return lab.open_ssh(o)
 end

@@ -177,7 +177,89 @@ function lab.open_lab(path, o)
     return bed
 end
 
--- bed:down(): leave the machines. They stay up; SSH connections end with the console.
+-- bed:down(): leave the machines as they were found (lab.restore() of docs/restore.md). Returns what the
+-- router's port did, in place of an emulator's totals: {is_late=false, dev=, qdiscs={...}}, or nil and an
+-- error.
 function Lab:down()
-    return {}
+    local totals, err = {is_late = false, dev = self.egress}, nil
+    if self.egress then
+        totals.qdiscs, err = lab.qdiscs(self.router, self.egress)
+        if not totals.qdiscs then
+            return nil, err
+        end
+    end
+    for _, host in ipairs(self.hosts) do
+        local n
+        n, err = lab.restore(host)
+        if not n then
+            return nil, err
+        end
+    end
+    return totals
+end
+
+-- Captures on machines over SSH: tcpdump there, into a file that is fetched at the end.
+
+local Capture = {}
+Capture.__index = Capture
+
+local capture_here = lab.capture
+
+function lab.capture(o)
+    local host = o.host
+    if host.kind ~= "ssh" then
+        return capture_here(o)
+    end
+    local made, err = host:run{"mktemp", "-d", label = "mktemp"}
+    if not made then
+        return nil, err
+    end
+    local dir = made.out:match("^[^\n]+")
+    lab._defer(function()
+        host:run{"rm", "-rf", dir, timeout_s = 5}
+    end)
+    local file = dir .. "/capture.pcap"
+    local job
+    job, err = lab.start_as_root(host, {"sh", "-c", [[exec tcpdump "$@" 2>&1]], "sh", "-n", "-U", "-Z",
+        "root", "-i", o.interface, "-s", tostring(o.snaplen or 0), "-w", file, o.filter,
+        label = "capture", ready = "listening on"})
+    if not job then
+        return nil, err
+    end
+    local up, left
+    up, err, left = job:wait_up(10)
+    if not up then
+        local said = left and left.out or ""
+        if said:find("not found", 1, true) then
+            return failure("unavailable", host.name .. " has no tcpdump", "install the package tcpdump there")
+        end
+        err.message = err.message .. ": " .. (said:match("[^\n]+") or "")
+        return nil, err
+    end
+    return setmetatable({job = job, host = host, remote = file, file = o.file}, Capture)
+end
+
+-- As of a capture here: {data = the account}, the file being here then.
+function Capture:finish()
+    local r, err, left = self.job:finish()
+    if not r then
+        return nil, err, left
+    end
+    local file = self.file or os.tmpname()
+    r, err = self.host:download(self.remote, file)
+    local data
+    if r then
+        data, err = lab.ecn(file)
+    end
+    if not self.file then
+        os.remove(file)
+    end
+    if not data then
+        return nil, err
+    end
+    return {data = data}
+end
+
+function Capture:cancel()
+    self.job:cancel()
 end

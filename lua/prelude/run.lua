@@ -162,26 +162,25 @@ local function clock_of(host)
     return best
 end
 
--- A job that sets tcp_ecn for as long as it runs: the host itself puts it back, whatever ends us.
-local SET_ECN = [[f=/proc/sys/net/ipv4/tcp_ecn; old=$(cat $f) || exit 1
-w() { echo "$1" 2>/dev/null >$f || sudo -n sysctl -qw net.ipv4.tcp_ecn="$1"; }
-trap 'w "$old"; exit 0' TERM INT HUP
-w "$1" && [ "$(cat $f)" = "$1" ] || { w "$old"; exit 1; }
-echo set; sleep 86400 & wait]]
-
-local function set_ecn(host, value)
-    local job, err, left = host:start{"sh", "-c", SET_ECN, "sh", value,
-        label = "tcp_ecn " .. host.name, ready = "set"}
-    if job then
-        local up
-        up, err, left = job:wait_up(15)
-        if up then
-            return job
+-- Set tcp_ecn of the clients that ask for it. Returns what puts it back when it is closed, and an error.
+local function set_ecn(flows)
+    local undo, done = {}, {}
+    local guard = setmetatable({}, {__close = function()
+        for _, fn in ipairs(undo) do -- what is not done in time, the end of the script does
+            fn()
+        end
+    end})
+    for _, f in ipairs(flows) do
+        if f.ecn and not done[f.client.name] then
+            done[f.client.name] = true
+            local ok, more = lab.set_sysctl(f.client, "net.ipv4.tcp_ecn", f.ecn)
+            if not ok then
+                return guard, more
+            end
+            undo[#undo + 1] = more
         end
     end
-    return failure("host", ("cannot set net.ipv4.tcp_ecn to %d on %s: %s"):format(value, host.name,
-        left and left.err:match("[^\n]+") or err.message),
-        "it takes root there, or sudo without a password")
+    return guard
 end
 
 -- Servers ------------------------------------------------------------------------------------------
@@ -500,15 +499,9 @@ local function run(o, flows)
         return nil, err
     end
     local facts, clocks = o.record and {before = facts_of(hosts)}, {before = clocks_of(hosts)}
-    local ecn_jobs, ecn_set = {}, {}
-    for _, f in ipairs(flows) do
-        if f.ecn and not ecn_set[f.client.name] then
-            ecn_set[f.client.name] = true
-            ecn_jobs[#ecn_jobs + 1], err = set_ecn(f.client, f.ecn)
-        end
-    end
-    if err then
-        return nil, err -- the end of the task puts back what was set
+    local ecn <close>, ecn_err = set_ecn(flows)
+    if ecn_err then
+        return nil, ecn_err
     end
     for _, f in ipairs(flows) do
         ok, err = start_server(f)
@@ -539,9 +532,6 @@ local function run(o, flows)
     if probe then
         local probed = probe:finish()
         result.probes = probed and probed.data
-    end
-    for _, job in ipairs(ecn_jobs) do
-        job:finish()
     end
     if not result.t0 then
         return nil, failed or err
