@@ -9,6 +9,7 @@
 #include "console/options.h"
 #include "console/tui.h"
 #include "console/version.h"
+#include "remote/probe.h"
 #include "remote/tcp_info.h"
 #include "testbed/testbed.h"
 
@@ -37,6 +38,8 @@ static int run_command(const struct options *o)
         return capture_main(o->argc, o->argv);
     case COMMAND_TCP_INFO:
         return tcp_info_main(o->argc, o->argv);
+    case COMMAND_PROBE:
+        return probe_main(o->argc, o->argv);
     case COMMAND_COUNT:
         break;
     }

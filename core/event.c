@@ -98,13 +98,12 @@ void event_write_error(FILE *f, const struct error *e)
 
 void event_reader_init(struct event_reader *r)
 {
-    *r = (struct event_reader){0};
-    buf_init(&r->line, EVENT_LINE_MAX);
+    line_splitter_init(&r->lines, EVENT_LINE_MAX);
 }
 
 void event_reader_done(struct event_reader *r)
 {
-    buf_done(&r->line);
+    line_splitter_done(&r->lines);
 }
 
 bool event_parse(const char *line, size_t len, const char *job, struct event *ev, cJSON **root)
@@ -156,48 +155,38 @@ bool event_parse(const char *line, size_t len, const char *job, struct event *ev
     return true;
 }
 
-static void deliver(const char *line, size_t len, const char *job, event_fn fn, void *user)
+struct delivery {
+    const char *job;
+    event_fn fn;
+    void *user;
+};
+
+static void deliver(void *user, const char *line, size_t len)
 {
+    const struct delivery *d = user;
     struct event ev;
     cJSON *root;
     while (len && line[len - 1] == '\r')
         len--;
     if (len == 0)
         return;
-    if (event_parse(line, len, job, &ev, &root)) {
-        fn(user, &ev, line);
+    if (event_parse(line, len, d->job, &ev, &root)) {
+        d->fn(d->user, &ev, line);
         cJSON_Delete(root);
     } else {
-        fn(user, NULL, line);
+        d->fn(d->user, NULL, line);
     }
 }
 
 void event_reader_feed(struct event_reader *r, const char *data, size_t len, const char *job,
                        event_fn fn, void *user)
 {
-    while (len) {
-        const char *nl = memchr(data, '\n', len);
-        size_t n = nl ? (size_t)(nl - data) : len;
-        if (r->is_skipping || r->line.len + n > EVENT_LINE_MAX || !buf_append(&r->line, data, n)) {
-            r->skipped += n + r->line.len;
-            buf_clear(&r->line);
-            r->is_skipping = true;
-        }
-        if (nl) {
-            if (!r->is_skipping)
-                deliver(r->line.data, r->line.len, job, fn, user);
-            buf_clear(&r->line);
-            r->is_skipping = false;
-            n++;
-        }
-        data += n;
-        len -= n;
-    }
+    struct delivery d = {job, fn, user};
+    line_splitter_feed(&r->lines, data, len, deliver, &d);
 }
 
 void event_reader_end(struct event_reader *r, const char *job, event_fn fn, void *user)
 {
-    if (!r->is_skipping)
-        deliver(r->line.data, r->line.len, job, fn, user);
-    buf_clear(&r->line);
+    struct delivery d = {job, fn, user};
+    line_splitter_end(&r->lines, deliver, &d);
 }

@@ -18,6 +18,7 @@
 
 #include "core/buf.h"
 #include "core/error.h"
+#include "core/line.h"
 #include "core/log.h"
 
 enum event_type { EVENT_PROGRESS, EVENT_SAMPLE, EVENT_LOG, EVENT_RESULT, EVENT_ERROR, EVENT_CHECKS };
@@ -52,9 +53,7 @@ void event_write_error(FILE *f, const struct error *e);
 typedef void (*event_fn)(void *user, const struct event *ev, const char *line);
 
 struct event_reader {
-    struct buf line;
-    size_t skipped; /* bytes dropped of lines over the limit */
-    bool is_skipping;
+    struct line_splitter lines;
 };
 
 #define EVENT_LINE_MAX (4u << 20)

@@ -10,7 +10,11 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/paths.h"
+#include "core/run_samples.h"
 #include "core/version.h"
+
+#define COMMANDS_MAX 10000
+#define ARGV_MAX     8192 /* bytes of a command line that are kept */
 
 struct run {
     char dir[CCALAB_PATH_MAX];
@@ -20,11 +24,16 @@ struct run {
     struct bus *bus;
     int subscription;
     double started_s;
+    struct run_samples *samples;
+    cJSON **commands; /* entries of record.commands */
+    size_t ncommands;
 };
 
 static void on_event(void *user, const struct event *ev)
 {
     struct run *r = user;
+    if (ev->type == EVENT_SAMPLE)
+        run_samples_add(r->samples, ev);
     char *line = cJSON_PrintUnformatted(ev->body);
     if (!line || fprintf(r->events, "%s\n", line) < 0) {
         if (!r->has_event_fault)
@@ -112,6 +121,11 @@ enum status run_new(const char *base, const char *name, struct bus *bus, struct 
         st = error_sys(err, STATUS_IO, errno, "run", "cannot write %s", path);
         goto fail;
     }
+    r->samples = run_samples_new(r->dir);
+    if (!r->samples) {
+        st = error_set(err, STATUS_NOMEM, "run", "out of memory");
+        goto fail;
+    }
     r->record = cJSON_CreateObject();
     cJSON_AddStringToObject(r->record, "name", safe);
     cJSON_AddStringToObject(r->record, "status", "running");
@@ -131,6 +145,7 @@ enum status run_new(const char *base, const char *name, struct bus *bus, struct 
 fail:
     if (r->events)
         fclose(r->events);
+    run_samples_free(r->samples);
     cJSON_Delete(r->record);
     free(r);
     return st;
@@ -185,6 +200,61 @@ enum status run_set(struct run *r, const char *key, cJSON *value, struct error *
     return save(r, err);
 }
 
+static cJSON *argv_json(const char *const *argv)
+{
+    size_t left = ARGV_MAX;
+    if (!argv)
+        return cJSON_CreateNull();
+    cJSON *list = cJSON_CreateArray();
+    for (; *argv && left; argv++) {
+        char *word = strndup(*argv, left);
+        left -= word ? strlen(word) : 0;
+        cJSON_AddItemToArray(list, cJSON_CreateString(word ? word : ""));
+        free(word);
+    }
+    if (*argv)
+        cJSON_AddItemToArray(list, cJSON_CreateString("..."));
+    return list;
+}
+
+size_t run_command_start(struct run *r, const char *host, const char *label,
+                         const char *const *argv)
+{
+    cJSON *all = cJSON_GetObjectItemCaseSensitive(r->record, "commands");
+    if (!all)
+        all = cJSON_AddArrayToObject(r->record, "commands");
+    cJSON **larger = r->ncommands < COMMANDS_MAX
+                         ? realloc(r->commands, (r->ncommands + 1) * sizeof(cJSON *))
+                         : NULL;
+    if (larger)
+        r->commands = larger;
+    cJSON *o = larger ? cJSON_CreateObject() : NULL;
+    if (!cJSON_AddItemToArray(all, o)) {
+        cJSON_Delete(o);
+        return RUN_NO_COMMAND;
+    }
+    cJSON_AddStringToObject(o, "host", host);
+    cJSON_AddStringToObject(o, "label", label);
+    cJSON_AddItemToObject(o, "argv", argv_json(argv));
+    cJSON_AddNumberToObject(o, "start_s", clock_wall_s());
+    cJSON_AddNullToObject(o, "end_s");
+    cJSON_AddNullToObject(o, "exit_code");
+    cJSON_AddNullToObject(o, "status");
+    r->commands[r->ncommands] = o;
+    return r->ncommands++;
+}
+
+void run_command_end(struct run *r, size_t number, enum status how, int exit_code)
+{
+    if (number >= r->ncommands)
+        return;
+    cJSON *o = r->commands[number];
+    cJSON_ReplaceItemInObjectCaseSensitive(o, "end_s", cJSON_CreateNumber(clock_wall_s()));
+    if (exit_code >= 0)
+        cJSON_ReplaceItemInObjectCaseSensitive(o, "exit_code", cJSON_CreateNumber(exit_code));
+    cJSON_ReplaceItemInObjectCaseSensitive(o, "status", cJSON_CreateString(status_name(how)));
+}
+
 void run_finish(struct run *r, const char *status, const char *message)
 {
     struct error err = {0};
@@ -199,6 +269,8 @@ void run_finish(struct run *r, const char *status, const char *message)
         log_err(&err);
     if (fclose(r->events) != 0)
         log_error("cannot write %s/events.jsonl: %s", r->dir, strerror(errno));
+    run_samples_free(r->samples);
     cJSON_Delete(r->record);
+    free(r->commands);
     free(r);
 }

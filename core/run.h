@@ -1,4 +1,5 @@
-/* A run is a directory: runs/<UTC time>-<name>/ with run.json, events.jsonl and everything raw.
+/* A run is a directory: runs/<UTC time>-<name>/ with run.json, events.jsonl, samples/
+ * (run_samples.h) and everything raw.
  *
  * run.json is rewritten atomically at every step, so that a killed run still says how far it came
  * ("status": "running"). Thread: main only. */
@@ -15,7 +16,7 @@ struct run;
 /* Create <base>/<UTC time>-<name>/ (a suffix -2, -3… if taken) and its run.json with version,
  * start time and host facts. `base` NULL means $CCALAB_RUNS, else "runs" in the working directory.
  * `name` keeps letters, digits, '-', '_' and '.'; others become '_'.
- * `bus` (may be NULL) feeds events.jsonl. Errors: STATUS_IO. */
+ * `bus` (may be NULL) feeds events.jsonl and samples/. Errors: STATUS_IO. */
 CCALAB_MUST_USE enum status run_new(const char *base, const char *name, struct bus *bus,
                                     struct run **out, struct error *err);
 /* Directory of the run; valid until run_free(). */
@@ -27,6 +28,15 @@ CCALAB_MUST_USE enum status run_path(struct run *r, const char *name, char *out,
 /* Set run.json's field `key` (dots descend: "lab.rate_bps"; takes `value`) and save. */
 CCALAB_MUST_USE enum status run_set(struct run *r, const char *key, cJSON *value,
                                     struct error *err);
+/* Note that a command starts on a host: an entry of run.json's "commands", {"host", "label",
+ * "argv", "start_s", "end_s", "exit_code", "status"}, all null that is not known. `argv` NULL: what
+ * has no command line, as an upload. Saved with the next run_set(), or at the end. Returns its
+ * number for run_command_end(); RUN_NO_COMMAND when there are too many. */
+size_t run_command_start(struct run *r, const char *host, const char *label,
+                         const char *const *argv);
+#define RUN_NO_COMMAND ((size_t)-1)
+/* Its end: how, and its exit status (< 0: a signal ended it, or it is not known). */
+void run_command_end(struct run *r, size_t number, enum status how, int exit_code);
 /* Record the end ("ok", "failed", "interrupted"), stop recording events, save, free.
  * `message` may be NULL. Never fails silently: a failed save is logged. */
 void run_finish(struct run *r, const char *status, const char *message);

@@ -33,6 +33,7 @@ struct task_job {
     int exit_code;
     char *out, *err_tail;
     size_t out_len;
+    struct record_note note; /* in the run record */
 };
 
 struct job_box {
@@ -144,6 +145,7 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
     j->job = NULL;
     j->error = how->error;
     j->exit_code = how->exit_code;
+    record_command_end(j->script, &j->note, how->error.status, how->exit_code);
     j->out_len = how->out_len;
     j->out = malloc(how->out_len + 1);
     j->err_tail = strdup(how->err_tail);
@@ -227,8 +229,30 @@ static struct task_job *begin(lua_State *L, struct host *h, const struct job_opt
                              : job_start(s->opts.loop, s->opts.bus, h, opts, &cb, j, &j->job, e);
     if (st != STATUS_OK)
         return NULL; /* the box is garbage and takes j with it */
+    j->note = record_command_start(s, host_name(h), opts->label, opts->argv);
     task_add_job(owner, j);
     return j;
+}
+
+/* The field `reader` of the table at `index`: {kind="ss" or "iperf3", label=, peer=, dport=,
+ * sport=}, or NULL without it. */
+static struct reader *check_reader(lua_State *L, int index)
+{
+    if (lua_getfield(L, index, "reader") != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    int t = lua_gettop(L);
+    struct reader_opts opts = {.kind = opt_string(L, t, "kind", ""),
+                               .label = opt_string(L, t, "label", ""),
+                               .peer = opt_string(L, t, "peer", NULL),
+                               .dport = (uint16_t)opt_number(L, t, "dport", 0),
+                               .sport = (uint16_t)opt_number(L, t, "sport", 0)};
+    struct reader *r = reader_new(&opts);
+    if (!r)
+        luaL_error(L, "no reader of kind '%s'", opts.kind);
+    lua_pop(L, 1);
+    return r;
 }
 
 /* Start the command described by the table at index 2 on the host at index 1, as begin() does. */
@@ -254,7 +278,11 @@ static struct task_job *start(lua_State *L, struct error *e)
         opts.output = JOB_OUTPUT_EVENTS;
         return begin(L, h, &opts, ready, is_service, qdisc_watch_start, &watch, e);
     }
-    return begin(L, h, &opts, ready, is_service, NULL, NULL, e);
+    opts.reader = check_reader(L, 2); /* last: nothing raises while we hold it */
+    struct task_job *j = begin(L, h, &opts, ready, is_service, NULL, NULL, e);
+    if (!j && opts.reader)
+        opts.reader->free(opts.reader);
+    return j;
 }
 
 static int l_host_start(lua_State *L)

@@ -13,6 +13,8 @@
 #include "core/suggest.h"
 #include "lua/script_internal.h"
 #include "remote/iperf3.h"
+#include "remote/iperf3_text.h"
+#include "remote/sha256.h"
 
 #define PLOT_LINES_MAX 32
 #define FILE_MAX       (256u << 20)
@@ -131,7 +133,8 @@ static int l_series_names(lua_State *L)
     return 1;
 }
 
-/* lab.series_stats(name, t0, t1): {count, min, max, mean, median, p99, last}, or nil without data
+/* lab.series_stats(name, t0, t1): {count, min, max, mean, median, p95, p99, last}, or nil without
+ * data
  */
 static int compare_floats(const void *a, const void *b)
 {
@@ -166,6 +169,7 @@ static int l_series_stats(lua_State *L)
                   {"max", v[n - 1]},
                   {"mean", sum / (double)n},
                   {"median", v[(n - 1) / 2]},
+                  {"p95", v[(size_t)((double)(n - 1) * 0.95)]},
                   {"p99", v[(size_t)((double)(n - 1) * 0.99)]},
                   {"last", last}};
     free(v);
@@ -251,7 +255,8 @@ static int l_svg(lua_State *L)
 
 /* --- iperf3 ----------------------------------------------------------------------------------- */
 
-/* lab.iperf3_parse(text): the summary of a document of `iperf3 --json`, or nil, err */
+/* lab.iperf3_parse(text): the summary of what an iperf3 client printed; or nil, err, and the
+ * summary of what there is of a run that did not come to its end. */
 static int l_iperf3_parse(lua_State *L)
 {
     size_t len;
@@ -259,13 +264,49 @@ static int l_iperf3_parse(lua_State *L)
     struct iperf3_result r;
     struct error e;
     enum status st = iperf3_parse(text, len, &r, &e);
-    cJSON *summary = st == STATUS_OK ? iperf3_summary(&r) : NULL;
+    cJSON *summary = st == STATUS_OK || r.nrows > 0 ? iperf3_summary(&r) : NULL;
     iperf3_done(&r);
-    if (st != STATUS_OK)
-        return value_push_failure(L, &e);
+    int n = st == STATUS_OK ? 0 : value_push_failure(L, &e);
     value_push_json(L, summary);
     cJSON_Delete(summary);
+    return n + 1;
+}
+
+/* lab.iperf3_document(text): the JSON document in what an iperf3 client printed, as --json prints
+ * it, from the lines of --json-stream too; nil without one. */
+static int l_iperf3_document(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    struct iperf3_text t;
+    iperf3_text_read(text, len < IPERF3_TEXT_MAX ? len : IPERF3_TEXT_MAX, &t);
+    if (t.root && t.is_stream && t.error[0])
+        cJSON_AddStringToObject(t.root, "error", t.error);
+    char *document = t.root ? cJSON_Print(t.root) : NULL;
+    iperf3_text_done(&t);
+    lua_pushstring(L, document); /* nil for NULL */
+    cJSON_free(document);
     return 1;
+}
+
+/* lab.sha256(path): of a file, in hex; or nil, err */
+static int l_sha256(lua_State *L)
+{
+    struct buf b;
+    struct error e;
+    struct sha256 hash;
+    char hex[65];
+    int n = 1;
+    if (buf_read_file(&b, luaL_checkstring(L, 1), FILE_MAX, &e) == STATUS_OK) {
+        sha256_init(&hash);
+        sha256_add(&hash, b.data, b.len);
+        sha256_hex(&hash, hex);
+        lua_pushstring(L, hex);
+    } else {
+        n = value_push_failure(L, &e);
+    }
+    buf_done(&b);
+    return n;
 }
 
 /* lab.did_you_mean(word, names): the name closest to the word, or nil. */
@@ -299,6 +340,8 @@ void bind_lab(lua_State *L)
                                          {"save_series", l_save_series},
                                          {"svg", l_svg},
                                          {"iperf3_parse", l_iperf3_parse},
+                                         {"iperf3_document", l_iperf3_document},
+                                         {"sha256", l_sha256},
                                          {"did_you_mean", l_did_you_mean},
                                          {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);

@@ -9,7 +9,9 @@
 #define RECORD_META "lab.Record"
 
 struct record_box {
-    struct run *run; /* NULL once finished */
+    struct record_box *next; /* in the script's list while `run` is there */
+    struct run *run;         /* NULL once finished */
+    unsigned long serial;
     char dir[CCALAB_PATH_MAX];
 };
 
@@ -19,6 +21,34 @@ static struct record_box *check_record(lua_State *L)
     if (!box->run)
         luaL_error(L, "this run record is finished");
     return box;
+}
+
+static void finish(struct script *s, struct record_box *box, const char *status,
+                   const char *message)
+{
+    struct record_box **at = &s->records;
+    while (*at != box)
+        at = &(*at)->next;
+    *at = box->next;
+    run_finish(box->run, status, message);
+    box->run = NULL;
+}
+
+struct record_note record_command_start(struct script *s, const char *host, const char *label,
+                                        const char *const *argv)
+{
+    struct record_box *box = s->records;
+    if (!box)
+        return (struct record_note){0};
+    return (struct record_note){box->serial, run_command_start(box->run, host, label, argv)};
+}
+
+void record_command_end(struct script *s, const struct record_note *note, enum status how,
+                        int exit_code)
+{
+    for (struct record_box *box = s->records; box; box = box->next)
+        if (box->serial == note->record)
+            run_command_end(box->run, note->command, how, exit_code);
 }
 
 /* lab.record{name=, base=} */
@@ -31,6 +61,11 @@ static int l_record(lua_State *L)
     *box = (struct record_box){0};
     if (run_new(base, name, script_of(L)->opts.bus, &box->run, &e) != STATUS_OK)
         return value_push_failure(L, &e);
+    static unsigned long serials;
+    struct script *s = script_of(L);
+    box->serial = ++serials;
+    box->next = s->records;
+    s->records = box;
     snprintf(box->dir, sizeof box->dir, "%s", run_dir(box->run));
     luaL_setmetatable(L, RECORD_META);
     return 1;
@@ -62,8 +97,7 @@ static int l_finish(lua_State *L)
 {
     struct record_box *box = check_record(L);
     const char *status = luaL_optstring(L, 2, "ok"), *message = luaL_optstring(L, 3, NULL);
-    run_finish(box->run, status, message);
-    box->run = NULL;
+    finish(script_of(L), box, status, message);
     return 0;
 }
 
@@ -77,12 +111,11 @@ static int l_close(lua_State *L)
     struct error e = {0};
     if (!lua_isnoneornil(L, 2))
         value_to_error(L, 2, &e);
-    run_finish(box->run,
-               e.status == STATUS_INTERRUPTED ? "interrupted"
-               : e.status != STATUS_OK        ? "failed"
-                                              : "unfinished",
-               e.message[0] ? e.message : NULL);
-    box->run = NULL;
+    finish(script_of(L), box,
+           e.status == STATUS_INTERRUPTED ? "interrupted"
+           : e.status != STATUS_OK        ? "failed"
+                                          : "unfinished",
+           e.message[0] ? e.message : NULL);
     return 0;
 }
 

@@ -43,7 +43,8 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
 #define SCRIPT_COMMANDS(X)                                                                         \
     X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
     X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
-    X(restore, "put hosts back as they were before a console changed them")
+    X(restore, "put hosts back as they were before a console changed them")                        \
+    X(run, "run flows side by side on a lab's hosts, sample them, print the results")
 
 /* The same for the command of that name; argv[0] is its first argument. */
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,

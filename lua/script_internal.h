@@ -19,6 +19,7 @@ struct script {
     struct cleanup *cleanups; /* of typed lines that have ended (task.c) */
     struct host **hosts;
     size_t nhosts;
+    struct record_box *records; /* open ones, the innermost first: bind_record.c */
 };
 
 struct script *script_of(lua_State *L);
@@ -61,5 +62,15 @@ void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
 void bind_journal(lua_State *L);
+
+/* A command as it is noted in the innermost run record that is open. */
+struct record_note {
+    unsigned long record; /* 0: there was none */
+    size_t command;
+};
+struct record_note record_command_start(struct script *s, const char *host, const char *label,
+                                        const char *const *argv);
+void record_command_end(struct script *s, const struct record_note *note, enum status how,
+                        int exit_code);
 
 #endif

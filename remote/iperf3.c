@@ -6,9 +6,12 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "remote/iperf3_text.h"
 
-/* Documents looked at in one text: iperf3 prints one, or two when it fails badly. */
-#define DOCUMENTS_MAX 8
+/* A row this much longer than the others holds a jump of the clock. */
+#define JUMP_FACTOR 10
+#define JUMP_S      5
+#define START_SLACK 1e-3 /* rows of one stream follow one another; times have microseconds */
 
 static const struct {
     const char *part, *hint;
@@ -39,7 +42,8 @@ static enum status run_failed(struct error *err, const char *message)
         message += sizeof(prefix) - 1;
     }
     log_escape(message, text, sizeof(text));
-    enum status st = error_set(err, STATUS_HOST, "iperf3", "%s", text);
+    enum status st =
+        error_set(err, STATUS_HOST, "iperf3", "%s", text[0] ? text : "it failed without a word");
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
         if (strstr(message, hints[i].part)) {
             error_hint(err, "%s", hints[i].hint);
@@ -47,62 +51,6 @@ static enum status run_failed(struct error *err, const char *message)
         }
     }
     return st;
-}
-
-/* --- finding the document --------------------------------------------------------------------- */
-
-struct documents {
-    cJSON *last;     /* the last one that parses */
-    bool is_cut;     /* the last one breaks off, or is damaged */
-    size_t cut_at;   /* where */
-    char error[256]; /* the first error member, or line of text */
-};
-
-static void documents_note_error(struct documents *d, const char *text, size_t len)
-{
-    if (d->error[0] == '\0' && len > 0) {
-        len = len < sizeof(d->error) ? len : sizeof(d->error) - 1;
-        memcpy(d->error, text, len);
-        d->error[len] = '\0';
-    }
-}
-
-/* A line like "iperf3: error - unable to connect to server: Connection refused". */
-static void documents_read_line(struct documents *d, const char *line, size_t len)
-{
-    static const char mark[] = "iperf3: ";
-    if (len > sizeof(mark) - 1 && memcmp(line, mark, sizeof(mark) - 1) == 0) {
-        documents_note_error(d, line + sizeof(mark) - 1, len - (sizeof(mark) - 1));
-    }
-}
-
-/* A document begins with '{' at the start of a line. iperf3 indents everything inside, so that the
- * inner objects of a document that is cut off are not taken for one. */
-static void documents_find(struct documents *d, const char *text, size_t len)
-{
-    const char *end = text + len;
-    int found = 0;
-    while (text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        const char *next = newline ? newline + 1 : end;
-        if (*text == '{' && found < DOCUMENTS_MAX) {
-            const char *stop = NULL;
-            cJSON *root = cJSON_ParseWithLengthOpts(text, (size_t)(end - text), &stop, false);
-            found++;
-            d->is_cut = !root;
-            d->cut_at = len - (size_t)(end - (stop ? stop : text));
-            if (root) {
-                const char *error = json_str(root, "error", NULL);
-                documents_note_error(d, error ? error : "", error ? strlen(error) : 0);
-                cJSON_Delete(d->last);
-                d->last = root;
-                next = stop;
-            }
-        } else {
-            documents_read_line(d, text, (size_t)((newline ? newline : end) - text));
-        }
-        text = next;
-    }
 }
 
 /* --- reading it ------------------------------------------------------------------------------- */
@@ -209,43 +157,126 @@ static void read_senders(const cJSON *end, struct iperf3_result *r)
     r->max_cwnd_bytes = cwnd > 0 ? cwnd : (double)NAN;
 }
 
-static enum status read_document(const cJSON *root, struct iperf3_result *r, struct error *err)
+/* --- a clock that jumped ---------------------------------------------------------------------- */
+
+static int compare_doubles(const void *a, const void *b)
 {
-    const cJSON *start = json_get(root, "start"), *end = json_get(root, "end");
-    const cJSON *intervals = json_get(root, "intervals");
-    const cJSON *test = json_get(start, "test_start");
-    if (!cJSON_IsObject(start) || !cJSON_IsArray(intervals) || !cJSON_IsObject(end)) {
-        return error_set(err, STATUS_INPUT, "iperf3",
-                         "the document is not iperf3's: no start, intervals or end");
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* How long a row of this test is, as a rule; NaN without rows. */
+static double median_length_s(const struct iperf3_result *r)
+{
+    double *lengths = malloc((r->nrows + 1) * sizeof(*lengths)), median = NAN;
+    size_t n = 0;
+    for (size_t i = 0; lengths && i < r->nrows; i++) {
+        double length = fabs(r->rows[i].end_s - r->rows[i].start_s);
+        if (length > 0) {
+            lengths[n++] = length;
+        }
     }
-    if (!test || !json_get(end, "sum_sent") || !json_get(end, "sum_received")) {
-        return error_set(err, STATUS_HOST, "iperf3",
-                         "the test did not come to its end: iperf3 reported no totals");
+    if (n > 0) {
+        qsort(lengths, n, sizeof(*lengths), compare_doubles);
+        median = lengths[n / 2];
     }
+    free(lengths);
+    return median;
+}
+
+static bool is_length(double length_s, double usual_s)
+{
+    return length_s > 0 && length_s <= JUMP_FACTOR * usual_s + JUMP_S;
+}
+
+/* iperf3 before 3.10 or so takes its times from the wall clock. Where that was set in mid-run the
+ * rows run backwards or one of them is hours long: then the times are made anew from the order and
+ * the lengths of the rows, which stay right but for the row of the jump itself. */
+static void mend_times(struct iperf3_result *r)
+{
+    double at_s[IPERF3_STREAMS_MAX] = {0}, usual_s = median_length_s(r);
+    bool was_omitted[IPERF3_STREAMS_MAX] = {0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < r->nrows; i++) {
+            struct iperf3_row *row = &r->rows[i];
+            double *at = &at_s[row->stream];
+            if (was_omitted[row->stream] != row->is_omitted) {
+                /* It counts from 0 again, but the row still begins where the omitted one ended. */
+                *at = row->start_s = 0;
+            }
+            was_omitted[row->stream] = row->is_omitted;
+            double length = row->end_s - row->start_s;
+            if (isnan(length)) {
+                continue; /* not told */
+            }
+            if (pass == 0) {
+                r->has_clock_jump |=
+                    !is_length(length, usual_s) || row->start_s < *at - START_SLACK;
+                *at = row->end_s;
+                continue;
+            }
+            if (!is_length(fabs(length), usual_s)) {
+                row->bits_per_second = NAN; /* over a time that was none */
+                length = usual_s;
+            }
+            row->start_s = *at;
+            row->end_s = *at += fabs(length);
+        }
+        if (!r->has_clock_jump) {
+            return;
+        }
+        memset(at_s, 0, sizeof(at_s));
+        memset(was_omitted, 0, sizeof(was_omitted));
+    }
+    r->sent_bps = r->received_bps = NAN; /* divided by the same clock */
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+/* What is known before the end of a test, and its rows. */
+static enum status read_rows_so_far(const cJSON *root, struct iperf3_result *r, struct error *err)
+{
+    const cJSON *start = json_get(root, "start"), *test = json_get(start, "test_start"), *item;
+    struct sockets sockets = {0};
     copy_name(r->protocol, sizeof(r->protocol), json_str(test, "protocol", ""));
-    copy_name(r->sender_cc, sizeof(r->sender_cc), json_str(end, "sender_tcp_congestion", ""));
-    copy_name(r->receiver_cc, sizeof(r->receiver_cc), json_str(end, "receiver_tcp_congestion", ""));
     r->is_reverse = json_num(test, "reverse", 0) != 0;
     r->start_time_s = number(json_get(start, "timestamp"), "timesecs");
     r->duration_s = number(test, "duration");
-    r->sent_bps = number(json_get(end, "sum_sent"), "bits_per_second");
-    r->received_bps = number(json_get(end, "sum_received"), "bits_per_second");
-    r->retransmits = number(json_get(end, "sum_sent"), "retransmits");
-    read_senders(end, r);
-
-    struct sockets sockets = {0};
-    const cJSON *item;
     cJSON_ArrayForEach(item, json_get(start, "connected"))
     {
         (void)stream_index(&sockets, json_num(item, "socket", -1));
     }
-    enum status st = read_rows(intervals, &sockets, r, err);
+    enum status st = read_rows(json_get(root, "intervals"), &sockets, r, err);
     if (st != STATUS_OK) {
         return st;
     }
     r->streams = sockets.n;
+    mend_times(r);
     r->interval_s = r->nrows > 0 ? r->rows[0].end_s - r->rows[0].start_s : (double)NAN;
     return STATUS_OK;
+}
+
+static enum status read_document(const cJSON *root, struct iperf3_result *r, struct error *err)
+{
+    const cJSON *start = json_get(root, "start"), *end = json_get(root, "end");
+    const cJSON *sent = json_get(end, "sum_sent"), *received = json_get(end, "sum_received");
+    if (!cJSON_IsObject(start) || !cJSON_IsArray(json_get(root, "intervals")) ||
+        !cJSON_IsObject(end)) {
+        return error_set(err, STATUS_INPUT, "iperf3",
+                         "the document is not iperf3's: no start, intervals or end");
+    }
+    copy_name(r->sender_cc, sizeof(r->sender_cc), json_str(end, "sender_tcp_congestion", ""));
+    copy_name(r->receiver_cc, sizeof(r->receiver_cc), json_str(end, "receiver_tcp_congestion", ""));
+    r->sent_bps = number(sent, "bits_per_second");
+    r->received_bps = number(received, "bits_per_second");
+    r->retransmits = number(sent, "retransmits");
+    read_senders(end, r);
+    enum status st = read_rows_so_far(root, r, err);
+    if (st == STATUS_OK && (!json_get(start, "test_start") || !sent || !received)) {
+        st = error_set(err, STATUS_HOST, "iperf3",
+                       "the test did not come to its end: iperf3 reported no totals");
+    }
+    return st;
 }
 
 enum status iperf3_parse(const char *text, size_t len, struct iperf3_result *out, struct error *err)
@@ -264,23 +295,34 @@ enum status iperf3_parse(const char *text, size_t len, struct iperf3_result *out
         return error_set(err, STATUS_NOMEM, "iperf3", "%zu bytes of output are more than %u", len,
                          IPERF3_TEXT_MAX);
     }
-    struct documents d = {0};
+    struct iperf3_text t;
     enum status st;
-    documents_find(&d, text, len);
-    if (d.error[0] != '\0') {
-        st = run_failed(err, d.error);
-    } else if (d.is_cut) {
+    iperf3_text_read(text, len, &t);
+    bool is_unfinished = t.is_stream && !json_get(t.root, "end");
+    if (t.error[0] == '\0' && t.root && !t.is_cut && !is_unfinished) {
+        st = read_document(t.root, out, err);
+        goto out;
+    }
+    if (t.root) {
+        (void)read_rows_so_far(t.root, out, NULL); /* what there is, of a failed run */
+    }
+    if (t.error[0] != '\0') {
+        st = run_failed(err, t.error);
+    } else if (t.is_cut) {
         st = error_set(err, STATUS_HOST, "iperf3",
-                       "the output breaks off, or is damaged, at byte %zu of %zu", d.cut_at, len);
-        error_hint(err, "iperf3 writes its document when the test ends: it was probably killed "
-                        "before that");
-    } else if (!d.last) {
+                       "the output breaks off, or is damaged, at byte %zu of %zu", t.cut_at, len);
+        error_hint(err, "iperf3 was probably killed before the test's end%s",
+                   t.is_stream ? "" : "; it writes its document only then");
+    } else if (is_unfinished) {
+        st = error_set(err, STATUS_HOST, "iperf3",
+                       "the test did not come to its end: iperf3 reported no totals");
+        error_hint(err, "it was probably killed: by whom, or is the host short of memory?");
+    } else {
         st = error_set(err, STATUS_HOST, "iperf3", "it printed no result");
         error_hint(err, "was it run with --json, and did it live to the end of the test?");
-    } else {
-        st = read_document(d.last, out, err);
     }
-    cJSON_Delete(d.last);
+out:
+    iperf3_text_done(&t);
     return st;
 }
 
@@ -322,6 +364,7 @@ cJSON *iperf3_summary(const struct iperf3_result *r)
     bool is_ok = o && add_name(o, "protocol", r->protocol) && add_name(o, "cc", r->sender_cc) &&
                  add_name(o, "receiver_cc", r->receiver_cc) &&
                  cJSON_AddBoolToObject(o, "is_reverse", r->is_reverse) &&
+                 cJSON_AddBoolToObject(o, "has_clock_jump", r->has_clock_jump) &&
                  json_add_num(o, "start_time_s", r->start_time_s) &&
                  json_add_num(o, "duration_s", r->duration_s) &&
                  json_add_num(o, "interval_s", r->interval_s) &&

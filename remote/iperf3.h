@@ -1,5 +1,6 @@
-/* What `iperf3 --json` prints, as numbers. Written against iperf3 3.12; fields that other versions
- * lack, or that a direction does not have, are NaN.
+/* What `iperf3 --json` or --json-stream prints, as numbers. Written against iperf3 3.12 and the
+ * source of 3.17 to 3.21; fields that other versions lack, or that a direction does not have, are
+ * NaN.
  *
  * iperf3 reports rates of socket writes: the sender's rows run ahead of the network by its socket
  * buffer, so compare flows by received_bps, and take series from `ccalab tcp-info`. */
@@ -32,6 +33,8 @@ struct iperf3_result {
     char protocol[8];                    /* "TCP", "UDP", "SCTP"; "" if unknown */
     char sender_cc[32], receiver_cc[32]; /* "" if unknown (UDP) */
     bool is_reverse;
+    bool has_clock_jump; /* the host's clock was set in mid-run: times of the rows are mended, the
+                          * row of the jump and the whole test have no rates */
     double start_time_s; /* epoch, whole seconds: rows lie on the wall clock to +-1 s */
     double duration_s;   /* asked for */
     double interval_s;   /* of the rows, by the first one */
@@ -42,19 +45,18 @@ struct iperf3_result {
     size_t nrows;
 };
 
-/* Parse what an iperf3 client printed to standard output. Text before and after the document, and
- * several documents, are taken as they come: any error among them is the run's error, else the
- * last document counts. *out is set up in any case; call iperf3_done().
- * Errors: STATUS_HOST if the run failed (iperf3's own message, and a hint where we know one), or
- * its output breaks off or is missing; STATUS_INPUT if this is JSON of something else;
- * STATUS_NOMEM over the limits above. */
+/* Parse what an iperf3 client printed to standard output (iperf3_text.h). *out is set up in any
+ * case and of a failed run holds the rows that came before its end; call iperf3_done(). Errors:
+ * STATUS_HOST if the run failed (iperf3's own message, and a hint where we know one), or its output
+ * breaks off or is missing; STATUS_INPUT if this is JSON of something else; STATUS_NOMEM over the
+ * limits above. */
 CCALAB_MUST_USE enum status iperf3_parse(const char *text, size_t len, struct iperf3_result *out,
                                          struct error *err);
 void iperf3_done(struct iperf3_result *r);
-/* {protocol, cc, receiver_cc, is_reverse, start_time_s, duration_s, interval_s, streams, sent_bps,
- * received_bps, retransmits, mean_rtt_us, max_cwnd_bytes, rows: [{stream, start_s, end_s,
- * bits_per_second, retransmits, snd_cwnd_bytes, rtt_us, rttvar_us, is_sender, is_omitted}]}, with
- * null for what was not measured. Caller deletes; NULL when out of memory. */
+/* {protocol, cc, receiver_cc, is_reverse, has_clock_jump, start_time_s, duration_s, interval_s,
+ * streams, sent_bps, received_bps, retransmits, mean_rtt_us, max_cwnd_bytes, rows: [{stream,
+ * start_s, end_s, bits_per_second, retransmits, snd_cwnd_bytes, rtt_us, rttvar_us, is_sender,
+ * is_omitted}]}, with null for what was not measured. Caller deletes; NULL when out of memory. */
 cJSON *iperf3_summary(const struct iperf3_result *r);
 
 #endif

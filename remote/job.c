@@ -26,6 +26,7 @@ struct job {
 
     struct buf out, err_tail;
     struct event_reader reader;
+    struct reader *foreign; /* of a program that does not speak events, or NULL */
     cJSON *result;
     struct error reported; /* the command's own `error` event */
     struct process_end end;
@@ -107,12 +108,30 @@ static void on_event(void *user, const struct event *ev, const char *line)
         job->cb.on_event(job->user, job, ev);
 }
 
+static void read_foreign(struct job *job, const char *data, size_t len)
+{
+    struct buf events;
+    buf_init(&events, EVENT_LINE_MAX);
+    if (data)
+        job->foreign->feed(job->foreign, data, len, &events);
+    else
+        job->foreign->end(job->foreign, &events);
+    event_reader_feed(&job->reader, events.data, events.len, job->label, on_event, job);
+    buf_done(&events);
+}
+
 static void on_output(void *user, int fd, const char *data, size_t len)
 {
     struct job *job = user;
     if (fd == 2) {
         buf_append_tail(&job->err_tail, data, len);
-    } else if (job->output == JOB_OUTPUT_EVENTS) {
+        return;
+    }
+    if (job->foreign)
+        read_foreign(job, data, len);
+    if (job->output == JOB_OUTPUT_EVENTS) {
+        if (job->foreign)
+            return;
         event_reader_feed(&job->reader, data, len, job->label, on_event, job);
     } else if (!job->out.is_failed) {
         if (!buf_append(&job->out, data, len))
@@ -183,6 +202,8 @@ static void on_timer_closed(uv_handle_t *h)
     buf_done(&job->out);
     buf_done(&job->err_tail);
     event_reader_done(&job->reader);
+    if (job->foreign)
+        job->foreign->free(job->foreign);
     cJSON_Delete(job->result);
     free(job->label);
     free(job);
@@ -193,7 +214,9 @@ static void on_exit_status(void *user, const struct process_end *end)
     struct job *job = user;
     job->end = *end;
     job->is_stopping = true; /* the process is gone: nobody may signal it any more */
-    if (job->output == JOB_OUTPUT_EVENTS)
+    if (job->foreign)
+        read_foreign(job, NULL, 0);
+    else if (job->output == JOB_OUTPUT_EVENTS)
         event_reader_end(&job->reader, job->label, on_event, job);
     uv_close((uv_handle_t *)&job->timer, on_timer_closed);
 }
@@ -214,6 +237,7 @@ enum status job_start_with(uv_loop_t *loop, struct bus *bus, struct host *host,
     job->host = host;
     job->bus = bus;
     job->output = opts->output;
+    job->foreign = opts->reader;
     job->stop_signal = opts->stop_signal ? opts->stop_signal : SIGTERM;
     job->grace_ms = opts->grace_ms ? opts->grace_ms : DEFAULT_GRACE_MS;
     job->timeout_ms = opts->timeout_ms;

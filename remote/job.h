@@ -8,6 +8,7 @@
 
 #include "core/event.h"
 #include "remote/host.h"
+#include "remote/reader.h"
 
 enum job_output {
     JOB_OUTPUT_TEXT,   /* stdout is kept, up to max_output */
@@ -20,6 +21,8 @@ struct job_opts {
     const char *const *env;  /* NULL-terminated "NAME=value" to add, or NULL; copied */
     const char *cwd;         /* or NULL */
     enum job_output output;
+    struct reader *reader; /* makes the events of what stdout says, or NULL. Taken if it starts.
+                            * Text is kept as well; an event stream is then the reader's alone */
     size_t
         max_output;  /* bytes of stdout kept; 0 means 64 MiB. More is an error, not a truncation */
     int timeout_ms;  /* 0: none */

@@ -19,7 +19,8 @@ end
 
 -- lab.args(about, words): parse a command line. `about` is {name="doctor", help="what it does",
 -- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}};
--- a flag with `meta` takes a value ("--lab FILE" or "--lab=FILE"), with `number=true` a number.
+-- a flag with `meta` takes a value ("--lab FILE" or "--lab=FILE"), with `number=true` a number; with
+-- `many=true` it may come again, and the option is the list of its values.
 -- Returns the options by name without dashes ("dry-run" is dry_run; true for flags without a value),
 -- with the other words as [1], [2]...; nil if --help was asked for and printed: return at once. A
 -- mistake raises an error of status "usage".
@@ -59,7 +60,13 @@ function lab.args(about, words)
                 value = tonumber(value) or fail(about, ("%s cannot be %s"):format(flag[1], value),
                                                 "a number is wanted")
             end
-            out[flag[1]:gsub("^%-%-", ""):gsub("-", "_")] = value or true
+            local key = flag[1]:gsub("^%-%-", ""):gsub("-", "_")
+            if flag.many then
+                out[key] = out[key] or {}
+                table.insert(out[key], value)
+            else
+                out[key] = value or true
+            end
         end
     end
     return out

@@ -176,6 +176,7 @@ end
 
 -- Make a change: `entry` is {what=, target=, before=, after=, undo={{argv=, may_fail=}, ...}, redo=},
 -- `apply` makes it. With `keep` it outlives this console.
+-- Returns true and a function that puts it back before its time.
 local function change(host, facts, entry, keep, apply)
     local open, err = facts.uid == 0, nil
     if not open then -- better now than when it is to be undone
@@ -212,7 +213,15 @@ local function change(host, facts, entry, keep, apply)
         close_if_empty(open)
         return nil, err
     end
-    return true
+    return true, function()
+        local left = is_pending(open, id)
+        local done, why = true, nil
+        if left then
+            done, why = undo(open, left)
+            close_if_empty(open)
+        end
+        return done, why
+    end
 end
 
 -- At the end of a script: undo within what is left of its time, and say what stays.
@@ -284,7 +293,7 @@ local function plain(value)
 end
 
 -- lab.set_sysctl(host, name, value): change a kernel parameter ("net.ipv4.tcp_ecn") until the script
--- ends. Returns true, or nil and an error.
+-- ends. Returns true and, where it was changed, a function that puts it back at once; or nil and an error.
 function lab.set_sysctl(host, name, value, o)
     local path = sysctl_path(name)
     local facts, err = lab.probe(host)

@@ -105,8 +105,8 @@ static void test_endless_line_is_dropped_not_kept(void **state)
     event_reader_init(&r);
     for (int i = 0; i < 100; i++)
         event_reader_feed(&r, chunk, sizeof chunk, "the job", on_event, &s);
-    assert_true(r.line.cap <= 2 * EVENT_LINE_MAX);
-    assert_true(r.skipped > 0);
+    assert_true(r.lines.line.cap <= 2 * EVENT_LINE_MAX);
+    assert_true(r.lines.skipped > 0);
     const char *after = "\nshort\n";
     event_reader_feed(&r, after, strlen(after), "the job", on_event, &s);
     assert_int_equal(s.noise, 1);

@@ -77,6 +77,7 @@ for title in ("Throughput", "Marks at the router", "What was measured", "Checks"
 PY
 
 stop() { # SIGNAL: in mid-traffic
+    : >"$tmp/out"
     "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 30 >"$tmp/out" \
         2>"$tmp/err" </dev/null &
     pid=$!
@@ -94,8 +95,10 @@ stop INT
 [ $status = 130 ] || fail "Ctrl-C: exit status $status"
 all_same "after Ctrl-C"
 stop KILL
-"$ccalab" restore --list | grep -q '^router (ssh router)' || fail "restore --list: $("$ccalab" restore --list)"
-"$ccalab" restore --lab "$tmp/lab.lua" 2>"$tmp/err" | grep -q '^router: put back (1)' || fail "restore"
+"$ccalab" restore --list >"$tmp/out" 2>"$tmp/err"
+grep -q '^router (ssh router)' "$tmp/out" || fail "restore --list: $(cat "$tmp/out")"
+"$ccalab" restore --lab "$tmp/lab.lua" >"$tmp/out" 2>"$tmp/err"
+grep -q '^router: put back (1)' "$tmp/out" || fail "restore: $(cat "$tmp/out")"
 all_same "after kill -9 and restore"
 
 # A host that is down is named, at once.

@@ -11,14 +11,17 @@
 #include <cmocka.h>
 
 #include "core/buf.h"
+#include "core/event.h"
 #include "core/json.h"
 #include "remote/iperf3.h"
+#include "remote/reader.h"
 
 static void load(struct buf *b, const char *name)
 {
     char path[512];
     struct error err;
-    snprintf(path, sizeof(path), "%s/iperf3_%s.json", TEST_DATA, name);
+    snprintf(path, sizeof(path), "%s/iperf3_%s.json%s", TEST_DATA, name,
+             strncmp(name, "stream", 6) == 0 ? "l" : "");
     if (buf_read_file(b, path, 1u << 20, &err) != STATUS_OK) {
         fail_msg("%s", err.message);
     }
@@ -134,6 +137,7 @@ static void test_failures_speak_with_iperf3s_own_words(void **state)
     (void)state;
     static const struct {
         const char *name, *message, *hint;
+        size_t nrows; /* that came before */
     } cases[] = {
         {"refused", "unable to connect to server: Connection refused", "iperf3 -s"},
         {"busy", "the server is busy running a test. try again later", "port"},
@@ -141,8 +145,8 @@ static void test_failures_speak_with_iperf3s_own_words(void **state)
          "unable to set TCP_CONGESTION: Supplied congestion control algorithm not supported on "
          "this host",
          "tcp_available_congestion_control"},
-        {"interrupted", "interrupt - the client has terminated", "limit"},
-        {"servergone", "control socket has closed unexpectedly", "server"},
+        {"interrupted", "interrupt - the client has terminated", "limit", 3},
+        {"servergone", "control socket has closed unexpectedly", "server", 3},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct iperf3_result r;
@@ -150,7 +154,7 @@ static void test_failures_speak_with_iperf3s_own_words(void **state)
         assert_int_equal(parse_file(cases[i].name, &r, &err), STATUS_HOST);
         assert_string_equal(err.message, cases[i].message);
         assert_non_null(strstr(err.hint, cases[i].hint));
-        assert_int_equal(r.nrows, 0);
+        assert_int_equal(r.nrows, cases[i].nrows);
         iperf3_done(&r);
     }
 }
@@ -321,6 +325,165 @@ static void test_damaged_documents(void **state)
     }
 }
 
+static void test_streams_of_lines(void **state)
+{
+    (void)state;
+    struct iperf3_result r;
+    struct error err;
+    assert_int_equal(parse_file("stream_317", &r, &err), STATUS_OK);
+    assert_int_equal(r.nrows, 4);
+    assert_string_equal(r.sender_cc, "cubic");
+    assert_true(r.received_bps > 15e6 && r.received_bps < 25e6);
+    assert_near(r.duration_s, 1);
+    assert_false(r.has_clock_jump);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(r.rows[i].end_s > r.rows[i].start_s && r.rows[i].rtt_us > 0);
+    }
+    iperf3_done(&r);
+
+    assert_int_equal(parse_file("stream_321_p4", &r, &err), STATUS_OK);
+    assert_int_equal(r.streams, 4);
+    assert_int_equal(r.nrows, 8);
+    assert_int_equal(r.rows[7].stream, 3);
+    iperf3_done(&r);
+
+    /* With the whole document after the lines it is the same run, not two. */
+    assert_int_equal(parse_file("stream_321_full", &r, &err), STATUS_OK);
+    assert_int_equal(r.nrows, 2);
+    iperf3_done(&r);
+
+    assert_int_equal(parse_file("stream_321_reverse", &r, &err), STATUS_OK);
+    assert_true(r.is_reverse && !r.rows[0].is_sender);
+    iperf3_done(&r);
+}
+
+static void test_streams_that_fail(void **state)
+{
+    (void)state;
+    struct iperf3_result r;
+    struct error err;
+    assert_int_equal(parse_file("stream_321_refused", &r, &err), STATUS_HOST);
+    assert_non_null(strstr(err.message, "Connection refused"));
+    assert_non_null(strstr(err.hint, "iperf3 -s"));
+    iperf3_done(&r);
+    /* Killed: what came before is kept. */
+    assert_int_equal(parse_file("stream_321_killed", &r, &err), STATUS_HOST);
+    assert_non_null(strstr(err.message, "did not come to its end"));
+    assert_int_equal(r.nrows, 2);
+    assert_true(isnan(r.received_bps));
+    iperf3_done(&r);
+    assert_int_equal(parse_file("stream_321_term", &r, &err), STATUS_HOST);
+    assert_non_null(strstr(err.message, "interrupt"));
+    assert_true(r.nrows >= 2);
+    iperf3_done(&r);
+
+    /* Cut off anywhere: a failed run, and never more rows than lines. */
+    struct buf b;
+    load(&b, "stream_317");
+    size_t end = b.len - 2; /* the last brace and newline */
+    for (size_t len = 0; len < end; len += 7) {
+        char *part = malloc(len + 1);
+        memcpy(part, b.data, len);
+        assert_int_equal(iperf3_parse(part, len, &r, &err), STATUS_HOST);
+        assert_true(r.nrows <= 4);
+        iperf3_done(&r);
+        free(part);
+    }
+    buf_done(&b);
+}
+
+static void test_omitted_rows_count_from_zero_again(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"omit", "stream_321_omit"};
+    for (int i = 0; i < 2; i++) {
+        struct iperf3_result r;
+        struct error err;
+        assert_int_equal(parse_file(names[i], &r, &err), STATUS_OK);
+        assert_int_equal(r.nrows, 3);
+        assert_true(r.rows[0].is_omitted && !r.rows[1].is_omitted && !r.rows[2].is_omitted);
+        assert_true(r.rows[1].start_s == 0 && fabs(r.rows[1].end_s - 0.5) < 0.01);
+        assert_true(fabs(r.rows[2].start_s - 0.5) < 0.01);
+        assert_false(r.has_clock_jump); /* although iperf3 lets row 1 end before it begins */
+        iperf3_done(&r);
+    }
+}
+
+static void test_a_clock_that_jumped(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"clock_back", "clock_forward"};
+    for (int i = 0; i < 2; i++) {
+        struct iperf3_result r;
+        struct error err;
+        int unknown = 0;
+        assert_int_equal(parse_file(names[i], &r, &err), STATUS_OK);
+        assert_true(r.has_clock_jump);
+        assert_int_equal(r.nrows, 4);
+        for (size_t k = 0; k < r.nrows; k++) {
+            assert_true(fabs(r.rows[k].start_s - 0.5 * (double)k) < 0.01);
+            assert_true(fabs(r.rows[k].end_s - 0.5 * (double)(k + 1)) < 0.01);
+            unknown += isnan(r.rows[k].bits_per_second);
+        }
+        assert_int_equal(unknown, 1); /* the row of the jump, nothing else */
+        assert_true(isnan(r.sent_bps) && isnan(r.received_bps));
+        iperf3_done(&r);
+    }
+}
+
+struct fed {
+    int samples;
+    double bps, rtt_us;
+};
+
+static void on_event(void *user, const struct event *ev, const char *line)
+{
+    struct fed *f = user;
+    (void)line;
+    assert_non_null(ev);
+    assert_int_equal(ev->type, EVENT_SAMPLE);
+    assert_string_equal(ev->src, "iperf3/x");
+    f->samples++;
+    f->bps = json_num(json_get(ev->body, "values"), "bits_per_second", NAN);
+    f->rtt_us = json_num(json_get(ev->body, "values"), "rtt_us", NAN);
+}
+
+/* Live: a sample as soon as its line is there, in whatever pieces it comes. */
+static void test_intervals_live(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int samples;
+        bool has_rtt;
+    } cases[] = {
+        {"stream_317", 4, true}, {"stream_321_omit", 2, true}, {"stream_321_p4", 2, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct reader_opts opts = {.kind = "iperf3", .label = "x"};
+        for (size_t step = 1; step < 5000; step *= 7) {
+            struct reader *r = reader_new(&opts);
+            struct event_reader events;
+            struct fed f = {0};
+            struct buf b, out;
+            load(&b, cases[i].name);
+            buf_init(&out, 1u << 20);
+            event_reader_init(&events);
+            for (size_t at = 0; at < b.len; at += step) {
+                r->feed(r, b.data + at, b.len - at < step ? b.len - at : step, &out);
+            }
+            r->end(r, &out);
+            event_reader_feed(&events, out.data, out.len, "job", on_event, &f);
+            assert_int_equal(f.samples, cases[i].samples);
+            assert_true(f.bps > 1e6);
+            assert_int_equal(f.rtt_us > 0, cases[i].has_rtt);
+            event_reader_done(&events);
+            buf_done(&out);
+            buf_done(&b);
+            r->free(r);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +491,11 @@ int main(void)
         cmocka_unit_test(test_several_streams_keep_their_own_rates),
         cmocka_unit_test(test_the_other_directions_and_udp),
         cmocka_unit_test(test_failures_speak_with_iperf3s_own_words),
+        cmocka_unit_test(test_streams_of_lines),
+        cmocka_unit_test(test_streams_that_fail),
+        cmocka_unit_test(test_omitted_rows_count_from_zero_again),
+        cmocka_unit_test(test_a_clock_that_jumped),
+        cmocka_unit_test(test_intervals_live),
         cmocka_unit_test(test_what_is_no_document),
         cmocka_unit_test(test_text_and_documents_around_it),
         cmocka_unit_test(test_cut_off_anywhere_it_is_a_failed_run),

@@ -14,7 +14,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 
-#include "remote/tcp_info.h"
+#include "remote/tcp_reading.h"
 
 struct message {
     char bytes[1024];
