@@ -23,6 +23,51 @@ static enum status refused(const char *path, int sys_errno, struct error *err)
     }
 }
 
+static enum status no_more(int sys_errno, struct error *err)
+{
+    error_sys(err, STATUS_HOST, sys_errno, SUBSYSTEM, "cannot make a network namespace");
+    if (err == NULL)
+        return STATUS_HOST;
+    switch (sys_errno) {
+    case ENOSPC:
+        return error_hint(err, "this machine allows no more network namespaces: end other labs, or "
+                               "raise /proc/sys/user/max_net_namespaces");
+    case EPERM:
+        return error_hint(err, "root is needed, or root of a user namespace (CAP_SYS_ADMIN)");
+    case EINVAL:
+        return error_hint(err, "the kernel needs CONFIG_NET_NS");
+    default:
+        return STATUS_HOST;
+    }
+}
+
+enum status netns_create(int *fd, struct error *err)
+{
+    static const char path[] = "/proc/thread-self/ns/net";
+    int home = open(path, O_RDONLY | O_CLOEXEC);
+    enum status st;
+
+    *fd = -1;
+    if (home < 0)
+        return error_sys(err, STATUS_HOST, errno, SUBSYSTEM,
+                         "cannot open our own network namespace");
+    if (unshare(CLONE_NEWNET) != 0) {
+        st = no_more(errno, err);
+        close(home);
+        return st;
+    }
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    int failed = errno;
+    st = netns_leave(&home, err);
+    if (st == STATUS_OK && *fd < 0)
+        st = error_sys(err, STATUS_HOST, failed, SUBSYSTEM, "cannot open a new network namespace");
+    if (st != STATUS_OK && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return st;
+}
+
 enum status netns_enter(const char *path, int *home_fd, struct error *err)
 {
     enum status st = STATUS_OK;

@@ -7,6 +7,11 @@
 
 #include "core/error.h"
 
+/* Make a network namespace; the calling thread stays where it is. *fd keeps it until it is closed,
+ * and is its path: /proc/self/fd/N. Errors: STATUS_HOST with a hint (no more are allowed, this user
+ * may not make any); those of netns_leave(). */
+CCALAB_MUST_USE enum status netns_create(int *fd, struct error *err);
+
 /* Move the calling thread into the namespace at `path` ("/run/netns/ccalab-router"). *home_fd is
  * the way back, for netns_leave(); -1 after an error. NULL for `home_fd`: for good.
  * Errors: STATUS_HOST with a hint (there is no such namespace, this user may not enter it, that

@@ -13,6 +13,7 @@
 enum option_id {
     OPT_A = 1000,
     OPT_B,
+    OPT_PORTS,
     OPT_RATE,
     OPT_UP_RATE,
     OPT_RATE_STEPS,
@@ -35,6 +36,7 @@ enum option_id {
 static const struct option long_options[] = {
     {"a", required_argument, NULL, OPT_A},
     {"b", required_argument, NULL, OPT_B},
+    {"ports", required_argument, NULL, OPT_PORTS},
     {"rate", required_argument, NULL, OPT_RATE},
     {"up-rate", required_argument, NULL, OPT_UP_RATE},
     {"rate-steps", required_argument, NULL, OPT_RATE_STEPS},
@@ -61,7 +63,7 @@ void link_options_help(FILE *f)
     fputs(
         "usage: ccalab-link --a NETNS:IFNAME --b NETNS:IFNAME [options]\n"
         "\n"
-        "An emulated bottleneck between two network namespaces: creates a TUN device in each and\n"
+        "An emulated bottleneck between two network namespaces: creates a device in each and\n"
         "passes packets on through AQM, serializer and fixed delay, each way. Direction \"down\" "
         "is\n"
         "from a to b, \"up\" from b to a. The devices vanish with the process. Addresses and "
@@ -71,6 +73,9 @@ void link_options_help(FILE *f)
         "  --a NETNS:IFNAME    near end: path of a network namespace (/run/netns/x; empty for\n"
         "                      the current one) and the name of the device to create in it\n"
         "  --b NETNS:IFNAME    far end\n"
+        "  --ports KIND        what the devices are: tun, or packet (veth and packet sockets), "
+        "which\n"
+        "                      needs no /dev/net/tun; auto: tun where it can be had (default)\n"
         "  --rate RATE         50mbit, 1gbit, 500kbit, a number of bit/s, or unlimited;\n"
         "                      counts IP bytes (default 50mbit)\n"
         "  --up-rate RATE      rate of direction up, if it differs\n"
@@ -96,6 +101,20 @@ void link_options_help(FILE *f)
         "\n",
         f);
     aqm_spec_help(f);
+}
+
+const char *const link_port_names[] = {"auto", "tun", "packet", NULL};
+
+static enum status parse_ports(const char *text, enum link_port_kind *out, struct error *err)
+{
+    for (int i = 0; link_port_names[i] != NULL; i++) {
+        if (strcmp(text, link_port_names[i]) == 0) {
+            *out = (enum link_port_kind)i;
+            return STATUS_OK;
+        }
+    }
+    error_set(err, STATUS_USAGE, "link", "there are no ports of the kind '%.32s'", text);
+    return error_hint(err, "auto, tun or packet");
 }
 
 enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
@@ -246,6 +265,8 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return parse_endpoint(arg, "--a", &o->a, err);
     case OPT_B:
         return parse_endpoint(arg, "--b", &o->b, err);
+    case OPT_PORTS:
+        return parse_ports(arg, &o->ports, err);
     case OPT_RATE:
         return parse_rate_bps(arg, &o->rate_bps, err);
     case OPT_UP_RATE:

@@ -81,6 +81,7 @@ void report_up(FILE *f, const struct engine *e)
     buf_done(&spec);
     json_add_num(data, "seed", (double)e->link.seed);
     cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
+    cJSON_AddStringToObject(data, "ports", port_kind_name(e->ports[LINK_DOWN].kind));
     event_write_result(f, data);
 }
 
