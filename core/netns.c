@@ -3,9 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SUBSYSTEM "netns"
+
+#ifndef SO_NETNS_COOKIE /* Linux 5.14 */
+#define SO_NETNS_COOKIE 71
+#endif
 
 static enum status refused(const char *path, int sys_errno, struct error *err)
 {
@@ -23,8 +28,11 @@ static enum status refused(const char *path, int sys_errno, struct error *err)
     }
 }
 
-static enum status no_more(int sys_errno, struct error *err)
+enum status netns_unshare(struct error *err)
 {
+    if (unshare(CLONE_NEWNET) == 0)
+        return STATUS_OK;
+    int sys_errno = errno;
     error_sys(err, STATUS_HOST, sys_errno, SUBSYSTEM, "cannot make a network namespace");
     if (err == NULL)
         return STATUS_HOST;
@@ -41,6 +49,19 @@ static enum status no_more(int sys_errno, struct error *err)
     }
 }
 
+uint64_t netns_cookie(void)
+{
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sock < 0)
+        return 0;
+    if (getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+        cookie = 0;
+    close(sock);
+    return cookie;
+}
+
 enum status netns_create(int *fd, struct error *err)
 {
     static const char path[] = "/proc/thread-self/ns/net";
@@ -51,8 +72,8 @@ enum status netns_create(int *fd, struct error *err)
     if (home < 0)
         return error_sys(err, STATUS_HOST, errno, SUBSYSTEM,
                          "cannot open our own network namespace");
-    if (unshare(CLONE_NEWNET) != 0) {
-        st = no_more(errno, err);
+    st = netns_unshare(err);
+    if (st != STATUS_OK) {
         close(home);
         return st;
     }

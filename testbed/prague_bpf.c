@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/embed.h"
+#include "core/paths.h"
 #include "testbed/prague.h"
 
 /* Compiled from bpf/, see CMakeLists.txt. */
@@ -159,7 +160,7 @@ enum status prague_bpf_register(const char *name, int *link_fd, struct error *er
     bool is_old = false;
 
     *link_fd = -1;
-    if (geteuid() != 0)
+    if (!paths_is_root())
         return unavailable(err, "BPF congestion controls need root to be loaded",
                            "run ccalab with sudo");
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)

@@ -437,6 +437,11 @@ enum status aqm_from_spec(const char *spec, const struct aqm_config *config, str
     return s;
 }
 
+bool aqm_spec_is_kernel(const char *spec)
+{
+    return strncmp(spec, AQM_KERNEL, strlen(AQM_KERNEL)) == 0;
+}
+
 enum status aqm_spec_check(const char *spec, struct error *err)
 {
     const struct aqm_ops *ops = NULL;

@@ -60,6 +60,11 @@ struct aqm_option {
         .def = (def_), .is_quiet = (value_) == 0, .help = (help_)                                  \
     }
 
+/* "kernel:fq_codel limit 100": the qdisc of that kind in the kernel, whose options tc(8) and the
+ * kernel judge. AQM_KERNEL is not part of what they get. */
+#define AQM_KERNEL "kernel:"
+bool aqm_spec_is_kernel(const char *spec);
+
 /* NULL-terminated. */
 extern const struct aqm_ops *const aqm_kinds[];
 

@@ -4,12 +4,16 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE_PKTS 10000
+#include "core/spawn.h"
+
+#define QUEUE_PKTS_TEXT "10000"
+#define IP_TIMEOUT_MS   5000
 
 /* One ioctl through any socket of the namespace. Returns 0 or an errno. */
 static int control(const char *ifname, unsigned long request, struct ifreq *ifr)
@@ -27,17 +31,28 @@ static int control(const char *ifname, unsigned long request, struct ifreq *ifr)
     return failed;
 }
 
-enum status device_up(const char *ifname, short flags, struct error *err)
+enum status device_set_queue(const char *ifname, struct error *err)
 {
+    static const char text[] = QUEUE_PKTS_TEXT;
+    const char *const argv[] = {"ip", "link", "set", "dev", ifname, "txqueuelen", text, NULL};
     struct ifreq ifr = {0};
     int failed;
 
-    ifr.ifr_qlen = QUEUE_PKTS;
+    ifr.ifr_qlen = atoi(text);
     failed = control(ifname, SIOCSIFTXQLEN, &ifr);
+    if (failed == EPERM) { /* the ioctl is for the machine's root alone, netlink is not */
+        return spawn_run(argv, NULL, NULL, NULL, IP_TIMEOUT_MS, err);
+    }
     if (failed != 0) {
         return error_sys(err, STATUS_HOST, failed, "link", "cannot set txqueuelen of '%s'", ifname);
     }
-    failed = control(ifname, SIOCGIFFLAGS, &ifr);
+    return STATUS_OK;
+}
+
+enum status device_up(const char *ifname, short flags, struct error *err)
+{
+    struct ifreq ifr = {0};
+    int failed = control(ifname, SIOCGIFFLAGS, &ifr);
     if (failed != 0) {
         return error_sys(err, STATUS_HOST, failed, "link", "cannot read the flags of '%s'", ifname);
     }

@@ -105,7 +105,7 @@ void link_options_help(FILE *f)
 
 const char *const link_port_names[] = {"auto", "tun", "packet", NULL};
 
-static enum status parse_ports(const char *text, enum link_port_kind *out, struct error *err)
+enum status link_options_ports(const char *text, enum link_port_kind *out, struct error *err)
 {
     for (int i = 0; link_port_names[i] != NULL; i++) {
         if (strcmp(text, link_port_names[i]) == 0) {
@@ -266,7 +266,7 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
     case OPT_B:
         return parse_endpoint(arg, "--b", &o->b, err);
     case OPT_PORTS:
-        return parse_ports(arg, &o->ports, err);
+        return link_options_ports(arg, &o->ports, err);
     case OPT_RATE:
         return parse_rate_bps(arg, &o->rate_bps, err);
     case OPT_UP_RATE:

@@ -60,6 +60,9 @@ struct link_options {
 CCALAB_MUST_USE enum status link_options_parse(int argc, char *const argv[],
                                                struct link_options *out, struct error *err);
 void link_options_help(FILE *f);
+/* A kind of ports by its name. Errors: STATUS_USAGE. */
+CCALAB_MUST_USE enum status link_options_ports(const char *text, enum link_port_kind *out,
+                                               struct error *err);
 /* A delay, jitter or path's delay, at most LINK_DELAY_MAX_US. `what` names it in the message.
  * Errors: STATUS_USAGE. */
 #define LINK_DELAY_MAX_US 10000000u

@@ -66,8 +66,8 @@ static enum status add_pair(const char *own, int there_fd, const char *near, con
     enum status s;
 
     snprintf(batch, sizeof(batch),
-             "link add name %s type veth peer name %s netns /proc/%d/fd/%d\nlink set dev %s up\n", near,
-             ifname, (int)getpid(), there_fd, near);
+             "link add name %s type veth peer name %s netns /proc/%d/fd/%d\nlink set dev %s up\n",
+             near, ifname, (int)getpid(), there_fd, near);
     s = spawn_run(argv, own, batch, NULL, IP_TIMEOUT_MS, &e);
     if (s == STATUS_OK) {
         return STATUS_OK;

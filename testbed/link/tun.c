@@ -63,7 +63,8 @@ static enum status create_here(const char *ifname, int *fd, struct error *err)
         close(tun);
         return s;
     }
-    s = device_up(ifname, 0, err);
+    s = device_set_queue(ifname, err);
+    s = s == STATUS_OK ? device_up(ifname, 0, err) : s;
     if (s != STATUS_OK) {
         close(tun);
         return s;
