@@ -170,9 +170,9 @@ enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop, const struct
     if (st != STATUS_OK)
         return st;
     lab_netns_path(o->name, b->router, ns, sizeof ns);
-    snprintf(end, sizeof end, "%s:%s", ns, BUILD_TUN_A);
+    snprintf(end, sizeof end, "%s:%s", ns, build_port_in(&t->routers[router]));
     add(&a, "--a", end);
-    snprintf(end, sizeof end, "%s:%s", ns, BUILD_TUN_B);
+    snprintf(end, sizeof end, "%s:%s", ns, build_port_out(&t->routers[router]));
     add(&a, "--b", end);
     add_router(&a, &t->routers[router]);
     if (router == 0)

@@ -13,6 +13,7 @@
 #include "core/paths.h"
 #include "core/spawn.h"
 #include "core/userns.h"
+#include "testbed/link/aqm_spec.h"
 #include "testbed/link/tun.h"
 
 #define COMMAND_TIMEOUT_MS 10000
@@ -284,6 +285,10 @@ static enum status cable_router(const char *lab, const struct topology *t, int r
 static unsigned burst_segments(const struct topology *t)
 {
     uint64_t slowest_bps = UINT64_MAX;
+    /* HTB passes on what came to it in one piece in one piece. */
+    for (int i = 0; i < t->nrouters; i++)
+        if (aqm_spec_is_kernel(t->routers[i].aqm))
+            return 1;
     for (int i = 0; i < t->nrouters; i++)
         if (t->routers[i].rate_bps > 0 && t->routers[i].rate_bps < slowest_bps)
             slowest_bps = t->routers[i].rate_bps;
@@ -310,31 +315,45 @@ enum status build_links(const char *lab, const struct topology *t, struct error 
     return st;
 }
 
+const char *build_port_in(const struct topology_router *r)
+{
+    return aqm_spec_is_kernel(r->aqm) ? BUILD_TUN_B : BUILD_TUN_A;
+}
+
+const char *build_port_out(const struct topology_router *r)
+{
+    return aqm_spec_is_kernel(r->aqm) ? BUILD_TUN_A : BUILD_TUN_B;
+}
+
 /* Towards the servers: main table -> bn0 == ccalab-link ==> bn1 -> table 100 -> the cable. Back:
  * the cable -> table 101 -> bn1 == ccalab-link ==> bn0 -> main table -> the cable. What the router
  * itself says towards the servers (iif lo), and what servers say to each other, takes no detour.
- * The queue is that of ccalab-link, never the device's: hence its length. */
+ * The queue is that of ccalab-link, never the device's: hence its length. With a queue of the
+ * kernel's bn0 and bn1 change places. */
 static enum status route_router(const char *lab, const struct topology *t, int router,
                                 struct error *err)
 {
     char ns[LAB_PATH_MAX], ifname[16];
+    const char *in = build_port_in(&t->routers[router]), *out = build_port_out(&t->routers[router]);
     bool is_first = router == 0, is_last = router == t->nrouters - 1;
     struct buf b;
     buf_init(&b, 65536);
-    buf_puts(&b, "link set " BUILD_TUN_A " txqueuelen 10000 up\n"
-                 "link set " BUILD_TUN_B " txqueuelen 10000 up\n"
-                 "rule add priority 100 iif " BUILD_TUN_B " lookup 100\n"
-                 "rule add priority 101 iif lo lookup 100\n");
+    buf_printf(&b,
+               "link set %s txqueuelen 10000 up\n"
+               "link set %s txqueuelen 10000 up\n"
+               "rule add priority 100 iif %s lookup 100\n"
+               "rule add priority 101 iif lo lookup 100\n",
+               in, out, out);
     for (int i = 0; i < t->nleaves; i++) {
         topology_ifname(t, i, ifname, sizeof ifname);
         if (t->leaves[i].role == TOPOLOGY_CLIENT) {
-            buf_printf(&b, "route add 10.98.%d.0/24 dev " BUILD_TUN_B " table 101\n", i + 1);
+            buf_printf(&b, "route add 10.98.%d.0/24 dev %s table 101\n", i + 1, out);
             if (!is_first)
                 buf_printf(&b, "route add 10.98.%d.0/24 via 10.98.%d.1 dev prev\n", i + 1,
                            200 + router);
             continue;
         }
-        buf_printf(&b, "route add 10.98.%d.0/24 dev " BUILD_TUN_A "\n", i + 1);
+        buf_printf(&b, "route add 10.98.%d.0/24 dev %s\n", i + 1, in);
         if (is_last)
             buf_printf(&b,
                        "route add 10.98.%d.0/24 dev %s table 100\n"
@@ -349,9 +368,9 @@ static enum status route_router(const char *lab, const struct topology *t, int r
     for (int i = 0; i + 1 < t->nrouters; i++) {
         int net = 200 + i + 1;
         if (i >= router)
-            buf_printf(&b, "route add 10.98.%d.0/24 dev " BUILD_TUN_A "\n", net);
+            buf_printf(&b, "route add 10.98.%d.0/24 dev %s\n", net, in);
         else
-            buf_printf(&b, "route add 10.98.%d.0/24 dev " BUILD_TUN_B " table 101\n", net);
+            buf_printf(&b, "route add 10.98.%d.0/24 dev %s table 101\n", net, out);
         if (i == router)
             buf_printf(&b, "route add 10.98.%d.0/24 dev next table 100\n", net);
         else if (i > router)

@@ -8,10 +8,15 @@
 #include "testbed/lab.h"
 #include "testbed/link/options.h"
 
-/* The bottleneck's devices inside a router: ccalab-link's --a (towards the clients) and --b. */
+/* The bottleneck's devices inside a router: towards the clients, and towards the servers. */
 #define BUILD_TUN_A "bn0"
 #define BUILD_TUN_B "bn1"
 
+/* Where packets towards the servers go into the bottleneck of this router, and where they come out:
+ * into BUILD_TUN_A; but a queue of the kernel is on the device that packets leave by, and that must
+ * be BUILD_TUN_B, as on any router. */
+const char *build_port_in(const struct topology_router *r);
+const char *build_port_out(const struct topology_router *r);
 /* What building needs of this machine: root or user namespaces, ip, nft, /dev/net/tun if ports of
  * that kind are wanted, descriptors (the limit is raised as far as it goes).
  * Errors: STATUS_UNAVAILABLE with what is missing and how to get it. */

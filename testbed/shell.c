@@ -169,7 +169,7 @@ static void set_environment(const struct lab_state *s, const struct topology_nod
              old ? old : "/usr/local/bin:/usr/bin:/bin");
     snprintf(prompt, sizeof prompt, "%s:%s$ ", s->name, n->name);
     setenv("PATH", path, 1);
-    setenv("CCALAB_PATH", path, 1);           /* for our bashrc, after the user's */
+    setenv("CCALAB_PATH", path, 1); /* for our bashrc, after the user's */
     setenv("CCALAB_LAB", s->name, 1);
     setenv("CCALAB_HOST", n->name, 1);
     setenv("PS1", prompt, 1);

@@ -73,7 +73,8 @@ extern const struct aqm_ops *const aqm_kinds[];
  * none, or out of its range; a limit in BDPs without a rate and a base RTT), STATUS_NOMEM. */
 CCALAB_MUST_USE enum status aqm_from_spec(const char *spec, const struct aqm_config *config,
                                           struct aqm **out, struct error *err);
-/* Is it a spec? The same errors, but for what only the link can know (BDPs) and memory. */
+/* Is it a spec? The same errors, but for what only the link can know (BDPs) and memory. Of one for
+ * the kernel only that it can be one. */
 CCALAB_MUST_USE enum status aqm_spec_check(const char *spec, struct error *err);
 /* How many packets the AQM of this spec may hold under this configuration, at most
  * AQM_PKTS_MAX: what a pool must have room for. 0 if it is no spec. */

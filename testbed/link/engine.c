@@ -97,6 +97,22 @@ static void ask_for_time(struct engine *e)
     e->is_sched_fifo = e->options->is_realtime && sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
+static enum status open_kernel_queues(struct engine *e, const struct link_endpoint *const ends[2],
+                                      struct error *err)
+{
+    const struct link_options *o = e->options;
+    const uint64_t rates_bps[] = {[LINK_DOWN] = o->rate_bps, [LINK_UP] = o->up_rate_bps};
+    bool is_ethernet = e->ports[LINK_DOWN].kind == LINK_PORT_PACKET;
+    enum status s = STATUS_OK;
+
+    for (int dir = 0; dir < LINK_DIRECTIONS && aqm_spec_is_kernel(o->aqm) && s == STATUS_OK;
+         dir++) {
+        s = kernel_queue_open(&e->kernel[dir], ends[dir], o->aqm, rates_bps[dir], is_ethernet, err);
+        e->link.kernel[dir] = s == STATUS_OK ? &e->kernel[dir] : NULL;
+    }
+    return s;
+}
+
 enum status engine_open(struct engine *e, const struct link_options *options, struct error *err)
 {
     const struct link_endpoint *const ends[2] = {
@@ -107,12 +123,18 @@ enum status engine_open(struct engine *e, const struct link_options *options, st
     memset(e, 0, sizeof(*e));
     e->options = options;
     e->ports[LINK_DOWN].fd = e->ports[LINK_UP].fd = e->signal_fd = -1;
+    e->kernel[LINK_DOWN].netlink_fd = e->kernel[LINK_UP].netlink_fd = -1;
     if (!options->has_seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
         return error_sys(err, STATUS_INTERNAL, errno, "link", "no random seed");
     }
     if ((s = open_signals(e, err)) != STATUS_OK || (s = open_extras(e, err)) != STATUS_OK ||
         (s = port_open_both(e->ports, options->ports, ends, err)) != STATUS_OK ||
         (s = link_init(&e->link, options, seed, e->log, clock_mono_ns(), err)) != STATUS_OK) {
+        engine_close(e);
+        return s;
+    }
+    s = open_kernel_queues(e, ends, err);
+    if (s != STATUS_OK) {
         engine_close(e);
         return s;
     }
@@ -125,6 +147,7 @@ void engine_close(struct engine *e)
     control_close(e->control);
     e->control = NULL;
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
+        kernel_queue_close(&e->kernel[dir]);
         port_close(&e->ports[dir]);
     }
     link_done(&e->link);

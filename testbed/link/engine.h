@@ -14,8 +14,9 @@ struct engine {
     struct control *control;            /* NULL: none */
     struct packet_log *log;             /* NULL: none */
     struct link link;
-    int64_t wall_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
-    uint64_t lost_samples;  /* not written because nobody emptied the pipe */
+    struct kernel_queue kernel[LINK_DIRECTIONS]; /* where the spec says so */
+    int64_t wall_offset_ns;                      /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+    uint64_t lost_samples;                       /* not written because nobody emptied the pipe */
 
     /* How the loop waits. */
     bool is_dense;      /* packets leave so fast that each is not worth a wake-up */
@@ -28,7 +29,7 @@ struct engine {
 
 /* Block SIGINT and SIGTERM, create both devices, the control socket and the packet log, ask for
  * SCHED_FIFO. On failure nothing is left; on success the caller calls engine_close(). Errors: those
- * of port_open_both(), link_init(), control_open() and packet_log_open(). */
+ * of port_open_both(), kernel_queue_open(), link_init(), control_open() and packet_log_open(). */
 CCALAB_MUST_USE enum status engine_open(struct engine *e, const struct link_options *options,
                                         struct error *err);
 /* Write `result` "up", pass packets until a signal or the end of the duration, write the last

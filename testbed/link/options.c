@@ -87,7 +87,9 @@ void link_options_help(FILE *f)
         "  --path ADDRESS=TIME extra delay, each way, of packets from or to an address;\n"
         "                      may be given often\n"
         "  --aqm SPEC          AQM with its options in tc's words: \"codel target 5ms ecn\"\n"
-        "                      (default dualpi2); see below\n"
+        "                      (default dualpi2); see below. \"kernel:KIND ...\": that qdisc of "
+        "the\n"
+        "                      kernel, under its HTB, instead of our own\n"
         "  --limit N           packets queued at most, where the spec has no limit\n"
         "  --limit-bytes N     bytes queued at most, where the spec has no limit\n"
         "  --control PATH      listen on a Unix socket for changes while it runs\n"
@@ -368,11 +370,25 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
         error_set(err, STATUS_USAGE, "link", "--rate-steps and --rate-trace exclude each other");
         return error_hint(err, "give one of them");
     }
+    if (aqm_spec_is_kernel(out->aqm) &&
+        (out->step_count != 0 || out->rate_trace[0] != '\0' || out->packet_log[0] != '\0')) {
+        error_set(err, STATUS_USAGE, "link", "%s needs an AQM of ccalab-link's own, not '%.64s'",
+                  out->step_count != 0         ? "--rate-steps"
+                  : out->rate_trace[0] != '\0' ? "--rate-trace"
+                                               : "--packet-log",
+                  out->aqm);
+        return error_hint(err, out->step_count != 0 ? "change the rate while it runs: ccalab "
+                                                      "testbed set rate=25mbit"
+                                                    : "ccalab-link --help lists them");
+    }
     if (out->step_count != 0 && out->steps[0].at_us == 0) {
         out->rate_bps = out->steps[0].rate_bps;
     }
     if (!out->has_up_rate) {
         out->up_rate_bps = out->rate_bps;
+    }
+    if (aqm_spec_is_kernel(out->aqm) && (out->rate_bps == 0 || out->up_rate_bps == 0)) {
+        return error_set(err, STATUS_USAGE, "link", "the kernel's queue needs a rate, both ways");
     }
     return STATUS_OK;
 }
