@@ -159,25 +159,26 @@ static void add_paths(struct args *a, const struct topology *t)
     }
 }
 
-enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop, const char *lab,
-                             const struct topology *t, int router, uint32_t interval_us,
-                             const char *control, struct error *err)
+enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop, const struct testbed_options *o,
+                             int router, const char *control, struct error *err)
 {
+    const struct topology *t = &o->topology;
     char program[CCALAB_PATH_MAX], ns[LAB_PATH_MAX], end[LAB_PATH_MAX + 8];
     struct args a = {.argv = {program}, .argc = 1};
     *b = (struct bottleneck){.router = t->routers[router].name, .is_first = router == 0};
     enum status st = paths_program("ccalab-link", program, sizeof program, err);
     if (st != STATUS_OK)
         return st;
-    lab_netns_path(lab, b->router, ns, sizeof ns);
-    snprintf(end, sizeof end, "%s:%s", ns, BUILD_TUN_A);
+    lab_netns_path(o->name, b->router, ns, sizeof ns);
+    snprintf(end, sizeof end, "%s:%s", ns, build_port_in(&t->routers[router]));
     add(&a, "--a", end);
-    snprintf(end, sizeof end, "%s:%s", ns, BUILD_TUN_B);
+    snprintf(end, sizeof end, "%s:%s", ns, build_port_out(&t->routers[router]));
     add(&a, "--b", end);
     add_router(&a, &t->routers[router]);
     if (router == 0)
         add_paths(&a, t);
-    add_us(&a, "--interval", interval_us);
+    add_us(&a, "--interval", o->interval_us);
+    add(&a, "--ports", link_port_names[o->ports]);
     if (control)
         add(&a, "--control", control);
     struct spawn_opts opts = {.argv = a.argv};

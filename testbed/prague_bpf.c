@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/embed.h"
+#include "core/paths.h"
 #include "testbed/prague.h"
 
 /* Compiled from bpf/, see CMakeLists.txt. */
@@ -269,7 +270,7 @@ enum status prague_bpf_register(const char *name, const struct prague_kernel *ke
     enum status st = STATUS_OK;
 
     memset(b, 0, sizeof *b);
-    if (geteuid() != 0)
+    if (!paths_is_root())
         return unavailable(err, "BPF congestion controls need root to be loaded",
                            "run ccalab with sudo");
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)

@@ -20,6 +20,12 @@ enum status sshd_check(struct error *err)
     static const struct {
         const char *command, *package;
     } needed[] = {{"sshd", "openssh-server"}, {"ssh-keygen", "openssh-client"}};
+    if (!paths_is_root()) {
+        error_set(err, STATUS_UNAVAILABLE, "testbed",
+                  "--sshd needs root: an OpenSSH server changes users");
+        return err ? error_hint(err, "ccalab testbed shell HOST works without; or use sudo")
+                   : STATUS_UNAVAILABLE;
+    }
     for (int i = 0; i < 2; i++) {
         if (paths_which(needed[i].command, NULL, 0))
             continue;

@@ -57,11 +57,13 @@ end
 --   prague   {cc=, label=, source=}: the congestion control to ask for as TCP Prague; cc is nil
 --            where there is none, with reason= and hint=
 --   ccs      all congestion controls that the lab has found or brought, as a list of the same
+--   rung     {number=, name=, lacks={...}}: where the lab stands on the ladder: 1 kernel, 2 root, 3 user
+--            namespace; lacks names what it is therefore without: "TCP Prague", "SCHED_FIFO"
 --   egress   the routers' port behind the bottleneck, where marks can be captured
 --   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
 --   roles    "client", "router" or "server" by a host's name
 --   ssh_config  with sshd=true: the file for `ssh -F`, in which every host has its name
--- It goes down with bed:down(), or with the task that made it. Needs root.
+-- It goes down with bed:down(), or with the task that made it. Needs root, or user namespaces.
 function lab.testbed(o)
     local job, err = lab.localhost:start(add_testbed_flags(
         {ccalab, "testbed", "keep", "--owner", tostring(lab.pid), label = "testbed", events = true,
@@ -75,17 +77,17 @@ function lab.testbed(o)
         return nil, err, left
     end
     local bed = setmetatable({job = job, name = up.name, prague = up.prague, ccs = up.ccs,
-                              link = up.link, egress = up.router.egress, routers = up.routers,
-                              ssh_config = up.ssh_config, hosts = {}, roles = {}},
-                             Testbed)
+                              rung = up.rung, link = up.link, egress = up.router.egress,
+                              routers = up.routers, ssh_config = up.ssh_config, hosts = {},
+                              roles = {}}, Testbed)
     local bin = {} -- a router's own tc, which speaks of its bottleneck
     for _, router in ipairs(up.routers) do
         bin[router.name] = router.bin
     end
     for _, name in ipairs(up.names) do
         local h = up.hosts[name]
-        local host = lab.open_host{name = name, netns = h.netns, address = h.address,
-                                     bin = bin[name]}
+        local host = lab.open_host{name = name, netns = h.netns, userns = h.userns,
+                                   address = h.address, bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
         bed.hosts[name], bed.roles[name] = host, h.role
         if bed[name] == nil then -- a host may have the name of one of the fields

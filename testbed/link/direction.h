@@ -89,7 +89,7 @@ void direction_on_drop(void *user, const struct packet *p, uint64_t now_ns);
 struct packet *direction_buffer(struct direction *d);
 /* A packet came at now_ns; data and len_bytes are set. Takes it. */
 void direction_offer(struct direction *d, struct packet *p, uint64_t now_ns);
-/* A packet of this length came and no buffer was left. */
+/* A packet of this length came and no buffer was left; 0: of a length that nobody knows. */
 void direction_lost(struct direction *d, size_t len_bytes);
 /* Let the link work up to now_ns. */
 void direction_advance(struct direction *d, uint64_t now_ns);

@@ -15,7 +15,6 @@
 #include "core/event.h"
 #include "testbed/link/report.h"
 #include "testbed/link/request.h"
-#include "testbed/link/tun.h"
 
 /* Packets read from a device before the other one and the clock get their turn: reading one takes
  * about 2 us, so this bounds what reading adds to lateness. */
@@ -98,21 +97,44 @@ static void ask_for_time(struct engine *e)
     e->is_sched_fifo = e->options->is_realtime && sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
+static enum status open_kernel_queues(struct engine *e, const struct link_endpoint *const ends[2],
+                                      struct error *err)
+{
+    const struct link_options *o = e->options;
+    const uint64_t rates_bps[] = {[LINK_DOWN] = o->rate_bps, [LINK_UP] = o->up_rate_bps};
+    bool is_ethernet = e->ports[LINK_DOWN].kind == LINK_PORT_PACKET;
+    enum status s = STATUS_OK;
+
+    for (int dir = 0; dir < LINK_DIRECTIONS && aqm_spec_is_kernel(o->aqm) && s == STATUS_OK;
+         dir++) {
+        s = kernel_queue_open(&e->kernel[dir], ends[dir], o->aqm, rates_bps[dir], is_ethernet, err);
+        e->link.kernel[dir] = s == STATUS_OK ? &e->kernel[dir] : NULL;
+    }
+    return s;
+}
+
 enum status engine_open(struct engine *e, const struct link_options *options, struct error *err)
 {
+    const struct link_endpoint *const ends[2] = {
+        [LINK_DOWN] = &options->a, [LINK_UP] = &options->b};
     uint32_t seed = options->seed;
     enum status s;
 
     memset(e, 0, sizeof(*e));
     e->options = options;
-    e->fd[LINK_DOWN] = e->fd[LINK_UP] = e->signal_fd = -1;
+    e->ports[LINK_DOWN].fd = e->ports[LINK_UP].fd = e->signal_fd = -1;
+    e->kernel[LINK_DOWN].netlink_fd = e->kernel[LINK_UP].netlink_fd = -1;
     if (!options->has_seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
         return error_sys(err, STATUS_INTERNAL, errno, "link", "no random seed");
     }
     if ((s = open_signals(e, err)) != STATUS_OK || (s = open_extras(e, err)) != STATUS_OK ||
-        (s = tun_open(options->a.netns, options->a.ifname, &e->fd[LINK_DOWN], err)) != STATUS_OK ||
-        (s = tun_open(options->b.netns, options->b.ifname, &e->fd[LINK_UP], err)) != STATUS_OK ||
+        (s = port_open_both(e->ports, options->ports, ends, err)) != STATUS_OK ||
         (s = link_init(&e->link, options, seed, e->log, clock_mono_ns(), err)) != STATUS_OK) {
+        engine_close(e);
+        return s;
+    }
+    s = open_kernel_queues(e, ends, err);
+    if (s != STATUS_OK) {
         engine_close(e);
         return s;
     }
@@ -125,10 +147,8 @@ void engine_close(struct engine *e)
     control_close(e->control);
     e->control = NULL;
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        if (e->fd[dir] >= 0) {
-            close(e->fd[dir]);
-        }
-        e->fd[dir] = -1;
+        kernel_queue_close(&e->kernel[dir]);
+        port_close(&e->ports[dir]);
     }
     link_done(&e->link);
     packet_log_free(e->log);
@@ -150,7 +170,7 @@ static enum status take_in(struct engine *e, int dir, struct error *err)
     for (int i = 0; i < READ_BATCH; i++) {
         uint8_t nowhere[PACKET_BYTES_MAX];
         struct packet *p = direction_buffer(d);
-        ssize_t n = read(e->fd[dir], p != NULL ? p->data : nowhere, PACKET_BYTES_MAX);
+        ssize_t n = port_read(&e->ports[dir], p != NULL ? p->data : nowhere, PACKET_BYTES_MAX);
 
         if (n > 0 && p != NULL) {
             p->len_bytes = (uint32_t)n;
@@ -179,13 +199,13 @@ static enum status take_in(struct engine *e, int dir, struct error *err)
 static void send_due(struct engine *e, int dir)
 {
     struct direction *d = &e->link.dir[dir];
-    int fd = e->fd[dir == LINK_DOWN ? LINK_UP : LINK_DOWN];
+    struct port *to = &e->ports[dir == LINK_DOWN ? LINK_UP : LINK_DOWN];
     struct packet *p;
     uint64_t now_ns = clock_mono_ns();
 
     while ((p = direction_take_due(d, now_ns)) != NULL) {
         uint64_t late_ns = now_ns - p->due_ns;
-        bool is_written = write(fd, p->data, p->len_bytes) == (ssize_t)p->len_bytes;
+        bool is_written = port_write(to, p->data, p->len_bytes);
 
         direction_sent(d, p, late_ns, is_written);
         e->written_pkts++;
@@ -205,11 +225,22 @@ static bool can_write(int timeout_ms)
     return poll(&out, 1, timeout_ms) == 1 && (out.revents & POLLOUT) != 0;
 }
 
+/* Bring the accounts up to now_ns. */
+static void account(struct engine *e, int dir, uint64_t now_ns)
+{
+    struct direction *d = &e->link.dir[dir];
+
+    for (uint64_t n = port_lost(&e->ports[dir]); n > 0; n--) {
+        direction_lost(d, 0);
+    }
+    direction_advance(d, now_ns);
+    direction_account(d, now_ns);
+}
+
 static void take_samples(struct engine *e, uint64_t now_ns, uint64_t span_ns)
 {
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        direction_advance(&e->link.dir[dir], now_ns);
-        direction_account(&e->link.dir[dir], now_ns);
+        account(e, dir, now_ns);
         if (can_write(0)) {
             report_sample(stdout, e, dir, now_ns, span_ns);
         } else {
@@ -316,8 +347,7 @@ static void finish(struct engine *e)
     struct error err;
 
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        direction_advance(&e->link.dir[dir], now_ns);
-        direction_account(&e->link.dir[dir], now_ns);
+        account(e, dir, now_ns);
     }
     if (e->log != NULL && packet_log_close(e->log, &err) != STATUS_OK && can_write(0)) {
         event_write_log(stdout, LOG_LEVEL_WARN, "%s", err.message);
@@ -336,8 +366,8 @@ enum status engine_run(struct engine *e, struct error *err)
     uint64_t sample_ns = interval_ns != 0 ? start_ns + interval_ns : AQM_NEVER;
     uint64_t wall_ns = start_ns + WALL_REFRESH_NS;
     struct pollfd fds[POLL_COUNT] = {
-        [POLL_DOWN] = {.fd = e->fd[LINK_DOWN], .events = POLLIN},
-        [POLL_UP] = {.fd = e->fd[LINK_UP], .events = POLLIN},
+        [POLL_DOWN] = {.fd = e->ports[LINK_DOWN].fd, .events = POLLIN},
+        [POLL_UP] = {.fd = e->ports[LINK_UP].fd, .events = POLLIN},
         [POLL_SIGNAL] = {.fd = e->signal_fd, .events = POLLIN},
         [POLL_STDOUT] = {.fd = STDOUT_FILENO, .events = 0},
         [POLL_CONTROL] = {.fd = e->control != NULL ? control_fd(e->control) : -1, .events = POLLIN},

@@ -4,17 +4,19 @@
 
 #include "testbed/link/control.h"
 #include "testbed/link/link.h"
+#include "testbed/link/port.h"
 
 struct engine {
     const struct link_options *options; /* borrowed */
     bool is_sched_fifo;
-    int fd[LINK_DIRECTIONS]; /* the device at which a direction begins */
-    int signal_fd;           /* SIGINT and SIGTERM */
-    struct control *control; /* NULL: none */
-    struct packet_log *log;  /* NULL: none */
+    struct port ports[LINK_DIRECTIONS]; /* where a direction begins */
+    int signal_fd;                      /* SIGINT and SIGTERM */
+    struct control *control;            /* NULL: none */
+    struct packet_log *log;             /* NULL: none */
     struct link link;
-    int64_t wall_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
-    uint64_t lost_samples;  /* not written because nobody emptied the pipe */
+    struct kernel_queue kernel[LINK_DIRECTIONS]; /* where the spec says so */
+    int64_t wall_offset_ns;                      /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+    uint64_t lost_samples;                       /* not written because nobody emptied the pipe */
 
     /* How the loop waits. */
     bool is_dense;      /* packets leave so fast that each is not worth a wake-up */
@@ -27,7 +29,7 @@ struct engine {
 
 /* Block SIGINT and SIGTERM, create both devices, the control socket and the packet log, ask for
  * SCHED_FIFO. On failure nothing is left; on success the caller calls engine_close(). Errors: those
- * of tun_open(), link_init(), control_open() and packet_log_open(). */
+ * of port_open_both(), kernel_queue_open(), link_init(), control_open() and packet_log_open(). */
 CCALAB_MUST_USE enum status engine_open(struct engine *e, const struct link_options *options,
                                         struct error *err);
 /* Write `result` "up", pass packets until a signal or the end of the duration, write the last

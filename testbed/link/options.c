@@ -13,6 +13,7 @@
 enum option_id {
     OPT_A = 1000,
     OPT_B,
+    OPT_PORTS,
     OPT_RATE,
     OPT_UP_RATE,
     OPT_RATE_STEPS,
@@ -35,6 +36,7 @@ enum option_id {
 static const struct option long_options[] = {
     {"a", required_argument, NULL, OPT_A},
     {"b", required_argument, NULL, OPT_B},
+    {"ports", required_argument, NULL, OPT_PORTS},
     {"rate", required_argument, NULL, OPT_RATE},
     {"up-rate", required_argument, NULL, OPT_UP_RATE},
     {"rate-steps", required_argument, NULL, OPT_RATE_STEPS},
@@ -61,7 +63,7 @@ void link_options_help(FILE *f)
     fputs(
         "usage: ccalab-link --a NETNS:IFNAME --b NETNS:IFNAME [options]\n"
         "\n"
-        "An emulated bottleneck between two network namespaces: creates a TUN device in each and\n"
+        "An emulated bottleneck between two network namespaces: creates a device in each and\n"
         "passes packets on through AQM, serializer and fixed delay, each way. Direction \"down\" "
         "is\n"
         "from a to b, \"up\" from b to a. The devices vanish with the process. Addresses and "
@@ -71,6 +73,9 @@ void link_options_help(FILE *f)
         "  --a NETNS:IFNAME    near end: path of a network namespace (/run/netns/x; empty for\n"
         "                      the current one) and the name of the device to create in it\n"
         "  --b NETNS:IFNAME    far end\n"
+        "  --ports KIND        what the devices are: tun, or packet (veth and packet sockets), "
+        "which\n"
+        "                      needs no /dev/net/tun; auto: tun where it can be had (default)\n"
         "  --rate RATE         50mbit, 1gbit, 500kbit, a number of bit/s, or unlimited;\n"
         "                      counts IP bytes (default 50mbit)\n"
         "  --up-rate RATE      rate of direction up, if it differs\n"
@@ -82,7 +87,9 @@ void link_options_help(FILE *f)
         "  --path ADDRESS=TIME extra delay, each way, of packets from or to an address;\n"
         "                      may be given often\n"
         "  --aqm SPEC          AQM with its options in tc's words: \"codel target 5ms ecn\"\n"
-        "                      (default dualpi2); see below\n"
+        "                      (default dualpi2); see below. \"kernel:KIND ...\": that qdisc of "
+        "the\n"
+        "                      kernel, under its HTB, instead of our own\n"
         "  --limit N           packets queued at most, where the spec has no limit\n"
         "  --limit-bytes N     bytes queued at most, where the spec has no limit\n"
         "  --control PATH      listen on a Unix socket for changes while it runs\n"
@@ -96,6 +103,20 @@ void link_options_help(FILE *f)
         "\n",
         f);
     aqm_spec_help(f);
+}
+
+const char *const link_port_names[] = {"auto", "tun", "packet", NULL};
+
+enum status link_options_ports(const char *text, enum link_port_kind *out, struct error *err)
+{
+    for (int i = 0; link_port_names[i] != NULL; i++) {
+        if (strcmp(text, link_port_names[i]) == 0) {
+            *out = (enum link_port_kind)i;
+            return STATUS_OK;
+        }
+    }
+    error_set(err, STATUS_USAGE, "link", "there are no ports of the kind '%.32s'", text);
+    return error_hint(err, "auto, tun or packet");
 }
 
 enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
@@ -246,6 +267,8 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return parse_endpoint(arg, "--a", &o->a, err);
     case OPT_B:
         return parse_endpoint(arg, "--b", &o->b, err);
+    case OPT_PORTS:
+        return link_options_ports(arg, &o->ports, err);
     case OPT_RATE:
         return parse_rate_bps(arg, &o->rate_bps, err);
     case OPT_UP_RATE:
@@ -347,11 +370,25 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
         error_set(err, STATUS_USAGE, "link", "--rate-steps and --rate-trace exclude each other");
         return error_hint(err, "give one of them");
     }
+    if (aqm_spec_is_kernel(out->aqm) &&
+        (out->step_count != 0 || out->rate_trace[0] != '\0' || out->packet_log[0] != '\0')) {
+        error_set(err, STATUS_USAGE, "link", "%s needs an AQM of ccalab-link's own, not '%.64s'",
+                  out->step_count != 0         ? "--rate-steps"
+                  : out->rate_trace[0] != '\0' ? "--rate-trace"
+                                               : "--packet-log",
+                  out->aqm);
+        return error_hint(err, out->step_count != 0 ? "change the rate while it runs: ccalab "
+                                                      "testbed set rate=25mbit"
+                                                    : "ccalab-link --help lists them");
+    }
     if (out->step_count != 0 && out->steps[0].at_us == 0) {
         out->rate_bps = out->steps[0].rate_bps;
     }
     if (!out->has_up_rate) {
         out->up_rate_bps = out->rate_bps;
+    }
+    if (aqm_spec_is_kernel(out->aqm) && (out->rate_bps == 0 || out->up_rate_bps == 0)) {
+        return error_set(err, STATUS_USAGE, "link", "the kernel's queue needs a rate, both ways");
     }
     return STATUS_OK;
 }
