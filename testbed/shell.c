@@ -232,6 +232,9 @@ enum status shell_dial(const struct testbed_options *o, struct error *err)
     char path[LAB_PATH_MAX];
     uint64_t port = 0;
     int fd = -1;
+    /* A console that starts several of these at once leaves each with ends of the others' sockets,
+     * and then none sees that the console is gone. */
+    closefrom(STDERR_FILENO + 1);
     enum status st = parse_count(o->argv[0], "PORT", 1, 65535, &port, err);
     if (st != STATUS_OK)
         return st;

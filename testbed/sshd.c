@@ -98,7 +98,6 @@ static enum status write_client(const char *lab, const struct topology *t, const
                "  User root\n"
                "  IdentityFile %s/user_key\n"
                "  IdentitiesOnly yes\n"
-               "  HostKeyAlias ccalab\n"
                "  UserKnownHostsFile %s/known_hosts\n"
                "  StrictHostKeyChecking yes\n",
                dir, dir);
@@ -107,7 +106,6 @@ static enum status write_client(const char *lab, const struct topology *t, const
     return st;
 }
 
-/* Under the alias that ssh asks for, and the names that libssh, which knows no alias, does. */
 static enum status write_known_hosts(const char *dir, const struct topology *t, struct error *err)
 {
     char path[CCALAB_PATH_MAX];
@@ -117,9 +115,8 @@ static enum status write_known_hosts(const char *dir, const struct topology *t, 
     enum status st = buf_read_file(&key, path, 4096, err);
     if (st == STATUS_OK) {
         buf_init(&b, TEXT_MAX);
-        buf_puts(&b, "ccalab");
         for (int i = 0; i < topology_nodes(t); i++)
-            put_host(&b, ",", topology_node(t, i).name, ",");
+            put_host(&b, i ? "," : "", topology_node(t, i).name, ",");
         buf_printf(&b, " %s", key.data);
         st = write_text(dir, "known_hosts", &b, err);
         buf_done(&b);

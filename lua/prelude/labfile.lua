@@ -204,21 +204,27 @@ end
 local Capture = {}
 Capture.__index = Capture
 
-local capture_here = lab.capture
+local capture_here, captures = lab.capture, 0
 
 function lab.capture(o)
     local host = o.host
     if host.kind ~= "ssh" then
         return capture_here(o)
     end
-    local made, err = host:run{"mktemp", "-d", label = "mktemp"}
+    local facts, err = lab.probe(host)
+    if not facts then
+        return nil, err
+    end
+    captures = captures + 1
+    local dir = ("/tmp/ccalab-capture-%d-%d-%d"):format(lab.pid, math.floor(lab.now()), captures)
+    local made -- a change like others: a killed console leaves no file there for ever
+    made, err = lab._change(host, facts, {what = "folder", target = dir, before = "absent",
+        undo = {{argv = {"rm", "-rf", dir}}}}, false, function()
+            return host:run{"mkdir", "-m", "700", dir, label = "mkdir", timeout_s = 5}
+        end)
     if not made then
         return nil, err
     end
-    local dir = made.out:match("^[^\n]+")
-    lab._defer(function()
-        host:run{"rm", "-rf", dir, timeout_s = 5}
-    end)
     local file = dir .. "/capture.pcap"
     local job
     job, err = lab.start_as_root(host, {"sh", "-c", [[exec tcpdump "$@" 2>&1]], "sh", "-n", "-U", "-Z",

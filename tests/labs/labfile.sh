@@ -36,6 +36,7 @@ all_same() {
     for host in $hosts; do same_state $name-$host "$tmp/$host" "$1"; done
     [ "$(queue)" = "$queue" ] || fail "$1: the router's queue: $(queue)"
     [ -z "$(ls "$tmp/state/ccalab/journal")" ] || fail "$1: a journal is left"
+    [ -z "$(ls -d /tmp/ccalab-capture-* 2>/dev/null)" ] || fail "$1: a capture is left on the router"
 }
 
 "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 4 >"$tmp/out" 2>"$tmp/err" \
@@ -77,6 +78,7 @@ for title in ("Throughput", "Marks at the router", "What was measured", "Checks"
 PY
 
 stop() { # SIGNAL: in mid-traffic
+    : >"$tmp/out"
     "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 30 >"$tmp/out" \
         2>"$tmp/err" </dev/null &
     pid=$!
@@ -94,8 +96,10 @@ stop INT
 [ $status = 130 ] || fail "Ctrl-C: exit status $status"
 all_same "after Ctrl-C"
 stop KILL
-"$ccalab" restore --list | grep -q '^router (ssh router)' || fail "restore --list: $("$ccalab" restore --list)"
-"$ccalab" restore --lab "$tmp/lab.lua" 2>"$tmp/err" | grep -q '^router: put back (1)' || fail "restore"
+"$ccalab" restore --list >"$tmp/out" 2>"$tmp/err"
+grep -q '^router (ssh router)' "$tmp/out" || fail "restore --list: $(cat "$tmp/out")"
+"$ccalab" restore --lab "$tmp/lab.lua" >"$tmp/out" 2>"$tmp/err"
+grep -q '^router: put back (2)' "$tmp/out" || fail "restore: $(cat "$tmp/out")"
 all_same "after kill -9 and restore"
 
 # A host that is down is named, at once.
