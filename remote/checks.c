@@ -239,9 +239,9 @@ static void judge_tc(const struct checks_context *c, struct check *k)
     } else if (strcmp(speaks, "none") == 0) {
         check_fail(k, "the tc that came with the kernel (iproute2 6.18, or L4STeam's)",
                    "%s does not know dualpi2", tc);
-        check_fix(k, true, false,
+        check_fix(k, false, false,
                   "git clone https://github.com/L4STeam/iproute2.git && cd iproute2 && "
-                  "./configure && make && make install");
+                  "./configure && make && sudo make install");
     } else if ((c->kernel == KERNEL_MAINLINE) != (strcmp(speaks, "mainline") == 0)) {
         /* Two modules of one name with different netlink attributes: parameters go astray. */
         check_fail(k,
@@ -249,9 +249,9 @@ static void judge_tc(const struct checks_context *c, struct check *k)
                    "%s speaks to the %s dualpi2, which is not that of %s", tc,
                    strcmp(speaks, "mainline") == 0 ? "mainline" : "L4STeam",
                    json_str(c->facts, "kernel", "?"));
-        check_fix(k, true, false,
+        check_fix(k, false, false,
                   "git clone %s iproute2 && cd iproute2 && ./configure && make && "
-                  "make install",
+                  "sudo make install",
                   c->kernel == KERNEL_MAINLINE
                       ? "https://git.kernel.org/pub/scm/network/iproute2/iproute2.git"
                       : "https://github.com/L4STeam/iproute2.git");
@@ -382,7 +382,7 @@ static void judge_disk(const struct checks_context *c, struct check *k)
     } else {
         check_fail(k, "1 GiB free, for captures", "%.0f MiB free in %s", bytes / (1024 * 1024),
                    path);
-        check_fix(k, true, false, "apt-get clean && journalctl --vacuum-size=50M");
+        check_fix(k, true, false, "apt-get clean");
     }
 }
 

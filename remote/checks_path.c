@@ -284,7 +284,8 @@ void judge_rate(const struct checks_context *c, struct check *k)
         if (fabs(bps - c->want->rate_bps) > RATE_TOLERANCE * c->want->rate_bps) {
             check_fail(k, want, "%s lets %g Mbit/s out of %s", json_str(shaper, "kind", ""),
                        bps / 1e6, dev);
-            if (strcmp(json_str(shaper, "kind", ""), "htb") == 0)
+            if (strcmp(json_str(shaper, "kind", ""), "htb") == 0 &&
+                !class[strspn(class, "0123456789abcdef:")])
                 check_fix(k, true, false,
                           "tc class change dev %s classid %.16s htb rate %.0fkbit ceil %.0fkbit",
                           dev, class, c->want->rate_bps / 1e3, c->want->rate_bps / 1e3);

@@ -61,7 +61,9 @@ void judge_allowed(const struct checks_context *c, struct check *k)
         return;
     }
     check_fail(k, want, "uid %.0f may use %s", uid, allowed);
-    check_fix_sysctl(k, "net.ipv4.tcp_allowed_congestion_control", want);
+    /* The value is the host's own: no command is made of it unless it is plain names. */
+    if (!want[strspn(want, "abcdefghijklmnopqrstuvwxyz0123456789_- ")])
+        check_fix_sysctl(k, "net.ipv4.tcp_allowed_congestion_control", want);
 }
 
 /* ip-sysctl: 0 off, 1 ask and accept ECN, 2 accept it, 3 ask and accept AccECN, 4 accept AccECN and

@@ -12,7 +12,7 @@ build="build-essential cmake ninja-build pkg-config libncurses-dev liblua5.4-dev
 bpf="clang libbpf-dev libelf-dev zlib1g-dev"
 policy="libtorch-dev libopenblas0-openmp"
 ssh="libssh-dev openssh-client" # hosts over SSH; the client for ProxyJump
-lab="iperf3 iproute2 nftables procps iputils-ping"
+lab="ethtool iperf3 iproute2 nftables procps iputils-ping"
 judges="openssh-server tmux tshark tcpdump python3 python3-numpy ncurses-bin"
 
 case "${1:-run}" in

@@ -232,17 +232,22 @@ end
 
 local MARKS = {pass = "ok  ", fail = "FAIL", unknown = "?   "}
 
+-- Text of a host, as it may be shown on a terminal.
+local function clean(text)
+    return (text:gsub("%c", "?"))
+end
+
 local function show(m)
-    print(("%s (%s)%s"):format(m.name, m.role, m.facts and (": " .. (m.facts.distro or "Linux")
-          .. ", " .. m.facts.kernel) or ""))
+    print(clean(("%s (%s)%s"):format(m.name, m.role, m.facts and (": " .. (m.facts.distro or "Linux")
+          .. ", " .. m.facts.kernel) or "")))
     for _, c in ipairs(m.checks) do
-        print(("  %s %-12s %s"):format(MARKS[c.verdict], c.name, c.seen or "-"))
+        print(clean(("  %s %-12s %s"):format(MARKS[c.verdict], c.name, c.seen or "-")))
         if c.verdict ~= "pass" then
             if c.want then
-                print(("       %-12s %s"):format("  wanted", c.want))
+                print(clean(("         wanted     %s"):format(c.want)))
             end
             if c.fix then
-                print(("       %-12s %s"):format("  to fix", c.fix))
+                print(clean(("         to fix     %s"):format(c.fix)))
             end
         end
     end
