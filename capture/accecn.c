@@ -86,10 +86,13 @@ static void add_ace(struct accecn *a, const struct accecn_segment *s, uint64_t n
     uint64_t segments = (newly_acked + segment_len - 1) / segment_len;
     if (has_ce_bytes) {
         uint64_t marked = (ce_bytes + segment_len - 1) / segment_len;
-        if (marked > delta)
-            delta += (marked - delta + ACE_MASK / 2) / (ACE_MASK + 1) * (ACE_MASK + 1);
-    } else if (segments > delta + ACE_MASK) {
-        a->ambiguous++;
+        uint64_t counted = a->ce_since_option + delta;
+        if (marked > counted)
+            delta += (marked - counted + ACE_MASK / 2) / (ACE_MASK + 1) * (ACE_MASK + 1);
+        a->ce_since_option = 0;
+    } else {
+        a->ambiguous += segments > delta + ACE_MASK;
+        a->ce_since_option += delta;
     }
     a->ce_segments += delta;
     a->has_ace = true;

@@ -34,8 +34,9 @@ struct accecn {
     uint64_t ce_segments; /* what ACE grew by; since its initial 5 where the handshake was seen */
     uint64_t options;     /* segments that carried an option */
     /* Segments where ACE may have passed through 8 more than we took it for: so much was
-     * acknowledged at once, and no option says what it was. */
+     * acknowledged at once, and no option says what it was. A later option makes up for it. */
     uint64_t ambiguous;
+    uint64_t ce_since_option; /* of ce_segments, since the last option with ECEB */
     /* Bytes acknowledged between the first and the last option: what the counters should add up
      * to, but for segments behind a hole and those that arrived twice. */
     uint64_t acked_bytes;

@@ -167,7 +167,7 @@ static void add_classic(struct ecn_flow *f, struct ecn_dir *d, const struct pack
 }
 
 static void add_feedback(struct ecn_flow *f, int direction, const struct packet *p,
-                         const struct analysis *a, uint32_t full_len)
+                         const struct analysis *a)
 {
     struct ecn_dir *about = &f->dir[!direction];
     /* The first segment behind the SYN, empty and without SACK, answers the SYN/ACK: RFC 9768
@@ -183,7 +183,7 @@ static void add_feedback(struct ecn_flow *f, int direction, const struct packet 
                                    .is_handshake = is_handshake,
                                    .is_ace_valid = f->negotiation == ECN_ACCURATE,
                                    .has_started = f->has_synack,
-                                   .segment_len = full_len,
+                                   .segment_len = about->segment_len,
                                    .options = &a->options,
                                });
 }
@@ -192,6 +192,8 @@ static void add_tcp(struct ecn_flow *f, int direction, const struct packet *p,
                     const struct analysis *a, uint32_t full_len)
 {
     struct ecn_dir *d = &f->dir[direction], *other = &f->dir[!direction];
+    if (p->payload_len > 0)
+        d->segment_len = full_len;
     d->retransmissions += (a->flags & ANALYSIS_ANY_RETRANSMISSION) != 0;
     d->out_of_order += (a->flags & ANALYSIS_OUT_OF_ORDER) != 0;
     d->duplicate_acks += (a->flags & ANALYSIS_DUPLICATE_ACK) != 0;
@@ -208,7 +210,7 @@ static void add_tcp(struct ecn_flow *f, int direction, const struct packet *p,
         d->fin_end = p->seq + p->payload_len + 1;
     }
     add_classic(f, d, p);
-    add_feedback(f, direction, p, a, full_len);
+    add_feedback(f, direction, p, a);
 }
 
 void ecn_add(struct ecn *e, const struct packet *p)

@@ -44,8 +44,9 @@ struct ecn_dir {
 
     uint32_t tsval; /* the time stamp that an echo is awaited of */
     int64_t tsval_ns;
-    uint32_t fin_end; /* behind the FIN, with has_fin */
-    uint16_t mss;     /* announced by this side; 0: not seen */
+    uint32_t fin_end;     /* behind the FIN, with has_fin */
+    uint32_t segment_len; /* of a full one, the last time there was data; 0: none yet */
+    uint16_t mss;         /* announced by this side; 0: not seen */
     bool has_tsval, is_tsval_awaited, has_fin, is_in_ece;
 };
 
