@@ -261,8 +261,8 @@ static int l_host_run(lua_State *L)
     return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
 }
 
-/* host:upload(local, remote), host:download(remote, local): a file or a tree. On this machine and
- * in its namespaces, which see the same files, cp(1) does it. */
+/* host:upload(local, remote, {resume=, delta=}), host:download(remote, local, ...): a file or a tree.
+ * On this machine and in its namespaces, which see the same files, cp(1) does it. */
 static int transfer(lua_State *L, bool is_upload)
 {
     struct host *h = host_check(L, 1);
@@ -270,10 +270,20 @@ static int transfer(lua_State *L, bool is_upload)
     char label[128];
     struct error e;
     struct task_job *j;
+    lua_settop(L, 4);
+    if (lua_isnil(L, 4)) {
+        lua_newtable(L);
+        lua_replace(L, 4);
+    }
+    luaL_checktype(L, 4, LUA_TTABLE);
     snprintf(label, sizeof label, "%s %s", is_upload ? "upload" : "download", host_name(h));
     struct job_opts opts = {.label = label};
     if (host_kind(h) == HOST_KIND_SSH) {
-        struct transfer_opts t = {is_upload, is_upload ? from : to, is_upload ? to : from};
+        struct transfer_opts t = {.is_upload = is_upload,
+                                  .can_resume = opt_bool(L, 4, "resume", true),
+                                  .is_delta = opt_bool(L, 4, "delta", true),
+                                  .local = is_upload ? from : to,
+                                  .remote = is_upload ? to : from};
         opts.output = JOB_OUTPUT_EVENTS;
         opts.grace_ms = 5000;
         j = begin(L, h, &opts, NULL, false, transfer_start, &t, &e);
