@@ -201,11 +201,12 @@ enum status ssh_authenticate(struct ssh_link *l, ssh_session s, uint64_t deadlin
                              struct error *err)
 {
     struct login g = {l, s, deadline_ns, false, err};
-    struct ssh_callbacks_struct cb = {.userdata = &g, .auth_function = on_passphrase};
     char *user = NULL;
     int r, methods;
-    ssh_callbacks_init(&cb);
-    ssh_set_callbacks(s, &cb);
+    /* The session keeps the pointer, and looks at it when keys are exchanged anew. */
+    l->callbacks = (struct ssh_callbacks_struct){.userdata = &g, .auth_function = on_passphrase};
+    ssh_callbacks_init(&l->callbacks);
+    ssh_set_callbacks(s, &l->callbacks);
     error_set(err, STATUS_OK, "ssh", "%s", "");
     UNTIL_DONE(&g, r, ssh_userauth_none(s, NULL));
     methods = ssh_userauth_list(s, NULL);
@@ -222,7 +223,8 @@ enum status ssh_authenticate(struct ssh_link *l, ssh_session s, uint64_t deadlin
     if ((r == SSH_AUTH_DENIED || r == SSH_AUTH_PARTIAL) && l->can_ask &&
         (methods & SSH_AUTH_METHOD_PASSWORD))
         r = try_password(&g);
-    ssh_set_callbacks(s, NULL);
+    l->callbacks.auth_function = NULL;
+    l->callbacks.userdata = NULL;
     if (r == SSH_AUTH_SUCCESS)
         return STATUS_OK;
     if (err->status != STATUS_OK)

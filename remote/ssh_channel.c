@@ -15,6 +15,7 @@
 #define PIECE     65536
 #define HEAD_MAX  65536
 #define PIPE_HOLD (1u << 20)
+#define HELD_MAX  (512u << 10)
 #define SIGNALS   4
 
 enum chan_step { CHAN_OPEN, CHAN_REQUEST, CHAN_RUN, CHAN_DONE };
@@ -31,8 +32,10 @@ struct ssh_chan {
     uint32_t id;
     char *text, *what;
     char marker[40];      /* "ccalab:NONCE:" */
-    struct buf to_remote; /* input not yet sent */
-    struct buf head;      /* stdout before the marker line; pipes: bytes for fd */
+    struct buf to_remote; /* input not yet sent: of commands */
+    char *held;           /* of pipes, HOLD bytes: from held_at to held_end is not yet sent */
+    size_t held_at, held_end;
+    struct buf head; /* stdout before the marker line; pipes: bytes for fd */
     bool is_marked;
     int fd; /* pipes */
     bool is_fd_eof, is_eof_sent;
@@ -218,8 +221,7 @@ static void write_input(struct ssh_chan *c)
         if (!window)
             return;
         size_t len = c->to_remote.len < window ? c->to_remote.len : window;
-        int n = ssh_channel_write(c->channel, c->to_remote.data,
-                                  (uint32_t)(len < PIPE_HOLD ? len : PIPE_HOLD));
+        int n = ssh_channel_write(c->channel, c->to_remote.data, (uint32_t)len);
         if (n <= 0)
             return;
         buf_consume(&c->to_remote, (size_t)n);
@@ -272,22 +274,38 @@ static void step_command(struct ssh_chan *c, int *timeout_ms)
 
 /* --- pipes ------------------------------------------------------------------------------------ */
 
+/* Move what the descriptor gives to the channel, until one of them takes or gives no more. */
+static void feed_channel(struct ssh_chan *c)
+{
+    for (;;) {
+        while (c->held_at < c->held_end) {
+            uint32_t window = ssh_channel_window_size(c->channel);
+            size_t len = c->held_end - c->held_at;
+            int n = window ? ssh_channel_write(c->channel, c->held + c->held_at,
+                                               len < window ? (uint32_t)len : window)
+                           : 0;
+            if (n <= 0)
+                return;
+            c->held_at += (size_t)n;
+        }
+        c->held_at = c->held_end = 0;
+        if (c->is_fd_eof)
+            return;
+        ssize_t n = recv(c->fd, c->held, HELD_MAX, MSG_DONTWAIT);
+        if (n > 0)
+            c->held_end = (size_t)n;
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            c->is_fd_eof = true;
+        else
+            return;
+    }
+}
+
 static void step_pipe(struct ssh_chan *c)
 {
     char piece[PIECE];
-    ssize_t n;
-    do {
-        write_input(c);
-        n = 0;
-        if (!c->is_fd_eof && c->to_remote.len < PIPE_HOLD) {
-            n = recv(c->fd, piece, sizeof piece, MSG_DONTWAIT);
-            if (n > 0)
-                buf_append(&c->to_remote, piece, (size_t)n);
-            else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-                c->is_fd_eof = true;
-        }
-    } while (n > 0);
-    if (c->is_fd_eof && !c->to_remote.len && !c->is_eof_sent) {
+    feed_channel(c);
+    if (c->is_fd_eof && c->held_at == c->held_end && !c->is_eof_sent) {
         c->is_eof_sent = true;
         ssh_channel_send_eof(c->channel);
     }
@@ -323,7 +341,7 @@ int ssh_channels_fds(struct ssh_channel_list *list, struct pollfd *fds, int max)
         short events = 0;
         if (!c->is_pipe || c->step != CHAN_RUN)
             continue;
-        if (!c->is_fd_eof && c->to_remote.len < PIPE_HOLD)
+        if (!c->is_fd_eof && c->held_at == c->held_end)
             events |= POLLIN;
         if (c->head.len)
             events |= POLLOUT;
@@ -383,6 +401,7 @@ static void chan_free(struct ssh_chan *c)
     }
     buf_done(&c->to_remote);
     buf_done(&c->head);
+    free(c->held);
     free(c->text);
     free(c->what);
     free(c);
@@ -421,6 +440,10 @@ void ssh_channel_start(struct ssh_channel_list *list, struct ssh_link *l, ssh_se
 {
     struct ssh_chan *c = calloc(1, sizeof *c);
     ssh_channel channel = c ? ssh_channel_new(s) : NULL;
+    if (channel && r->kind == REQUEST_PIPE && !(c->held = malloc(HELD_MAX))) {
+        ssh_channel_free(channel);
+        channel = NULL;
+    }
     if (!channel) {
         struct error e;
         error_set(&e, STATUS_NOMEM, "ssh", "no memory for a channel to %s", l->name);
@@ -438,7 +461,7 @@ void ssh_channel_start(struct ssh_channel_list *list, struct ssh_link *l, ssh_se
     c->is_pipe = r->kind == REQUEST_PIPE;
     c->pipe = r->pipe;
     c->fd = r->fd;
-    buf_init(&c->to_remote, c->is_pipe ? PIPE_HOLD + PIECE : r->text_len + 4096);
+    buf_init(&c->to_remote, r->text_len + 4096);
     buf_init(&c->head, c->is_pipe ? PIPE_HOLD : HEAD_MAX);
     c->what = r->what;
     r->what = NULL;

@@ -166,9 +166,15 @@ static enum status configure(struct ssh_link *l, ssh_session s, struct error *er
 {
     bool no = false;
     int strict = 1;
+    /* The first two at several times the speed of libssh's first choice, ChaCha20, which is the
+     * third here; a line Ciphers of the configuration prevails. */
+    static const char ciphers[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+                                  "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
     struct ssh_config_facts facts;
     ssh_config_facts_init(&facts);
-    if (ssh_options_set(s, SSH_OPTIONS_HOST, l->host) < 0)
+    if (ssh_options_set(s, SSH_OPTIONS_HOST, l->host) < 0 ||
+        ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, ciphers) < 0 ||
+        ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, ciphers) < 0)
         goto fail;
     ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no);
     if (ssh_options_parse_config(s, l->config) < 0)

@@ -3,6 +3,7 @@
 #ifndef CCALAB_REMOTE_SSH_INTERNAL_H
 #define CCALAB_REMOTE_SSH_INTERNAL_H
 
+#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -57,7 +58,9 @@ struct ssh_link {
     /* to here */
     uv_async_t async;
 
-    bool is_config_told; /* the worker's alone: unsupported keywords are listed once */
+    /* The worker's alone. */
+    bool is_config_told; /* unsupported keywords are listed once */
+    struct ssh_callbacks_struct callbacks;
 
     /* The main thread's alone. */
     pthread_t thread;

@@ -187,13 +187,39 @@ static void test_cancelled(void **state)
     assert_true(sshd_start(&sshd));
 }
 
+/* New keys in the middle of it, as after each GiB with some ciphers. */
+static void test_new_keys(void **state)
+{
+    (void)state;
+    sshd_stop(&sshd);
+    assert_true(sshd_sh("cd %s; cp config saved; echo 'RekeyLimit 5M' >>config; mkdir keys; "
+                        "head -c 60000000 /dev/urandom >keys/a",
+                        sshd.dir));
+    assert_true(sshd_start(&sshd));
+    struct host *h = open_good();
+    char a[128], b[128], c[128];
+    snprintf(a, sizeof a, "%s/keys/a", sshd.dir);
+    snprintf(b, sizeof b, "%s/keys/b", sshd.dir);
+    snprintf(c, sizeof c, "%s/keys/c", sshd.dir);
+    struct outcome o = move(h, true, a, b);
+    assert_int_equal(o.end.error.status, STATUS_OK);
+    end_done(&o.end);
+    o = move(h, false, c, b);
+    assert_int_equal(o.end.error.status, STATUS_OK);
+    end_done(&o.end);
+    close_host(h);
+    sshd_stop(&sshd);
+    assert_true(
+        sshd_sh("cd %s; cmp keys/a keys/b && cmp keys/a keys/c && mv saved config", sshd.dir));
+    assert_true(sshd_start(&sshd));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_sha256),   cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_new_keys),
     };
     signal(SIGPIPE, SIG_IGN);
     if (!sshd_make(&sshd))
