@@ -170,6 +170,11 @@ void sftp_close(struct sftp *s)
     free(s);
 }
 
+bool sftp_is_lost(const struct sftp *s)
+{
+    return s->is_lost;
+}
+
 enum status sftp_stat(struct sftp *s, const char *path, struct sftp_attrs *out, bool *is_there,
                       struct error *err)
 {

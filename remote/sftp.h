@@ -34,6 +34,8 @@ struct sftp_handle {
 CCALAB_MUST_USE enum status sftp_open(int fd, const char *host, struct sftp **out,
                                       struct error *err);
 void sftp_close(struct sftp *s);
+/* Has the channel been closed? */
+bool sftp_is_lost(const struct sftp *s);
 /* Follows links. *is_there is false, without an error, if there is no such file. */
 CCALAB_MUST_USE enum status sftp_stat(struct sftp *s, const char *path, struct sftp_attrs *out,
                                       bool *is_there, struct error *err);

@@ -176,6 +176,7 @@ struct sftp_attrs wire_attrs(struct sftp *s)
 
 static enum status lost(struct sftp *s, struct error *err)
 {
+    s->is_lost = true;
     return error_set(err, STATUS_HOST, "sftp", "the file channel to %s was closed", s->host);
 }
 

@@ -43,7 +43,7 @@ struct sftp_queue {
 struct sftp {
     int fd;
     const char *host;
-    bool has_posix_rename, has_statvfs, has_limits, is_out_of_memory;
+    bool has_posix_rename, has_statvfs, has_limits, is_out_of_memory, is_lost;
     uint32_t read_max, write_max;
     struct sftp_queue in, out;
     size_t packet; /* of the request being packed: its place in `out` */

@@ -362,19 +362,25 @@ static enum status work(struct run *r, struct error *err)
 static void write_result(const struct run *r)
 {
     cJSON *o = cJSON_CreateObject();
+    uint64_t resumed = 0;
+    for (size_t k = 0; k < r->items.count; k++)
+        resumed += r->items.all[k].part;
     cJSON_AddNumberToObject(o, "files", (double)r->items.nfiles);
     cJSON_AddNumberToObject(o, "sent", (double)r->nsent);
-    cJSON_AddNumberToObject(o, "bytes", (double)r->done);
+    cJSON_AddNumberToObject(o, "bytes", (double)(r->done - resumed));
+    cJSON_AddNumberToObject(o, "resumed", (double)resumed);
     cJSON_AddNumberToObject(o, "omitted", r->items.omitted);
     cJSON_AddNumberToObject(o, "seconds", (double)(clock_mono_ns() - r->began_ns) / 1e9);
     cJSON_AddBoolToObject(o, "is_verified", transfer_host_has_hashes(r->host));
     event_write_result(r->w->events, o);
 }
 
-/* As far as the host still answers; what stays is gone on with by the next transfer. */
+/* What a lost connection has left, here or there, is gone on with by the next transfer. */
 static void clean_up(struct run *r)
 {
-    if (r->w->is_upload && r->sftp)
+    if (!r->sftp || (sftp_is_lost(r->sftp) && !atomic_load(r->w->is_over)))
+        return;
+    if (r->w->is_upload)
         transfer_remove_temps(r->sftp, &r->items, r->is_staged ? r->stage : NULL);
     for (size_t k = 0; k < r->items.count && !r->w->is_upload; k++)
         if (r->items.all[k].has_temp)
@@ -393,8 +399,7 @@ enum status transfer_files(const struct transfer_work *w, struct error *err)
             write_manifest(&r);
         write_result(&r);
     } else {
-        if (st == STATUS_HOST || st == STATUS_IO || st == STATUS_INTERRUPTED)
-            clean_up(&r);
+        clean_up(&r);
         event_write_error(w->events, err);
     }
     items_done(&r.items);

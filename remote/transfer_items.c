@@ -10,9 +10,8 @@
 
 #include "core/paths.h"
 
-#define FILES_MAX   1000000
-#define DEPTH_MAX   64
-#define TEMP_SUFFIX ".ccalab-part"
+#define FILES_MAX 1000000
+#define DEPTH_MAX 64
 
 void items_init(struct items *list)
 {
@@ -35,7 +34,7 @@ char *item_beside(const char *path)
     const char *slash = strrchr(path, '/');
     int dir = slash ? (int)(slash - path) + 1 : 0;
     char *temp;
-    return asprintf(&temp, "%.*s.%s" TEMP_SUFFIX, dir, path, path + dir) < 0 ? NULL : temp;
+    return asprintf(&temp, "%.*s.%s" ITEM_TEMP_SUFFIX, dir, path, path + dir) < 0 ? NULL : temp;
 }
 
 static enum status no_memory(struct error *err)

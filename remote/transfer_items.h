@@ -9,6 +9,8 @@
 #include "remote/sftp.h"
 #include "remote/sha256.h"
 
+#define ITEM_TEMP_SUFFIX ".ccalab-part"
+
 struct item {
     char *from, *to;   /* at the source; in place at the destination */
     char *temp;        /* where it is until it is put in place: beside `to`, or in the stage */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/paths.h"
+
 #define SLOTS      64 /* files at a time */
 #define ASKS       512
 #define READS_MAX  (8u << 20) /* bytes asked for and not yet here */
@@ -55,15 +57,19 @@ enum status transfer_refused(struct sftp *s, const char *host, const struct sftp
                              const char *what, const char *path, struct error *err)
 {
     bool may_be_full = a->kind == SFTP_STATUS && a->code == SFTP_FAILURE;
-    char dir[4096];
+    char dir[CCALAB_PATH_MAX];
     sftp_refused(s, a, what, path, err);
-    snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(path, '/') ? strrchr(path, '/') - path : 1),
-             strrchr(path, '/') ? path : ".");
-    if (!may_be_full || sftp_free_bytes(s, dir[0] ? dir : "/") >= FULL_BYTES)
+    /* The directory that is there before and after: the one above the stage. */
+    const char *stage = strstr(path, ITEM_TEMP_SUFFIX "/");
+    size_t len = stage ? (size_t)(stage - path) : strlen(path);
+    while (len && path[len - 1] != '/')
+        len--;
+    snprintf(dir, sizeof dir, "%.*s", (int)len, path);
+    if (!may_be_full || sftp_free_bytes(s, dir) >= FULL_BYTES)
         return STATUS_HOST;
     error_set(err, STATUS_HOST, "transfer", "the disk of %s is full: cannot %s %.200s", host, what,
               path);
-    return error_hint(err, "make room on %s: df -h %.180s", host, dir[0] ? dir : "/");
+    return error_hint(err, "make room on %s: df -h %.180s", host, dir);
 }
 
 /* --- asks ------------------------------------------------------------------------------------- */

@@ -9,10 +9,8 @@
 
 #include <cmocka.h>
 
-#include "core/json.h"
 #include "remote/sha256.h"
-#include "remote/transfer.h"
-#include "tests/remote/ssh_fixture.h"
+#include "tests/remote/transfer_fixture.h"
 
 /* FIPS 180-4's examples, and a length beside every edge against sha256sum(1). */
 static void test_sha256(void **state)
@@ -36,56 +34,6 @@ static void test_sha256(void **state)
         pclose(f);
         assert_string_equal(hex, want);
     }
-}
-
-struct outcome {
-    struct end end;
-    int progress;
-    double files, bytes;
-    bool is_verified;
-};
-
-static void on_event(void *user, struct job *job, const struct event *ev)
-{
-    struct outcome *o = user;
-    (void)job;
-    o->progress += ev->type == EVENT_PROGRESS;
-    if (ev->type == EVENT_RESULT) {
-        const cJSON *data = json_get(ev->body, "data");
-        o->files = json_num(data, "files", -1);
-        o->bytes = json_num(data, "bytes", -1);
-        o->is_verified = json_bool(data, "is_verified", false);
-    }
-}
-
-static void on_transfer_done(void *user, struct job *job, const struct job_exit *how)
-{
-    struct outcome *o = user;
-    on_done(&o->end, job, how);
-}
-
-static struct job *begin(struct host *h, bool is_upload, const char *local, const char *remote,
-                         struct outcome *o)
-{
-    struct transfer_opts t = {is_upload, true, true, local, remote};
-    struct job_opts opts = {.label = "transfer", .output = JOB_OUTPUT_EVENTS};
-    struct job_callbacks cb = {on_event, NULL, on_transfer_done};
-    struct job *job;
-    struct error err;
-    *o = (struct outcome){0};
-    if (job_start_with(&loop, NULL, h, &opts, transfer_start, &t, &cb, o, &job, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    return job;
-}
-
-static struct outcome move(struct host *h, bool is_upload, const char *local, const char *remote)
-{
-    struct outcome o;
-    begin(h, is_upload, local, remote, &o);
-    turn(&o.end.is_done);
-    if (o.end.error.status != STATUS_OK)
-        printf("  %s\n", o.end.error.message);
-    return o;
 }
 
 static void test_tree(void **state)
