@@ -258,7 +258,7 @@ enum status ssh_link_exec(struct ssh_link *l, const struct spawn_opts *opts,
     r->what = strdup(opts->argv[0]);
     if (!r->text || !r->what)
         goto fail;
-    *p = (struct ssh_process){.base = {process_kill}, .link = l, .cb = *cb, .user = user};
+    *p = (struct ssh_process){.base = {.kill = process_kill}, .link = l, .cb = *cb, .user = user};
     p->id = r->id = ++l->last_id;
     p->next = l->processes;
     l->processes = p;

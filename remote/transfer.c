@@ -96,7 +96,7 @@ enum status transfer_start(struct host *host, uv_loop_t *loop, void *opts,
     if (!t)
         return error_set(err, STATUS_NOMEM, "transfer", "out of memory");
     enum status st = STATUS_NOMEM;
-    *t = (struct transfer){.base = {transfer_kill}, .cb = *cb, .user = user};
+    *t = (struct transfer){.base = {.kill = transfer_kill}, .cb = *cb, .user = user};
     t->local = strdup(o->local);
     t->remote = strdup(o->remote);
     t->host = strdup(host_name(host));
