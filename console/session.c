@@ -118,7 +118,10 @@ enum status session_script(struct session *s,
                                .series = &s->series,
                                .on_print = on_print,
                                .user = user,
-                               .is_unsafe = s->options->is_unsafe};
+                               .is_unsafe = s->options->is_unsafe,
+                               .accepts_new_keys = s->options->accepts_new_hosts,
+                               .ask = s->ask,
+                               .ask_user = s->ask_user};
 
     return script_new(&opts, &s->script, err);
 }

@@ -250,8 +250,11 @@ static void on_follower_output(void *user, int fd, const char *data, size_t len)
 
 static void on_tidied(void *user, const struct process_end *end)
 {
-    (void)end; /* what is left there is listed, and can be collected again */
-    finish(user);
+    struct detached *d = user;
+    d->inner = NULL;
+    if (end->lost.status == STATUS_OK)
+        finish(d);
+    /* else on_look() tries again, or leaves it there: it is listed, and can be collected again */
 }
 
 static void tidy(struct detached *d)
@@ -263,7 +266,7 @@ static void tidy(struct detached *d)
     buf_printf(&b, "%s%s\nrm -rf \"$d\"\n", directory, d->id);
     d->phase = TIDYING;
     if (run(d, &b, &cb, d, &d->inner, &ignored) != STATUS_OK)
-        finish(d);
+        d->inner = NULL;
 }
 
 static void on_follower_exit(void *user, const struct process_end *end)
@@ -307,12 +310,18 @@ static void follow(struct detached *d)
 static void on_look(uv_timer_t *t)
 {
     struct detached *d = t->data;
-    if (d->phase != WAITING)
+    bool is_up = host_state(d->host) == HOST_STATE_UP;
+    bool is_down = host_state(d->host) == HOST_STATE_DOWN;
+    if (d->inner || (!is_up && !is_down))
         return;
-    if (host_state(d->host) == HOST_STATE_UP)
+    if (d->phase == WAITING && is_up)
         follow(d);
-    else if (host_state(d->host) == HOST_STATE_DOWN)
+    else if (d->phase == WAITING)
         finish_lost(d, host_why(d->host));
+    else if (d->phase == TIDYING && is_up)
+        tidy(d);
+    else if (d->phase == TIDYING)
+        finish(d);
 }
 
 /* --- starting --------------------------------------------------------------------------------- */
@@ -355,6 +364,8 @@ static void on_launcher_exit(void *user, const struct process_end *end)
 static void detached_kill(struct process *p, int signum)
 {
     struct detached *d = (struct detached *)p;
+    if (d->phase == TIDYING && !d->inner)
+        finish(d);
     if (d->phase == ENDING || d->phase == TIDYING)
         return;
     d->signum = signum;
@@ -367,6 +378,8 @@ static void detached_kill(struct process *p, int signum)
 static void detached_leave(struct process *p)
 {
     struct detached *d = (struct detached *)p;
+    if (d->phase == TIDYING && !d->inner)
+        finish(d);
     if (d->phase == ENDING || d->phase == TIDYING)
         return;
     d->is_left = true;

@@ -17,8 +17,11 @@
 #define PIPE_HOLD (1u << 20)
 #define HELD_MAX  (512u << 10)
 #define SIGNALS   4
+#define RETRY_NS  50000000 /* sshd may still count a channel that is over */
+#define RETRIES   40
 
-enum chan_step { CHAN_OPEN, CHAN_REQUEST, CHAN_RUN, CHAN_DONE };
+/* QUEUED: it has no channel, the host takes no more at a time. */
+enum chan_step { CHAN_QUEUED, CHAN_OPEN, CHAN_REQUEST, CHAN_RUN, CHAN_DONE };
 
 struct ssh_chan {
     struct ssh_chan *next;
@@ -42,7 +45,8 @@ struct ssh_chan {
     int signals[SIGNALS], nsignals; /* wished before the pid was known */
     bool is_eof[2];
     bool has_status;
-    uint64_t status_ns, kill_ns;
+    uint64_t status_ns, kill_ns, retry_ns;
+    unsigned refusals;
     struct process_end end;
 };
 
@@ -119,9 +123,7 @@ static void fail(struct ssh_chan *c, const char *what)
     error_set(&c->end.lost, STATUS_HOST, "ssh", "%s on %s: %s: %s", c->what ? c->what : c->text,
               c->link->name, what, why);
     if (c->step == CHAN_OPEN)
-        error_hint(&c->end.lost,
-                   "sshd allows MaxSessions (10 by default) commands at a time on one "
-                   "connection: raise it in the host's sshd_config");
+        error_hint(&c->end.lost, "does its sshd_config forbid commands (MaxSessions 0)?");
     if (c->is_pipe)
         link_log(c->link, LOG_LEVEL_WARN, "%s", c->end.lost.message);
     finish(c);
@@ -351,6 +353,68 @@ int ssh_channels_fds(struct ssh_channel_list *list, struct pollfd *fds, int max)
     return n;
 }
 
+/* --- MaxSessions ------------------------------------------------------------------------------ */
+
+/* Channels that have come as far as `from`, and are not at their end. */
+static unsigned count_channels(const struct ssh_channel_list *list, enum chan_step from)
+{
+    unsigned n = 0;
+    for (const struct ssh_chan *c = list->first; c; c = c->next)
+        n += c->step >= from && c->step < CHAN_DONE;
+    return n;
+}
+
+static void close_channel(struct ssh_chan *c)
+{
+    if (!c->channel)
+        return;
+    ssh_remove_channel_callbacks(c->channel, &c->cb);
+    ssh_channel_free(c->channel);
+    c->channel = NULL;
+}
+
+static bool open_channel(struct ssh_chan *c)
+{
+    c->channel = ssh_channel_new(c->session);
+    if (c->channel)
+        ssh_set_channel_callbacks(c->channel, &c->cb);
+    return c->channel != NULL;
+}
+
+/* The host has refused a channel: sshd takes MaxSessions of them at a time. False: there is nobody
+ * to wait for. */
+static bool wait_for_turn(struct ssh_channel_list *list, struct ssh_chan *c, int *timeout_ms)
+{
+    unsigned others = count_channels(list, CHAN_REQUEST);
+    if (!others && c->refusals >= RETRIES)
+        return false;
+    if (others && !list->limit)
+        link_log(c->link, LOG_LEVEL_INFO,
+                 "it takes %u commands at a time (MaxSessions in its sshd_config): others wait",
+                 others);
+    list->limit = others ? others : 1;
+    c->refusals++;
+    c->retry_ns = clock_mono_ns() + RETRY_NS;
+    *timeout_ms = *timeout_ms < RETRY_NS / 1000000 ? *timeout_ms : RETRY_NS / 1000000;
+    close_channel(c);
+    c->step = CHAN_QUEUED;
+    return true;
+}
+
+/* In the order in which they came, as the list is. */
+static bool leave_queue(struct ssh_channel_list *list, struct ssh_chan *c, int *timeout_ms)
+{
+    if (count_channels(list, CHAN_OPEN) >= list->limit)
+        return false;
+    if (clock_mono_ns() < c->retry_ns) {
+        *timeout_ms = *timeout_ms < RETRY_NS / 1000000 ? *timeout_ms : RETRY_NS / 1000000;
+        return false;
+    }
+    if (open_channel(c))
+        c->step = CHAN_OPEN;
+    return c->step == CHAN_OPEN;
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 static int ask(struct ssh_chan *c)
@@ -361,18 +425,21 @@ static int ask(struct ssh_chan *c)
                                          : ssh_channel_request_exec(c->channel, c->text);
 }
 
-static void step(struct ssh_chan *c, int *timeout_ms)
+static void step(struct ssh_channel_list *list, struct ssh_chan *c, int *timeout_ms)
 {
     if (c->step < CHAN_RUN && !c->is_pipe && is_given_up(c, timeout_ms)) {
         finish(c);
         return;
     }
+    if (c->step == CHAN_QUEUED && !leave_queue(list, c, timeout_ms))
+        return;
     if (c->step == CHAN_OPEN) {
         int r = ssh_channel_open_session(c->channel);
         if (r == SSH_AGAIN)
             return;
         if (r != SSH_OK) {
-            fail(c, "no channel");
+            if (!ssh_is_connected(c->session) || !wait_for_turn(list, c, timeout_ms))
+                fail(c, "no channel");
             return;
         }
         c->step = CHAN_REQUEST;
@@ -395,10 +462,7 @@ static void step(struct ssh_chan *c, int *timeout_ms)
 
 static void chan_free(struct ssh_chan *c)
 {
-    if (c->channel) {
-        ssh_remove_channel_callbacks(c->channel, &c->cb);
-        ssh_channel_free(c->channel); /* closes it */
-    }
+    close_channel(c);
     buf_done(&c->to_remote);
     buf_done(&c->head);
     free(c->held);
@@ -411,7 +475,7 @@ void ssh_channels_step(struct ssh_channel_list *list, int *timeout_ms)
 {
     for (struct ssh_chan **at = &list->first; *at;) {
         struct ssh_chan *c = *at;
-        step(c, timeout_ms);
+        step(list, c, timeout_ms);
         if (c->step == CHAN_DONE) {
             *at = c->next;
             chan_free(c);
@@ -476,7 +540,14 @@ void ssh_channel_start(struct ssh_channel_list *list, struct ssh_link *l, ssh_se
     c->cb.channel_exit_status_function = on_exit_status;
     c->cb.channel_exit_signal_function = on_exit_signal;
     ssh_callbacks_init(&c->cb);
-    ssh_set_channel_callbacks(channel, &c->cb);
+    c->step = CHAN_QUEUED;
+    if (!list->limit || count_channels(list, CHAN_OPEN) < list->limit) {
+        ssh_set_channel_callbacks(channel, &c->cb);
+        c->step = CHAN_OPEN;
+    } else {
+        ssh_channel_free(channel);
+        c->channel = NULL;
+    }
     struct ssh_chan **at = &list->first;
     while (*at)
         at = &(*at)->next;
@@ -492,6 +563,12 @@ void ssh_channel_signal(struct ssh_channel_list *list, uint32_t id, int signum)
         return;
     if (signum == SIGKILL && !c->kill_ns)
         c->kill_ns = clock_mono_ns();
+    if (c->step == CHAN_QUEUED) { /* it has not begun */
+        c->end.exit_code = -1;
+        c->end.exit_signal = signum;
+        finish(c);
+        return;
+    }
     if (c->is_marked)
         send_signal(c, signum);
     else if (c->nsignals < SIGNALS)

@@ -242,7 +242,7 @@ enum status ssh_open(struct ssh_link *l, ssh_session *out, char *address, size_t
     }
     if (st == STATUS_OK) {
         *is_final = true;
-        st = ssh_check_host_key(l, s, err);
+        st = ssh_check_host_key(l, s, &deadline_ns, err);
     }
     if (st == STATUS_OK)
         st = ssh_authenticate(l, s, deadline_ns, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/paths.h"
 #include "remote/transfer_move.h"
 
 #define IN_FLIGHT 256
@@ -243,10 +244,10 @@ enum status transfer_place(struct sftp *s, struct items *list, const struct fact
 enum status transfer_store(struct sftp *s, const char *path, const void *data, size_t len,
                            struct error *err)
 {
-    char temp[256], dir[256];
+    char temp[CCALAB_PATH_MAX], dir[CCALAB_PATH_MAX];
     if ((size_t)snprintf(temp, sizeof temp, "%s.new", path) >= sizeof temp)
         return error_set(err, STATUS_INPUT, "transfer", "too long: %s", path);
-    for (const char *p = path; (p = strchr(p, '/')); p++) { /* most often they are there */
+    for (const char *p = path; *p && (p = strchr(p + 1, '/'));) { /* most often they are there */
         snprintf(dir, sizeof dir, "%.*s", (int)(p - path), path);
         sftp_ask_change(s, 0, SFTP_MKDIR, dir, NULL, 0700);
     }

@@ -22,7 +22,7 @@ CCALAB_MUST_USE enum status transfer_place(struct sftp *s, struct items *list,
                                            const char *host, struct error *err);
 /* Remove all temps, and the stage, as far as the host still answers. */
 void transfer_remove_temps(struct sftp *s, const struct items *list, const char *stage);
-/* Write a small file, with the directories above it, below the home directory. */
+/* Write a small file, with the directories above it. */
 CCALAB_MUST_USE enum status transfer_store(struct sftp *s, const char *path, const void *data,
                                            size_t len, struct error *err);
 

@@ -14,7 +14,6 @@
 
 #define PROGRESS_NS  200000000u
 #define MANIFEST_MAX (512u << 20)
-#define MANIFEST_DIR ".cache/ccalab/files"
 #define FRESH_NS     1000000000 /* a file that changed so lately may change within the same tick */
 
 struct run {
@@ -24,7 +23,7 @@ struct run {
     const struct facts *facts;
     struct items items;
     char *remote, *stage; /* the stage: a new tree until it is put in place as a whole, or NULL */
-    char manifest[128];   /* its path on the host */
+    char manifest[40];    /* its name on the host */
     bool is_staged, has_news; /* the manifest is no longer what we know */
     size_t nsent, done_files;
     uint64_t total, done, began_ns, told_ns, waiting_ns;
@@ -83,7 +82,7 @@ static enum status name_manifest(struct run *r, struct error *err)
         return no_memory(err);
     sha256_add(&hash, r->remote, strlen(r->remote));
     sha256_hex(&hash, hex);
-    snprintf(r->manifest, sizeof r->manifest, MANIFEST_DIR "/%.32s", hex);
+    snprintf(r->manifest, sizeof r->manifest, "%.32s", hex);
     return STATUS_OK;
 }
 
@@ -312,7 +311,8 @@ static void write_manifest(struct run *r)
         }
         known_write(&b, &known);
     }
-    if (b.is_failed || transfer_store(r->sftp, r->manifest, b.data, b.len, &why) != STATUS_OK)
+    if (b.is_failed ||
+        transfer_store(r->sftp, transfer_host_manifest(r->host), b.data, b.len, &why) != STATUS_OK)
         event_write_log(r->w->events, LOG_LEVEL_DEBUG, "no manifest for the next time: %s",
                         why.message);
     buf_done(&b);

@@ -25,6 +25,7 @@ struct transfer_host {
     int fd;
     char nonce[24];
     bool has_listing, has_hashes, is_gone;
+    const char *manifest; /* its path, within `said` */
     struct buf said, out, answers;
     size_t out_at, answers_at;
     struct facts facts;
@@ -45,13 +46,13 @@ static const char script_end[] =
 static void write_script(struct transfer_host *h, const char *root, const char *stage,
                          const char *manifest)
 {
-    buf_printf(&h->out, "n=%s m=", h->nonce);
-    shell_quote(&h->out, manifest);
-    buf_puts(&h->out, "\nt=none\nif command -v xargs >/dev/null 2>&1; then\n"
+    buf_printf(&h->out, "n=%s m=${XDG_CACHE_HOME:-$HOME/.cache}/ccalab/files/%s\n", h->nonce,
+               manifest);
+    buf_puts(&h->out, "t=none\nif command -v xargs >/dev/null 2>&1; then\n"
                       /* openssl uses the processor's instructions for it, sha256sum seldom does */
                       "if command -v openssl >/dev/null 2>&1; then t='openssl dgst -sha256 -r'\n"
                       "elif command -v sha256sum >/dev/null 2>&1; then t='sha256sum --'; fi; fi\n"
-                      "printf '\\000ccalab-files %s\\000%s\\000' \"$n\" \"$t\"\n");
+                      "printf '\\000ccalab-files %s\\000%s\\000%s\\000' \"$n\" \"$t\" \"$m\"\n");
     if (root) {
         buf_puts(&h->out, "if find . -prune -printf '' >/dev/null 2>&1; then\n"
                           "printf 'listing\\000'; find ");
@@ -153,6 +154,10 @@ static void take_greeting(struct transfer_host *h, size_t end)
     p += n;
     h->has_hashes = strcmp(p, "none") != 0;
     p += strlen(p) + 1;
+    if (p >= stop)
+        return;
+    h->manifest = p;
+    p += strlen(p) + 1;
     if (p < stop && strcmp(p, "listing") == 0) {
         h->has_listing = true;
         p += strlen(p) + 1;
@@ -187,6 +192,11 @@ enum status transfer_host_listen(struct transfer_host *h, struct error *err)
 const struct facts *transfer_host_facts(const struct transfer_host *h)
 {
     return &h->facts;
+}
+
+const char *transfer_host_manifest(const struct transfer_host *h)
+{
+    return h->manifest ? h->manifest : "";
 }
 
 bool transfer_host_has_listing(const struct transfer_host *h)

@@ -12,8 +12,8 @@
 
 struct transfer_host;
 
-/* Ask for a listing of `root` and `stage` (NULL: no listing) and for the manifest, a path below the
- * home directory. The descriptor stays the caller's. NULL: out of memory. */
+/* Ask for a listing of `root` and `stage` (NULL: no listing) and for the manifest of that name. The
+ * descriptor stays the caller's. NULL: out of memory. */
 struct transfer_host *transfer_host_open(int fd, const char *root, const char *stage,
                                          const char *manifest);
 void transfer_host_close(struct transfer_host *h);
@@ -21,6 +21,8 @@ void transfer_host_close(struct transfer_host *h);
 CCALAB_MUST_USE enum status transfer_host_listen(struct transfer_host *h, struct error *err);
 /* Empty where it could not tell. */
 const struct facts *transfer_host_facts(const struct transfer_host *h);
+/* The path of the manifest there, "" if it is not known. */
+const char *transfer_host_manifest(const struct transfer_host *h);
 bool transfer_host_has_listing(const struct transfer_host *h);
 bool transfer_host_has_hashes(const struct transfer_host *h);
 
