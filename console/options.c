@@ -11,6 +11,7 @@ enum option_id {
     OPT_EVENTS,
     OPT_PLOT,
     OPT_UNSAFE,
+    OPT_ACCEPT_NEW_HOSTS,
     OPT_LOG_LEVEL,
     OPT_HELP,
     OPT_VERSION
@@ -28,6 +29,8 @@ static const struct option {
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
     {OPT_PLOT, "--plot", 0, "MODE", "braille, ascii or auto (what the locale can show)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
+    {OPT_ACCEPT_NEW_HOSTS, "--accept-new-hosts", 0, NULL,
+     "trust SSH hosts whose key is not known yet"},
     {OPT_LOG_LEVEL, "--log-level", 0, "LEVEL", "debug, info, warn or error"},
     {OPT_HELP, "--help", 'h', NULL, "print this text"},
     {OPT_VERSION, "--version", 'V', NULL, "print the version and the features of this build"},
@@ -198,6 +201,9 @@ enum status options_parse(int argc, char **argv, struct options *o, struct error
             break;
         case OPT_UNSAFE:
             o->is_unsafe = true;
+            break;
+        case OPT_ACCEPT_NEW_HOSTS:
+            o->accepts_new_hosts = true;
             break;
         case OPT_LOG_LEVEL:
             st = set_log_level(o, value, err);

@@ -44,7 +44,7 @@ struct options {
     char **argv;
     const char *events_path; /* or NULL */
     enum options_plot plot;
-    bool is_unsafe;
+    bool is_unsafe, accepts_new_hosts;
     enum log_level log_level;
 };
 

@@ -124,7 +124,10 @@ enum status session_script(struct session *s,
                                .user = user,
                                .can_ask = s->options->mode == OPTIONS_RUN && isatty(STDIN_FILENO) &&
                                           isatty(STDERR_FILENO),
-                               .is_unsafe = s->options->is_unsafe};
+                               .is_unsafe = s->options->is_unsafe,
+                               .accepts_new_keys = s->options->accepts_new_hosts,
+                               .ask = s->ask,
+                               .ask_user = s->ask_user};
 
     return script_new(&opts, &s->script, err);
 }

@@ -22,7 +22,9 @@ struct session {
     struct checks_table checks;
     struct script *script; /* NULL until session_script() */
     const struct options *options;
-    FILE *events; /* --events, or NULL */
+    FILE *events;   /* --events, or NULL */
+    ssh_ask_fn ask; /* asks the person at the console; NULL: nobody is there */
+    void *ask_user;
     bool has_events_failed;
     uv_timer_t deadline;
     bool is_late;

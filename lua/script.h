@@ -19,8 +19,12 @@ struct script_opts {
     /* What the script prints, a piece of text with its newline. NULL: stdout. */
     void (*on_print)(void *user, const char *text, size_t len);
     void *user;
-    bool can_ask;   /* a person sits at standard input, and nobody else reads it */
-    bool is_unsafe; /* allow io.popen and os.execute */
+    bool can_ask;          /* a person sits at standard input, and nobody else reads it */
+    bool is_unsafe;        /* allow io.popen and os.execute */
+    bool accepts_new_keys; /* hosts whose key is not known yet (docs/hosts.md) */
+    /* Asks the person at the console, for `ask_user`; NULL: nobody is there. */
+    ssh_ask_fn ask;
+    void *ask_user;
 };
 
 /* Create the state with the prelude loaded. Errors: STATUS_INTERNAL (with Lua's message). */

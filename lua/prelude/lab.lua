@@ -332,3 +332,38 @@ function lab.ssh(o)
     ssh_opened[name] = ssh_opened[name] or o
     return lab.open_ssh(o)
 end
+
+-- Jobs that outlive the console -------------------------------------------------------------------
+
+local job_list = [[
+j=${XDG_CACHE_HOME:-$HOME/.cache}/ccalab/jobs
+cd "$j" 2>/dev/null || exit 0
+for d in *; do
+    test -f "$d/began" || continue
+    s=gone; p=; l=
+    if test -e "$d/exit"; then s=$(cat "$d/exit")
+    elif { read -r p b <"$d/pid" && read -r l <"/proc/$p/stat" && l=${l##*) } && set -- $l &&
+        test "${20}" = "$b"; } 2>/dev/null; then s=runs; fi
+    printf '%s\t%s\t%s\t%s\t%s\t' "$d" "$s" "$(cat "$d/began")" $(($(wc -c <"$d/out"))) \
+        $(($(wc -c <"$d/err")))
+    tr '\n\t' '  ' <"$d/label"; echo
+done]]
+
+-- host:jobs(): the detached jobs that are on the host, running or not yet collected, as a list of {id=,
+-- label=, state= "runs", "ended" or "gone" (with the host's last start), began= (seconds since 1970),
+-- exit_code= (128 and more: by a signal), out_bytes=, err_bytes=}.
+getmetatable(lab.localhost).methods.jobs = function(host)
+    local r, err = host:run{"sh", "-c", job_list, label = "jobs"}
+    if not r then
+        return nil, err
+    end
+    local jobs = {}
+    for id, state, began, out, errors, label in
+        r.out:gmatch("([^\t\n]*)\t([^\t\n]*)\t(%d*)\t(%d+)\t(%d+)\t([^\n]*)\n") do
+        jobs[#jobs + 1] = {id = id, label = label, began = tonumber(began),
+                           state = tonumber(state) and "ended" or state,
+                           exit_code = tonumber(state), out_bytes = tonumber(out),
+                           err_bytes = tonumber(errors)}
+    end
+    return jobs
+end
