@@ -26,6 +26,7 @@ enum option_id {
     OPT_LIMIT_BYTES,
     OPT_CONTROL,
     OPT_PACKET_LOG,
+    OPT_TICK,
     OPT_INTERVAL,
     OPT_DURATION,
     OPT_SEED,
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
     {"limit-bytes", required_argument, NULL, OPT_LIMIT_BYTES},
     {"control", required_argument, NULL, OPT_CONTROL},
     {"packet-log", required_argument, NULL, OPT_PACKET_LOG},
+    {"tick", required_argument, NULL, OPT_TICK},
     {"interval", required_argument, NULL, OPT_INTERVAL},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"seed", required_argument, NULL, OPT_SEED},
@@ -88,6 +90,9 @@ void link_options_help(FILE *f)
         "  --control PATH      listen on a Unix socket for changes while it runs\n"
         "  --packet-log FILE   a row of CSV for each packet: when, queue, sojourn time, mark, "
         "drop\n"
+        "  --tick TIME         send what is due only so often, up to 10ms: less CPU, more "
+        "lateness\n"
+        "                      (default 0: each packet at its time)\n"
         "  --interval TIME     between samples, 0 for none (default 100ms)\n"
         "  --duration TIME     stop after it: 20 (seconds), 500ms (default: at SIGTERM or SIGINT)\n"
         "  --seed N            of the AQMs' random numbers (default: random, and reported)\n"
@@ -277,6 +282,13 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return s;
     case OPT_LIMIT_BYTES:
         return parse_count(arg, "--limit-bytes", 1, LIMIT_BYTES_MAX, &o->limit_bytes, err);
+    case OPT_TICK:
+        s = parse_time_us(arg, &o->tick_us, err);
+        if (s == STATUS_OK && o->tick_us > LINK_TICK_MAX_US) {
+            error_set(err, STATUS_USAGE, "link", "--tick '%.64s' is out of range", arg);
+            s = error_hint(err, "at most 10ms, or 0 for each packet at its time");
+        }
+        return s;
     case OPT_INTERVAL:
         s = parse_time_us(arg, &o->interval_us, err);
         if (s == STATUS_OK && o->interval_us != 0 && o->interval_us < 1000) {

@@ -15,6 +15,8 @@
 #define LINK_STEPS_MAX 1000
 #define LINK_LOSS_ONE  4294967296.0 /* a loss of 100 % */
 
+#define LINK_TICK_MAX_US 10000u
+
 struct link_endpoint {
     char netns[CCALAB_PATH_MAX]; /* "" is our own */
     char ifname[IFNAMSIZ];
@@ -42,6 +44,7 @@ struct link_options {
     uint64_t limit_bytes;             /* the same */
     char control[CCALAB_PATH_MAX];    /* "": none */
     char packet_log[CCALAB_PATH_MAX]; /* "": none */
+    uint64_t tick_us;                 /* look at packets so often; 0: at each one's time */
     uint64_t interval_us;             /* between samples; 0: none */
     uint64_t duration_us;             /* 0: until a signal */
     uint32_t seed;
