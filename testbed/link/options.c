@@ -17,6 +17,7 @@ enum option_id {
     OPT_UP_RATE,
     OPT_RATE_STEPS,
     OPT_RATE_TRACE,
+    OPT_UP_RATE_TRACE,
     OPT_DELAY,
     OPT_JITTER,
     OPT_LOSS,
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
     {"up-rate", required_argument, NULL, OPT_UP_RATE},
     {"rate-steps", required_argument, NULL, OPT_RATE_STEPS},
     {"rate-trace", required_argument, NULL, OPT_RATE_TRACE},
+    {"up-rate-trace", required_argument, NULL, OPT_UP_RATE_TRACE},
     {"delay", required_argument, NULL, OPT_DELAY},
     {"jitter", required_argument, NULL, OPT_JITTER},
     {"loss", required_argument, NULL, OPT_LOSS},
@@ -78,6 +80,7 @@ void link_options_help(FILE *f)
         "  --up-rate RATE      rate of direction up, if it differs\n"
         "  --rate-steps LIST   0s:50mbit,5s:25mbit: from that time on this rate\n"
         "  --rate-trace FILE   a Mahimahi trace instead of a rate, over and over\n"
+        "  --up-rate-trace FILE  the same for direction up, if it differs\n"
         "  --delay TIME        one way, after the serializer: 10ms, 500us (default 10ms)\n"
         "  --jitter TIME       added to or taken off the delay, uniformly; order is kept\n"
         "  --loss P            probability that a packet is lost on the line: 0.01 or 1%\n"
@@ -261,6 +264,8 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return parse_steps(arg, o, err);
     case OPT_RATE_TRACE:
         return copy_text(arg, "--rate-trace", o->rate_trace, sizeof(o->rate_trace), err);
+    case OPT_UP_RATE_TRACE:
+        return copy_text(arg, "--up-rate-trace", o->up_rate_trace, sizeof(o->up_rate_trace), err);
     case OPT_DELAY:
         return link_options_delay(arg, "--delay", &o->delay_us, err);
     case OPT_JITTER:
@@ -357,6 +362,10 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
     }
     if (out->step_count != 0 && out->rate_trace[0] != '\0') {
         error_set(err, STATUS_USAGE, "link", "--rate-steps and --rate-trace exclude each other");
+        return error_hint(err, "give one of them");
+    }
+    if (out->has_up_rate && out->up_rate_trace[0] != '\0') {
+        error_set(err, STATUS_USAGE, "link", "--up-rate and --up-rate-trace exclude each other");
         return error_hint(err, "give one of them");
     }
     if (out->step_count != 0 && out->steps[0].at_us == 0) {

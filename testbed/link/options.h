@@ -34,8 +34,9 @@ struct link_options {
     bool has_up_rate;     /* steps and trace are then for a to b only */
     struct link_step steps[LINK_STEPS_MAX];
     size_t step_count;
-    char rate_trace[CCALAB_PATH_MAX]; /* "": none */
-    uint64_t delay_us;                /* each way */
+    char rate_trace[CCALAB_PATH_MAX];    /* "": none */
+    char up_rate_trace[CCALAB_PATH_MAX]; /* "": none; rate_trace is then for a to b only */
+    uint64_t delay_us;                   /* each way */
     uint64_t jitter_us;
     uint64_t loss; /* of LINK_LOSS_ONE */
     struct path_table paths;

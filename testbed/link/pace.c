@@ -9,8 +9,9 @@
 #define EARLY_START_NS 10000
 #define EARLY_UP_NS    100 /* 1 : 3 settles at the first quartile */
 #define EARLY_DOWN_NS  300
-#define EARLY_MAX_NS   60000 /* slower wake-ups are an accident, and not worth the processor's time \
-                              */
+#define EARLY_MAX_NS                                                                               \
+    60000 /* slower wake-ups are an accident, and not worth the processor's time                   \
+           */
 
 void pace_init(struct pace *p, uint64_t tick_ns)
 {
