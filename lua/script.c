@@ -26,6 +26,9 @@ PRELUDE(X)
 #define X(name, help) EMBED_DECLARE(command_##name);
 SCRIPT_COMMANDS(X)
 #undef X
+#define X(command, word) EMBED_DECLARE(command_##command##_##word);
+SCRIPT_SUBCOMMANDS(X)
+#undef X
 
 static const struct embedded {
     const char *name;
@@ -41,7 +44,11 @@ static const struct embedded {
 #define X(name, help) {#name, command_##name##_data, &command_##name##_size},
       SCRIPT_COMMANDS(X)
 #undef X
-          {NULL},
+#define X(command, word)                                                                           \
+    {#command "_" #word, command_##command##_##word##_data, &command_##command##_##word##_size},
+          SCRIPT_SUBCOMMANDS(X)
+#undef X
+              {NULL},
 };
 
 struct script *script_of(lua_State *L)

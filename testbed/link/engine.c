@@ -281,7 +281,7 @@ static enum status wait_for(struct engine *e, struct pollfd fds[POLL_COUNT], uin
     uint64_t now_ns = clock_mono_ns(), woken_ns;
     bool is_idle = due_ns == AQM_NEVER, has = false;
     uint64_t wake_ns = pace_wake_ns(&e->pace, earliest(due_ns, other_ns), is_idle, now_ns);
-    uint64_t sleep_ns = e->has_more ? now_ns : pace_sleep_ns(&e->pace, wake_ns);
+    uint64_t sleep_ns = e->has_more ? now_ns : pace_sleep_ns(&e->pace, wake_ns, now_ns);
     /* With the next look at hand arrivals need not wake us: they are read along with it. */
     bool is_blind = !is_idle && (pace_is_ticking(&e->pace) || wake_ns <= now_ns + may_wait_ns(e));
     enum status s = STATUS_OK;
@@ -297,7 +297,7 @@ static enum status wait_for(struct engine *e, struct pollfd fds[POLL_COUNT], uin
         pace_learn(&e->pace, woken_ns - sleep_ns);
     }
     if (!e->has_more && (is_blind || !has)) {
-        pace_spin(&e->pace, wake_ns);
+        pace_spin(wake_ns);
     }
     for (int dir = 0; is_blind && dir < LINK_DIRECTIONS; dir++) {
         fds[dir].revents |= stamps_pending(&e->stamps[dir]) ? POLLIN : 0;

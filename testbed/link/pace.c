@@ -6,9 +6,11 @@
 #define DENSE_TICK_NS     50000
 #define DENSE_WINDOW_NS   1000000
 
-#define EARLY_START_NS 10000
-#define EARLY_UP_NS    100 /* 1 : 3 settles at the first quartile */
-#define EARLY_DOWN_NS  300
+#define EARLY_START_NS 25000
+#define EARLY_UP_NS    400 /* 1 : 3 settles at the first quartile */
+#define EARLY_DOWN_NS  1200
+#define MARGIN_SHARE   100 /* of a sleep */
+#define MARGIN_MAX_NS  60000
 #define EARLY_MAX_NS                                                                               \
     60000 /* slower wake-ups are an accident, and not worth the processor's time                   \
            */
@@ -39,9 +41,12 @@ uint64_t pace_wake_ns(struct pace *p, uint64_t next_ns, bool is_idle, uint64_t n
     return pace_is_ticking(p) && !is_idle ? p->looked_ns + tick_of(p) : next_ns;
 }
 
-uint64_t pace_sleep_ns(const struct pace *p, uint64_t wake_ns)
+uint64_t pace_sleep_ns(const struct pace *p, uint64_t wake_ns, uint64_t now_ns)
 {
-    return pace_is_ticking(p) || wake_ns < p->early_ns ? wake_ns : wake_ns - p->early_ns;
+    uint64_t margin_ns = wake_ns > now_ns ? (wake_ns - now_ns) / MARGIN_SHARE : 0;
+    uint64_t early_ns = p->early_ns + (margin_ns < MARGIN_MAX_NS ? margin_ns : MARGIN_MAX_NS);
+
+    return pace_is_ticking(p) || wake_ns < early_ns ? wake_ns : wake_ns - early_ns;
 }
 
 void pace_learn(struct pace *p, uint64_t late_ns)
@@ -53,11 +58,11 @@ void pace_learn(struct pace *p, uint64_t late_ns)
     }
 }
 
-void pace_spin(const struct pace *p, uint64_t wake_ns)
+void pace_spin(uint64_t wake_ns)
 {
     uint64_t now_ns = clock_mono_ns();
 
-    while (now_ns < wake_ns && wake_ns - now_ns <= p->early_ns) {
+    while (now_ns < wake_ns && wake_ns - now_ns <= EARLY_MAX_NS + MARGIN_MAX_NS) {
         now_ns = clock_mono_ns();
     }
 }
