@@ -24,8 +24,8 @@ struct task_job {
     struct script *script;
     bool is_service, has_handle;
     bool is_ending; /* on_done() still needs it, whatever the woken tasks let go of */
-    bool is_up;  /* a result with state "up" came, or the ready text */
-    char *ready; /* text that means "up", or NULL */
+    bool is_up;     /* a result with state "up" came, or the ready text */
+    char *ready;    /* text that means "up", or NULL */
     cJSON *up, *result;
     struct buf seen; /* stdout so far, while looking for `ready` */
     struct wait_list up_waiters, done_waiters;

@@ -6,14 +6,16 @@
 #define DENSE_TICK_NS     50000
 #define DENSE_WINDOW_NS   1000000
 
-#define EARLY_START_NS 25000
-#define EARLY_UP_NS    400 /* 1 : 3 settles at the first quartile */
+/* Up after one wake-up in four and down after three: 1 : 3 settles at the first quartile. What
+ * takes longer than the maximum is an accident, and not worth the processor's time. */
+#define EARLY_UP_NS    400
 #define EARLY_DOWN_NS  1200
-#define MARGIN_SHARE   100 /* of a sleep */
-#define MARGIN_MAX_NS  60000
-#define EARLY_MAX_NS                                                                               \
-    60000 /* slower wake-ups are an accident, and not worth the processor's time                   \
-           */
+#define EARLY_START_NS 25000
+#define EARLY_MAX_NS   60000
+
+/* Of a long sleep this share may be spent awake, so that it surely ends in time. */
+#define MARGIN_SHARE  100
+#define MARGIN_MAX_NS 60000
 
 void pace_init(struct pace *p, uint64_t tick_ns)
 {
