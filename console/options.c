@@ -129,12 +129,36 @@ static enum status set_log_level(struct options *o, const char *value, struct er
     return st;
 }
 
+/* A command of C can have words that are written in Lua. */
+static const struct subcommand {
+    const char *command, *word, *name;
+} subcommands[] = {
+#define X(command, word) {#command, #word, #command "_" #word},
+    SCRIPT_SUBCOMMANDS(X)
+#undef X
+};
+
+static const char *find_subcommand(const char *command, const char *word)
+{
+    for (size_t i = 0; i < sizeof subcommands / sizeof subcommands[0]; i++)
+        if (!strcmp(command, subcommands[i].command) && !strcmp(word, subcommands[i].word))
+            return subcommands[i].name;
+    return NULL;
+}
+
 /* What a word that is no option is: a command, or a script to watch. */
 static enum status take_word(int argc, char **argv, int at, struct options *o, struct error *err)
 {
     const char *word = argv[at];
     const char *dot = strrchr(word, '.');
 
+    o->builtin = at + 1 < argc ? find_subcommand(word, argv[at + 1]) : NULL;
+    if (o->builtin) {
+        o->mode = OPTIONS_RUN;
+        o->argc = argc - at - 2;
+        o->argv = argv + at + 2;
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < NCOMMANDS; i++) {
         if (strcmp(word, commands[i].name))
             continue;

@@ -27,9 +27,10 @@ struct task_job {
     struct job *job;       /* NULL once it has ended */
     struct script *script;
     bool is_service, has_handle;
-    char *id;    /* of a detached one, else NULL */
-    bool is_up;  /* a result with state "up" came, or the ready text */
-    char *ready; /* text that means "up", or NULL */
+    char *id;       /* of a detached one, else NULL */
+    bool is_ending; /* on_done() still needs it, whatever the woken tasks let go of */
+    bool is_up;     /* a result with state "up" came, or the ready text */
+    char *ready;    /* text that means "up", or NULL */
     cJSON *up, *result;
     struct buf seen; /* stdout so far, while looking for `ready` */
     struct wait_list up_waiters, done_waiters;
@@ -66,7 +67,7 @@ void task_job_cancel(struct task_job *j)
 
 static void free_if_unused(struct task_job *j)
 {
-    if (j->job || j->has_handle)
+    if (j->job || j->has_handle || j->is_ending)
         return;
     free(j->ready);
     free(j->id);
@@ -148,6 +149,7 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
     struct task_job *j = user;
     (void)job;
     j->job = NULL;
+    j->is_ending = true;
     j->error = how->error;
     j->exit_code = how->exit_code;
     record_command_end(j->script, &j->note, how->error.status, how->exit_code);
@@ -167,6 +169,7 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
         wait_list_wake(&j->up_waiters, push_up, j);
     wait_list_wake(&j->done_waiters, push_done, j);
     task_remove_job(owner, j);
+    j->is_ending = false;
     free_if_unused(j);
 }
 

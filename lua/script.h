@@ -50,6 +50,9 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
     X(restore, "put hosts back as they were before a console changed them")                        \
     X(run, "run flows side by side on a lab's hosts, sample them, print the results")
 
+/* X(command, word): those that are a word of a command of C; their name is "command_word". */
+#define SCRIPT_SUBCOMMANDS(X) X(testbed, bench)
+
 /* The same for the command of that name; argv[0] is its first argument. */
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,
                                                char *const argv[], script_done_fn done, void *user,

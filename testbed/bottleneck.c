@@ -131,7 +131,7 @@ static void add_router(struct args *a, const struct topology_router *r)
     snprintf(text, sizeof text, "%llubit", (unsigned long long)r->rate_bps);
     add(a, "--rate", text);
     snprintf(text, sizeof text, "%llubit", (unsigned long long)r->up_rate_bps);
-    if (r->up_rate_bps != r->rate_bps)
+    if (r->up_rate_bps != r->rate_bps && !r->up_rate_trace[0])
         add(a, "--up-rate", text);
     add_us(a, "--delay", r->rtt_us / 2);
     add(a, "--aqm", r->aqm);
@@ -144,6 +144,8 @@ static void add_router(struct args *a, const struct topology_router *r)
         add(a, "--rate-steps", r->rate_steps);
     if (r->rate_trace[0])
         add(a, "--rate-trace", r->rate_trace);
+    if (r->up_rate_trace[0])
+        add(a, "--up-rate-trace", r->up_rate_trace);
     if (r->packet_log[0])
         add(a, "--packet-log", r->packet_log);
 }

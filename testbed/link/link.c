@@ -66,11 +66,13 @@ static enum status init_direction(struct link *l, int dir, struct packet_log *lo
     d->log = log;
     d->log_dir = (uint8_t)dir;
     d->capacity_ns = now_ns;
-    if (dir == LINK_DOWN || !o->has_up_rate) {
+    if (dir == LINK_UP && o->up_rate_trace[0] != '\0') {
+        direction_set_trace(d, &l->traces[LINK_UP], now_ns);
+    } else if (dir == LINK_DOWN || !o->has_up_rate) {
         d->steps = l->steps;
         d->step_count = o->step_count;
         if (o->rate_trace[0] != '\0') {
-            direction_set_trace(d, &l->trace, now_ns);
+            direction_set_trace(d, &l->traces[LINK_DOWN], now_ns);
         }
     }
     return make_aqm(l, dir, is_kernel ? "fifo limit 100000p" : o->aqm,
@@ -88,7 +90,10 @@ enum status link_init(struct link *l, const struct link_options *options, uint32
     l->paths = options->paths;
     set_steps(l, now_ns);
     if (options->rate_trace[0] != '\0') {
-        s = trace_load(options->rate_trace, &l->trace, err);
+        s = trace_load(options->rate_trace, &l->traces[LINK_DOWN], err);
+    }
+    if (s == STATUS_OK && options->up_rate_trace[0] != '\0') {
+        s = trace_load(options->up_rate_trace, &l->traces[LINK_UP], err);
     }
     for (int dir = 0; dir < LINK_DIRECTIONS && s == STATUS_OK; dir++) {
         s = init_direction(l, dir, log, now_ns, err);
@@ -103,8 +108,8 @@ void link_done(struct link *l)
 {
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
         direction_done(&l->dir[dir]);
+        trace_done(&l->traces[dir]);
     }
-    trace_done(&l->trace);
 }
 
 static enum status prepare_aqms(struct link *l, const struct link_change *change, uint64_t now_ns,

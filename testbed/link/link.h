@@ -14,7 +14,7 @@ struct link {
     uint32_t seed;
     struct rng rng[LINK_DIRECTIONS]; /* of the AQMs */
     struct path_table paths;
-    struct trace trace;
+    struct trace traces[LINK_DIRECTIONS]; /* what each follows, if it follows one */
     struct rate_step steps[LINK_STEPS_MAX];
     struct direction dir[LINK_DIRECTIONS];
     /* The kernel's queue before a direction, which then only delays; borrowed, NULL: none. Set by

@@ -139,6 +139,7 @@ void report_up(FILE *f, const struct engine *e)
     json_add_num(data, "seed", (double)e->link.seed);
     cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
     cJSON_AddStringToObject(data, "ports", port_kind_name(e->ports[LINK_DOWN].kind));
+    cJSON_AddBoolToObject(data, "is_stamped", e->is_stamped);
     event_write_result(f, data);
 }
 
@@ -246,6 +247,7 @@ void report_down(FILE *f, const struct engine *e, uint64_t now_ns)
     cJSON_AddBoolToObject(data, "is_late",
                           late.count != 0 && quantile_us(&late, 0.99) > REPORT_LATE_US);
     cJSON_AddBoolToObject(data, "is_sched_fifo", e->is_sched_fifo);
+    cJSON_AddBoolToObject(data, "is_stamped", e->is_stamped);
     json_add_num(data, "lost_samples", (double)e->lost_samples);
     add_packet_log(data, e);
     event_write_result(f, data);

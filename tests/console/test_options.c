@@ -88,6 +88,13 @@ static void test_command_in_lua(void **state)
     assert_null(o.file);
     assert_int_equal(o.argc, 1);
     assert_string_equal(o.argv[0], "--help");
+    assert_int_equal(PARSE("testbed", "bench", "--json"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_RUN);
+    assert_string_equal(o.builtin, "testbed_bench");
+    assert_int_equal(o.argc, 1);
+    assert_string_equal(o.argv[0], "--json");
+    assert_int_equal(PARSE("testbed", "up"), STATUS_OK);
+    assert_null(o.builtin);
 }
 
 static void test_values(void **state)
