@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #define SUBSYSTEM   "capture"
-#define CHUNK_FLOWS 1024u
+#define CHUNK_FLOWS 64u
 /* Of segments whose handshake was not seen, and where an announced MSS makes no sense. */
 enum { MTU_ASSUMED = 1500, MSS_MIN = 64 };
 

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #define SUBSYSTEM   "capture"
-#define CHUNK_FLOWS 1024u
+#define CHUNK_FLOWS 64u
 #define SLOTS_MIN   1024u
 
 /* Open addressing with linear probing; at most half full, nothing is ever removed. */

@@ -2,6 +2,7 @@
  * judge. The same bytes every time.
  *
  * usage: corpus_make DIRECTORY             all files of the corpus
+ *        corpus_make DIRECTORY SEEDS       and the first frames of each as seeds of fuzz_dissect
  *        corpus_make SEED FRAMES FILE      a capture of random TCP behaviour */
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,8 +18,11 @@
 enum format { PCAP_US, PCAP_NS, PCAP_US_SWAPPED, PCAP_NS_SWAPPED, PCAPNG, PCAPNG_SWAPPED };
 enum { LINK_ETHERNET = 1, LINK_RAW = 101, LINK_WLAN = 105 };
 
+static const char *seeds_dir;
+
 struct out {
-    FILE *f;
+    FILE *f, *seeds;
+    unsigned seed_frames;
     enum format format;
     uint64_t t_ns;
 };
@@ -62,6 +66,13 @@ static struct out out_open(const char *dir, const char *name, enum format format
         perror(path);
         exit(1);
     }
+    if (seeds_dir) {
+        static const unsigned links[] = {[LINK_ETHERNET] = 0, [LINK_RAW] = 3, [LINK_WLAN] = 5};
+        snprintf(path, sizeof(path), "%s/%s", seeds_dir, name);
+        o.seeds = fopen(path, "wb");
+        if (o.seeds)
+            fputc((int)links[link], o.seeds);
+    }
     if (!is_ng(&o)) {
         bool is_ns = format == PCAP_NS || format == PCAP_NS_SWAPPED;
         write32(&o, is_ns ? 0xa1b23c4d : 0xa1b2c3d4);
@@ -90,8 +101,22 @@ static struct out out_open(const char *dir, const char *name, enum format format
     return o;
 }
 
+static void out_seed(struct out *o, const struct frame *f, uint32_t cap_len, uint32_t wire_len)
+{
+    enum { SEED_FRAMES = 8 };
+    unsigned missing = (wire_len - cap_len + 99) / 100;
+    unsigned len = cap_len | (missing < 127 ? missing : 127) << 9;
+    if (o->seeds == NULL || cap_len > 511 || o->seed_frames++ >= SEED_FRAMES)
+        return;
+    fputc((int)(len & 0xff), o->seeds);
+    fputc((int)(len >> 8), o->seeds);
+    fputc(100, o->seeds);
+    fwrite(f->data, cap_len, 1, o->seeds);
+}
+
 static void out_frame(struct out *o, const struct frame *f, uint32_t cap_len, uint32_t wire_len)
 {
+    out_seed(o, f, cap_len, wire_len);
     static const uint8_t zeros[4];
     if (is_ng(o)) {
         uint32_t padding = -cap_len & 3, len = 32 + cap_len + padding;
@@ -123,6 +148,8 @@ static void out_whole(struct out *o, const struct frame *f)
 
 static void out_close(struct out *o)
 {
+    if (o->seeds)
+        fclose(o->seeds);
     if (fclose(o->f) != 0) {
         perror("corpus_make");
         exit(1);
@@ -830,8 +857,9 @@ int main(int argc, char **argv)
         make_random(argv[3], strtoull(argv[1], NULL, 10), (unsigned)strtoul(argv[2], NULL, 10));
         return 0;
     }
-    if (argc != 2) {
-        fputs("usage: corpus_make DIRECTORY | SEED FRAMES FILE\n", stderr);
+    seeds_dir = argc == 3 ? argv[2] : NULL;
+    if (argc != 2 && argc != 3) {
+        fputs("usage: corpus_make DIRECTORY [SEEDS] | SEED FRAMES FILE\n", stderr);
         return 2;
     }
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
