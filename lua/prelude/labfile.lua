@@ -168,7 +168,7 @@ function lab.open_lab(path, o)
         bed.egress = bed.link.egress
         if not bed.egress then
             bed.egress, err = find_egress(bed.router, bed.server)
-            if not bed.egress then
+            if not bed.egress and not o.partial then
                 return nil, err
             end
         end
