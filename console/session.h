@@ -48,10 +48,11 @@ bool session_is_busy(const struct session *s);
 void session_cancel(struct session *s);
 /* Run the loop until nothing is busy any more, at most limit_ms. False if something still is. */
 bool session_drain(struct session *s, int limit_ms);
-/* Stop what still runs, wait for it (SESSION_STOP_MS, then a third of that for jobs whose task
- * does not see to them) and free everything. Jobs that do not end are killed by the kernel when
- * this process ends (PR_SET_PDEATHSIG); they are named in the log. Errors: STATUS_IO (events could
- * not be written), STATUS_TIMEOUT (something did not end). */
+/* Put back what typed lines have changed on hosts, stop what still runs, wait for it
+ * (SESSION_STOP_MS, then a third of that for jobs whose task does not see to them) and free
+ * everything. Jobs that do not end are killed by the kernel when this process ends
+ * (PR_SET_PDEATHSIG); they are named in the log. Errors: STATUS_IO (events could not be written),
+ * STATUS_TIMEOUT (something did not end). */
 CCALAB_MUST_USE enum status session_close(struct session *s, struct error *err);
 
 /* A job has two seconds from SIGTERM to SIGKILL, a script's clean-up may start more jobs. */

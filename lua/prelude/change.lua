@@ -127,6 +127,13 @@ local differs = {}
 -- Undo one entry of a journal. Returns true; or nil and an error, the entry then stays.
 local function undo(open, entry, facts)
     local err
+    if open.host.kind == "ssh" and not open.host.is_up then -- lost, and perhaps on its way back
+        local back
+        back, err = lab.ssh{name = open.host.name}
+        if not back then
+            return nil, err
+        end
+    end
     if not facts then
         facts, err = lab.probe(open.host)
         if not facts then
