@@ -18,8 +18,7 @@
 #define SCRIPT_MAX (16u << 20)
 
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
-#define PRELUDE(X)                                                                                 \
-    X(base) X(args) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(report)
+#define PRELUDE(X) X(base) X(args) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(report)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
