@@ -53,7 +53,9 @@ struct capture {
 static void on_frame(void *user, const struct source_frame *frame)
 {
     struct capture *c = user;
-    struct packet p = {.frame = frame->number, .t_ns = frame->t_ns};
+    struct packet p;
+    p.frame = frame->number;
+    p.t_ns = frame->t_ns;
     dissect(c->link, frame->data, frame->cap_len, frame->wire_len, &p);
     ecn_add(&c->ecn, &p);
 }

@@ -1,217 +1,228 @@
 #include "capture/ecn.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
 #define SUBSYSTEM   "capture"
 #define CHUNK_FLOWS 1024u
-#define SLOTS_MIN   1024u
-
-/* Open addressing with linear probing; at most half full, nothing is ever removed. */
-struct ecn_slot {
-    uint32_t hash;
-    uint32_t flow; /* index + 1; 0 is empty */
-};
+/* Of segments whose handshake was not seen, and where an announced MSS makes no sense. */
+enum { MTU_ASSUMED = 1500, MSS_MIN = 64 };
 
 enum status ecn_init(struct ecn *e, uint32_t max_flows, struct error *err)
 {
-    *e = (struct ecn){
-        .max_flows = max_flows == 0 || max_flows > ECN_FLOWS_MAX ? ECN_FLOWS_MAX : max_flows,
-        .nslots = SLOTS_MIN,
-    };
-    e->chunks = calloc((e->max_flows + CHUNK_FLOWS - 1) / CHUNK_FLOWS, sizeof(*e->chunks));
-    e->slots = calloc(e->nslots, sizeof(*e->slots));
-    /* A seed of its own for every run: a capture made to collide must not make us quadratic. */
-    ssize_t got = getrandom(e->seed, sizeof(e->seed), 0);
-    if (e->chunks == NULL || e->slots == NULL) {
+    *e = (struct ecn){0};
+    enum status status = flows_init(&e->flows, max_flows, err);
+    if (status != STATUS_OK)
+        return status;
+    e->nchunks = (e->flows.max + CHUNK_FLOWS - 1) / CHUNK_FLOWS;
+    e->chunks = calloc(e->nchunks, sizeof(*e->chunks));
+    if (e->chunks == NULL) {
         ecn_done(e);
         return error_set(err, STATUS_NOMEM, SUBSYSTEM, "no memory for the flow table");
-    }
-    if (got != (ssize_t)sizeof(e->seed)) {
-        int saved = errno;
-        ecn_done(e);
-        return error_sys(err, STATUS_INTERNAL, saved, SUBSYSTEM, "no random seed");
     }
     return STATUS_OK;
 }
 
 void ecn_done(struct ecn *e)
 {
-    if (e->chunks != NULL)
-        for (uint32_t i = 0; i < e->flow_count; i += CHUNK_FLOWS)
-            free(e->chunks[i / CHUNK_FLOWS]);
+    for (uint32_t c = 0; e->chunks != NULL && c < e->nchunks; c++) {
+        for (uint32_t i = 0; e->chunks[c] != NULL && i < CHUNK_FLOWS; i++) {
+            marks_done(&e->chunks[c][i].dir[0].marks);
+            marks_done(&e->chunks[c][i].dir[1].marks);
+        }
+        free(e->chunks[c]);
+    }
     free(e->chunks);
-    free(e->slots);
+    marks_done(&e->other.marks);
+    flows_done(&e->flows);
     *e = (struct ecn){0};
 }
 
-static struct ecn_flow *flow_at(const struct ecn *e, uint32_t index)
+uint32_t ecn_flow_count(const struct ecn *e)
 {
-    return &e->chunks[index / CHUNK_FLOWS][index % CHUNK_FLOWS];
+    return e->flows.count;
 }
 
 const struct ecn_flow *ecn_flow_at(const struct ecn *e, uint32_t index)
 {
-    return flow_at(e, index);
+    static const struct ecn_flow nothing;
+    const struct ecn_flow *chunk = e->chunks[index / CHUNK_FLOWS];
+    return chunk ? &chunk[index % CHUNK_FLOWS] : &nothing;
 }
 
-static uint64_t mix(uint64_t a, uint64_t b)
+/* NULL without memory. */
+static struct ecn_flow *account_of(struct ecn *e, const struct flow *flow)
 {
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t hash_endpoint(const struct ecn *e, const uint8_t addr[16], uint16_t port)
-{
-    uint64_t word[2];
-    memcpy(word, addr, 16);
-    return mix(mix(word[0] ^ e->seed[0], word[1] ^ e->seed[1]) ^ port, e->seed[0] | 1);
-}
-
-/* The same for both directions: a sum does not ask who came first. */
-static uint32_t hash_packet(const struct ecn *e, const struct packet *p)
-{
-    uint64_t sum = hash_endpoint(e, p->src, p->sport) + hash_endpoint(e, p->dst, p->dport);
-    uint64_t kind = (uint64_t)p->proto << 8 | p->ip_version;
-    return (uint32_t)(mix(sum ^ kind, e->seed[1] | 1) >> 16);
-}
-
-/* 0 or 1: the direction of the packet in this flow; -1: another flow's. */
-static int flow_direction(const struct ecn_flow *f, const struct packet *p)
-{
-    if (f->proto != p->proto || f->ip_version != p->ip_version)
-        return -1;
-    if (f->port[0] == p->sport && f->port[1] == p->dport && memcmp(f->addr[0], p->src, 16) == 0 &&
-        memcmp(f->addr[1], p->dst, 16) == 0)
-        return 0;
-    if (f->port[1] == p->sport && f->port[0] == p->dport && memcmp(f->addr[1], p->src, 16) == 0 &&
-        memcmp(f->addr[0], p->dst, 16) == 0)
-        return 1;
-    return -1;
-}
-
-/* The slot of the packet's flow, or the empty one where it belongs. */
-static struct ecn_slot *slot_find(const struct ecn *e, const struct packet *p, uint32_t hash,
-                                  int *direction)
-{
-    uint32_t mask = e->nslots - 1;
-    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
-        struct ecn_slot *s = &e->slots[i];
-        if (s->flow == 0)
-            return s;
-        if (s->hash == hash) {
-            *direction = flow_direction(flow_at(e, s->flow - 1), p);
-            if (*direction >= 0)
-                return s;
-        }
-    }
-}
-
-static bool slots_grow(struct ecn *e)
-{
-    uint32_t nslots = e->nslots * 2, mask = nslots - 1;
-    struct ecn_slot *slots = calloc(nslots, sizeof(*slots));
-    if (slots == NULL)
-        return false;
-    for (uint32_t i = 0; i < e->nslots; i++) {
-        if (e->slots[i].flow == 0)
-            continue;
-        uint32_t at = e->slots[i].hash & mask;
-        while (slots[at].flow != 0)
-            at = (at + 1) & mask;
-        slots[at] = e->slots[i];
-    }
-    free(e->slots);
-    e->slots = slots;
-    e->nslots = nslots;
-    return true;
-}
-
-/* Returns NULL at the limit, or where memory is out: then the packet goes to `other`. */
-static struct ecn_flow *flow_new(struct ecn *e, const struct packet *p)
-{
-    uint32_t index = e->flow_count;
-    if (index == e->max_flows)
-        return NULL;
-    if (index % CHUNK_FLOWS == 0) {
-        e->chunks[index / CHUNK_FLOWS] = calloc(CHUNK_FLOWS, sizeof(struct ecn_flow));
-        if (e->chunks[index / CHUNK_FLOWS] == NULL)
+    struct ecn_flow **chunk = &e->chunks[flow->index / CHUNK_FLOWS];
+    if (*chunk == NULL) {
+        *chunk = calloc(CHUNK_FLOWS, sizeof(**chunk));
+        if (*chunk == NULL)
             return NULL;
     }
-    struct ecn_flow *f = flow_at(e, index);
-    f->ip_version = p->ip_version;
-    f->proto = p->proto;
-    f->stream = p->proto == PROTO_TCP ? e->tcp_streams++ : e->udp_streams++;
-    memcpy(f->addr[0], p->src, 16);
-    memcpy(f->addr[1], p->dst, 16);
-    f->port[0] = p->sport;
-    f->port[1] = p->dport;
-    e->flow_count++;
+    struct ecn_flow *f = &(*chunk)[flow->index % CHUNK_FLOWS];
+    f->flow = flow;
     return f;
 }
 
-/* Does this segment open another connection between the same ports? */
-static bool is_reuse(const struct ecn_flow *f, int direction, const struct packet *p)
+/* --- packets ------------------------------------------------------------------------------------
+ */
+
+/* Payload of a full segment: both sides' MSS, less the options of this one (RFC 9293 section
+ * 3.7.1); without a handshake what fits into an Ethernet frame. */
+static uint32_t segment_len(const struct ecn_flow *f, const struct packet *p)
 {
-    return p->proto == PROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-           f->has_base_seq[direction] && f->base_seq[direction] != p->seq;
+    const struct layer *tcp = &p->layers[p->flow_layer];
+    uint32_t header_len = tcp->header_len < 20 ? 20 : tcp->header_len;
+    uint32_t mss = f->dir[0].mss, other = f->dir[1].mss;
+    if (mss < MSS_MIN || (other >= MSS_MIN && other < mss))
+        mss = other;
+    if (mss < MSS_MIN)
+        mss = MTU_ASSUMED - 20 - (p->flow_version == 4 ? 20 : 40);
+    uint32_t options_len = header_len - 20;
+    return options_len < mss ? mss - options_len : mss;
 }
 
-/* Where each side began, as far as this segment tells. */
-static void learn_base_seq(struct ecn_flow *f, int direction, const struct packet *p)
-{
-    if (!f->has_base_seq[direction]) {
-        f->base_seq[direction] = p->tcp_flags & TCP_SYN ? p->seq : p->seq - 1;
-        f->has_base_seq[direction] = true;
-    }
-    if (!f->has_base_seq[!direction] && p->tcp_flags & TCP_ACK) {
-        f->base_seq[!direction] = p->ack - 1;
-        f->has_base_seq[!direction] = true;
-    }
-}
-
-static struct ecn_flow *flow_of(struct ecn *e, const struct packet *p, int *direction)
-{
-    uint32_t hash = hash_packet(e, p);
-    struct ecn_slot *s = slot_find(e, p, hash, direction);
-    if (s->flow != 0) {
-        struct ecn_flow *f = flow_at(e, s->flow - 1);
-        if (!is_reuse(f, *direction, p))
-            return f;
-    } else if (e->flow_count >= e->nslots / 2) {
-        if (!slots_grow(e))
-            return NULL;
-        s = slot_find(e, p, hash, direction);
-    }
-    struct ecn_flow *f = flow_new(e, p);
-    if (f != NULL) {
-        *s = (struct ecn_slot){.hash = hash, .flow = e->flow_count};
-        *direction = 0;
-    }
-    return f;
-}
-
-static void dir_add(struct ecn_dir *d, const struct packet *p)
+static void count_packet(struct ecn *e, struct ecn_dir *d, const struct packet *p,
+                         uint64_t wire_packets)
 {
     bool is_ack = p->proto == PROTO_TCP && p->payload_len == 0;
-    (is_ack ? &d->ack : &d->data)->n[p->ecn]++;
-    d->bytes += p->payload_len;
-    if (p->ecn == ECN_CE && d->first_ce_frame == 0) {
+    uint8_t ecn = p->flow_ecn;
+    if (is_ack) {
+        d->ack.n[ecn]++;
+    } else {
+        d->data.n[ecn]++;
+        d->data_packets.n[ecn] += wire_packets;
+        d->data_bytes.n[ecn] += p->payload_len;
+        d->super_frames += wire_packets > 1;
+        if (ecn != ECN_NOT_ECT)
+            marks_add(&d->marks, &e->marks_bins, p->t_ns, ecn == ECN_CE);
+    }
+    if (ecn == ECN_CE && d->first_ce_frame == 0) {
         d->first_ce_frame = p->frame;
         d->first_ce_ns = p->t_ns;
     }
+    d->tunnel_ce += p->ecn == ECN_CE && p->outer_layer != p->ip_layer;
+}
+
+/* --- TCP ----------------------------------------------------------------------------------------
+ */
+
+static void rtt_add(struct ecn_rtt *r, int64_t ns)
+{
+    if (r->count == 0 || ns < r->min_ns)
+        r->min_ns = ns;
+    if (r->count == 0 || ns > r->max_ns)
+        r->max_ns = ns;
+    r->count++;
+    r->sum_ns += (double)ns;
+}
+
+/* One time stamp at a time is waited for (RFC 7323 section 3): a sample a round trip. */
+static void add_time_stamps(struct ecn_dir *d, struct ecn_dir *other, const struct packet *p,
+                            const struct tcp_options *o)
+{
+    if (!o->has_timestamps)
+        return;
+    if (other->is_tsval_awaited && p->tcp_flags & TCP_ACK &&
+        (int32_t)(o->tsecr - other->tsval) >= 0) {
+        if (o->tsecr == other->tsval)
+            rtt_add(&other->rtt_stamps, p->t_ns - other->tsval_ns);
+        other->is_tsval_awaited = false;
+    }
+    /* A pure ACK is not answered, so its echo would come with something later. */
+    bool is_answered = p->payload_len > 0 || p->tcp_flags & TCP_SYN;
+    if (!d->is_tsval_awaited && is_answered &&
+        (!d->has_tsval || (int32_t)(o->tsval - d->tsval) > 0)) {
+        d->tsval = o->tsval;
+        d->tsval_ns = p->t_ns;
+        d->has_tsval = d->is_tsval_awaited = true;
+    }
+}
+
+static void add_handshake(struct ecn_flow *f, int direction, const struct packet *p,
+                          const struct tcp_options *o)
+{
+    struct ecn_dir *d = &f->dir[direction];
+    if (o->has_mss)
+        d->mss = o->mss;
+    if (!(p->tcp_flags & TCP_ACK)) {
+        f->has_syn = true;
+        f->syn_flags = p->tcp_flags;
+        f->syn_direction = (uint8_t)direction;
+    } else if (f->has_syn && f->syn_direction != direction) {
+        f->has_synack = true;
+        f->negotiation = ecn_negotiate(f->syn_flags, p->tcp_flags);
+    }
+}
+
+/* RFC 3168 section 6.1: ECE until CWR. A SYN's flags are the negotiation. */
+static void add_classic(struct ecn_flow *f, struct ecn_dir *d, const struct packet *p)
+{
+    if (f->negotiation == ECN_ACCURATE || p->tcp_flags & TCP_SYN)
+        return;
+    bool is_ece = p->tcp_flags & TCP_ECE;
+    d->ece += is_ece;
+    d->ece_episodes += is_ece && !d->is_in_ece;
+    d->is_in_ece = is_ece;
+    d->cwr += (p->tcp_flags & TCP_CWR) != 0;
+}
+
+static void add_feedback(struct ecn_flow *f, int direction, const struct packet *p,
+                         const struct analysis *a)
+{
+    struct ecn_dir *about = &f->dir[!direction];
+    /* The first segment behind the SYN, empty and without SACK, answers the SYN/ACK: RFC 9768
+     * section 3.2.2.1. Later ones that look like it are its retransmissions. */
+    bool is_handshake = f->has_synack && direction == f->syn_direction && p->payload_len == 0 &&
+                        a->options.sack_count == 0 && a->seq == 1 && a->ack == 1;
+    if (f->negotiation == ECN_UNKNOWN && a->options.has_accecn && !f->has_synack)
+        f->negotiation = ECN_ACCURATE; /* nobody sends these options otherwise */
+    accecn_add(&about->accecn, &(struct accecn_segment){
+                                   .flags = p->tcp_flags,
+                                   .ack = p->ack,
+                                   .is_fin_acked = about->has_fin && p->ack == about->fin_end,
+                                   .is_handshake = is_handshake,
+                                   .is_ace_valid = f->negotiation == ECN_ACCURATE,
+                                   .has_started = f->has_synack,
+                                   .segment_len = about->segment_len,
+                                   .options = &a->options,
+                               });
+}
+
+static void add_tcp(struct ecn_flow *f, int direction, const struct packet *p,
+                    const struct analysis *a, uint32_t full_len)
+{
+    struct ecn_dir *d = &f->dir[direction], *other = &f->dir[!direction];
+    if (p->payload_len > 0)
+        d->segment_len = full_len;
+    d->retransmissions += (a->flags & ANALYSIS_ANY_RETRANSMISSION) != 0;
+    d->out_of_order += (a->flags & ANALYSIS_OUT_OF_ORDER) != 0;
+    d->duplicate_acks += (a->flags & ANALYSIS_DUPLICATE_ACK) != 0;
+    d->lost_segments += (a->flags & ANALYSIS_LOST_SEGMENT) != 0;
+    if (a->bytes_in_flight > d->max_in_flight)
+        d->max_in_flight = a->bytes_in_flight;
+    if (a->acks_frame)
+        rtt_add(&other->rtt, a->ack_rtt_ns);
+    add_time_stamps(d, other, p, &a->options);
+    if (p->tcp_flags & TCP_SYN)
+        add_handshake(f, direction, p, &a->options);
+    if (p->tcp_flags & TCP_FIN) {
+        d->has_fin = true;
+        d->fin_end = p->seq + p->payload_len + 1;
+    }
+    add_classic(f, d, p);
+    add_feedback(f, direction, p, a);
 }
 
 void ecn_add(struct ecn *e, const struct packet *p)
 {
+    struct analysis *a = &e->analysis;
     if (e->frames++ == 0)
         e->first_ns = p->t_ns;
     if (p->fault == PACKET_CUT)
         e->cut++;
     else if (p->fault == PACKET_MALFORMED)
         e->malformed++;
+    analysis_add(&e->flows, p, a);
     if (p->reach < PACKET_REACH_ECN) {
         e->not_ip += p->fault == PACKET_OK;
         return;
@@ -219,16 +230,22 @@ void ecn_add(struct ecn *e, const struct packet *p)
     (p->ip_version == 4 ? &e->ipv4 : &e->ipv6)->n[p->ecn]++;
     if (p->reach < PACKET_REACH_TRANSPORT)
         return;
-    int direction = 0;
-    struct ecn_flow *f = flow_of(e, p, &direction);
+    struct ecn_flow *f = a->flow ? account_of(e, a->flow) : NULL;
     if (f == NULL) {
-        dir_add(&e->other, p);
+        count_packet(e, &e->other, p, 1);
         return;
     }
+    uint32_t full_len = p->proto == PROTO_TCP ? segment_len(f, p) : 0;
+    uint64_t wire_packets = 1;
+    if (full_len && p->payload_len > full_len)
+        wire_packets = (p->payload_len + full_len - 1) / full_len;
+    count_packet(e, &f->dir[a->direction], p, wire_packets);
     if (p->proto == PROTO_TCP)
-        learn_base_seq(f, direction, p);
-    dir_add(&f->dir[direction], p);
+        add_tcp(f, a->direction, p, a, full_len);
 }
+
+/* --- sums ---------------------------------------------------------------------------------------
+ */
 
 uint64_t ecn_counts_sum(const struct ecn_counts *c)
 {
@@ -239,4 +256,14 @@ double ecn_mark_ratio(const struct ecn_counts *c)
 {
     uint64_t capable = c->n[ECN_ECT1] + c->n[ECN_ECT0] + c->n[ECN_CE];
     return capable == 0 ? -1 : (double)c->n[ECN_CE] / (double)capable;
+}
+
+uint64_t ecn_dir_bytes(const struct ecn_dir *d)
+{
+    return ecn_counts_sum(&d->data_bytes);
+}
+
+uint64_t ecn_dir_frames(const struct ecn_dir *d)
+{
+    return ecn_counts_sum(&d->data) + ecn_counts_sum(&d->ack);
 }

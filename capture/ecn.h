@@ -1,46 +1,68 @@
 /* ECN accounting: who sent which codepoint, told apart by flow, direction, and data against pure
- * ACK, because CE on the ACKs of the reverse path says nothing about the bottleneck of the data.
+ * ACK, because CE on the ACKs of the reverse path says nothing about the bottleneck of the data;
+ * and what the receiver says of the marks on the data, which is true wherever one captures.
  *
- * One call a packet, no allocation a packet: memory grows with flows and is bounded.
+ * One call a packet, in the order of the capture. Memory grows with flows and is bounded.
  * Thread: one at a time. */
 #ifndef CCALAB_CAPTURE_ECN_H
 #define CCALAB_CAPTURE_ECN_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "capture/dissect.h"
-#include "core/error.h"
-
-/* Flows told apart; packets of later ones are counted in `other`. 240 MB when all are there. */
-#define ECN_FLOWS_MAX 1000000u
+#include "capture/accecn.h"
+#include "capture/analysis.h"
+#include "capture/marks.h"
 
 struct ecn_counts {
-    uint64_t n[ECN_COUNT]; /* by enum ecn_codepoint, in frames */
+    uint64_t n[ECN_COUNT]; /* by enum ecn_codepoint */
+};
+
+/* Round-trip times between the capture point and the other side. */
+struct ecn_rtt {
+    uint64_t count;
+    int64_t min_ns, max_ns;
+    double sum_ns;
 };
 
 struct ecn_dir {
-    struct ecn_counts data;  /* TCP with payload, every UDP packet */
-    struct ecn_counts ack;   /* TCP without payload: pure ACKs, SYN, FIN, RST */
-    uint64_t bytes;          /* TCP or UDP payload */
-    uint64_t first_ce_frame; /* 0: none yet */
-    int64_t first_ce_ns;     /* since the epoch */
+    struct ecn_counts data;         /* frames: TCP with payload, every UDP and SCTP packet */
+    struct ecn_counts ack;          /* frames: TCP without payload: pure ACKs, SYN, FIN, RST */
+    struct ecn_counts data_packets; /* super-frames (GSO, GRO, BIG TCP) taken apart by the MSS */
+    struct ecn_counts data_bytes;   /* TCP, UDP or SCTP payload */
+    uint64_t super_frames;          /* frames of more than one segment */
+    uint64_t tunnel_ce;             /* frames with CE in a header around that of the flow */
+    uint64_t first_ce_frame;        /* 0: none yet */
+    int64_t first_ce_ns;            /* since the epoch */
+    struct marks marks;             /* data frames that are ECN-capable */
+
+    /* TCP, as Wireshark counts them: of the segments sent in this direction. */
+    uint64_t retransmissions, out_of_order, duplicate_acks, lost_segments;
+    uint32_t max_in_flight;     /* bytes */
+    struct ecn_rtt rtt;         /* from a segment of this direction to the ACK that ends with it */
+    struct ecn_rtt rtt_stamps;  /* to the echo of its time stamp, once a round trip */
+    uint64_t ece, ece_episodes; /* segments with ECE; runs of them (not with accurate ECN) */
+    uint64_t cwr;
+    struct accecn accecn; /* what the other side says of this direction's data */
+
+    uint32_t tsval; /* the time stamp that an echo is awaited of */
+    int64_t tsval_ns;
+    uint32_t fin_end;     /* behind the FIN, with has_fin */
+    uint32_t segment_len; /* of a full one, the last time there was data; 0: none yet */
+    uint16_t mss;         /* announced by this side; 0: not seen */
+    bool has_tsval, is_tsval_awaited, has_fin, is_in_ece;
 };
 
 /* Index 0 is the direction of the flow's first packet ("fwd"), 1 the other ("rev"). */
 struct ecn_flow {
-    uint8_t ip_version;
-    uint8_t proto;
-    uint32_t stream;     /* Wireshark's tcp.stream or udp.stream */
-    uint8_t addr[2][16]; /* [0] is the source in fwd */
-    uint16_t port[2];
+    const struct flow *flow;
     struct ecn_dir dir[2];
-    uint32_t base_seq[2]; /* initial sequence numbers, where has_base_seq */
-    bool has_base_seq[2];
+    enum ecn_negotiation negotiation;
+    uint16_t syn_flags; /* with has_syn */
+    uint8_t syn_direction;
+    bool has_syn, has_synack;
 };
 
 struct ecn {
+    struct flows flows;
+    struct analysis analysis; /* of the last packet */
     uint64_t frames;
     uint64_t not_ip;              /* frames with another protocol */
     uint64_t cut;                 /* a header lay beyond the snap length */
@@ -48,26 +70,27 @@ struct ecn {
     int64_t first_ns;             /* time of frame 1 */
     struct ecn_counts ipv4, ipv6; /* outermost header, every IP packet whose ECN field was there */
     struct ecn_dir other;         /* of flows beyond the limit */
-    uint32_t flow_count, max_flows;
-
-    uint32_t tcp_streams, udp_streams;
     struct ecn_flow **chunks;
-    struct ecn_slot *slots;
-    uint32_t nslots; /* a power of two */
-    uint64_t seed[2];
+    uint32_t nchunks;
+    uint32_t marks_bins;
 };
 
-/* `max_flows` is at most ECN_FLOWS_MAX, which 0 means too. Errors: STATUS_NOMEM. */
+/* `max_flows` is at most FLOWS_MAX, which 0 means too. Errors: STATUS_NOMEM. */
 CCALAB_MUST_USE enum status ecn_init(struct ecn *e, uint32_t max_flows, struct error *err);
 void ecn_done(struct ecn *e);
-/* Count one dissected packet; its `frame` and `t_ns` are set. A TCP stream ends where Wireshark
- * (4.0) ends it: at a SYN without ACK whose sequence number is not the one the sender began with.
- */
+/* Count one dissected packet; its `frame` and `t_ns` are set. It goes through the stream analysis
+ * too, whose word on it is e->analysis then. */
 void ecn_add(struct ecn *e, const struct packet *p);
-/* Flows in order of appearance, 0 <= index < flow_count. */
+/* Number of flows, and the flows in order of appearance, 0 <= index < ecn_flow_count(). One without
+ * packets is known by an ICMP error's quotation only. */
+uint32_t ecn_flow_count(const struct ecn *e);
 const struct ecn_flow *ecn_flow_at(const struct ecn *e, uint32_t index);
 /* CE / (ECT(1) + ECT(0) + CE), or -1 where nothing was ECN-capable. */
 double ecn_mark_ratio(const struct ecn_counts *c);
 uint64_t ecn_counts_sum(const struct ecn_counts *c);
+/* Payload bytes. */
+uint64_t ecn_dir_bytes(const struct ecn_dir *d);
+/* Frames, data and ACKs. */
+uint64_t ecn_dir_frames(const struct ecn_dir *d);
 
 #endif

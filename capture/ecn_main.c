@@ -12,9 +12,10 @@
 static const char usage[] =
     "usage: ccalab ecn FILE [--json | --csv]\n"
     "\n"
-    "Count Not-ECT, ECT(1), ECT(0) and CE in a capture file (pcap or pcapng; - is standard "
-    "input):\n"
-    "per IP version, and per flow and direction with data packets and pure ACKs apart.\n"
+    "Count Not-ECT, ECT(1), ECT(0) and CE in a capture file (pcap or pcapng, packed by gzip or\n"
+    "zstd or not; - is standard input): per IP version, and per flow and direction with data\n"
+    "packets and pure ACKs apart; what the receivers reported of the marks by Accurate ECN; and\n"
+    "what that comes to, in a sentence a flow.\n"
     "\n"
     "  --json   one JSON object (docs/events.md)\n"
     "  --csv    one line a flow and direction\n"
@@ -30,7 +31,9 @@ struct counting {
 static void on_frame(void *user, const struct source_frame *frame)
 {
     struct counting *c = user;
-    struct packet p = {.frame = frame->number, .t_ns = frame->t_ns};
+    struct packet p;
+    p.frame = frame->number;
+    p.t_ns = frame->t_ns;
     dissect(c->link, frame->data, frame->cap_len, frame->wire_len, &p);
     ecn_add(&c->ecn, &p);
 }
@@ -57,6 +60,7 @@ static enum status count_file(const char *path, enum output output, struct error
         .ecn = &c.ecn,
         .truncated = source_truncated(source),
         .kernel_drops = -1,
+        .has_marks = true,
     };
     if (report.truncated)
         log_warn("%s ends early after %llu frames: %s", path, (unsigned long long)c.ecn.frames,
@@ -65,7 +69,7 @@ static enum status count_file(const char *path, enum output output, struct error
         status = report_json(stdout, &report, err);
         putchar('\n');
     } else if (output == OUTPUT_CSV) {
-        report_csv(stdout, &report);
+        status = report_csv(stdout, &report, err);
     } else {
         report_table(stdout, &report);
     }

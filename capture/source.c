@@ -1,15 +1,17 @@
 #include "capture/source.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <pcap/pcap.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/pcap_reader.h"
+#include "capture/unpack.h"
 #include "core/log.h"
 #include "core/netns.h"
 
@@ -17,21 +19,26 @@
 #define SNAPLEN_WHOLE 262144
 
 struct source {
-    pcap_t *pcap;
-    pcap_dumper_t *dumper; /* NULL: nothing is saved */
+    pcap_t *pcap;               /* not for reading with `reader`; closes the stream and `unpack` */
+    struct pcap_reader *reader; /* of classic pcap files */
+    struct unpack *unpack;      /* of other files; owned by the stream */
+    pcap_dumper_t *dumper;      /* NULL: nothing is saved */
     char *dump_path;
+    int dlt;
     enum link_type link;
     bool is_live;
     bool is_at_end;
     uint64_t number;
-    char truncated[PCAP_ERRBUF_SIZE];
+    char truncated[PCAP_ERRBUF_SIZE + 32];
     /* For the duration of source_read(). */
     source_fn fn;
     void *user;
 };
 
-static enum status link_from_dlt(int dlt, enum link_type *out, struct error *err)
+static enum status set_link(struct source *s, int dlt, struct error *err)
 {
+    enum link_type *out = &s->link;
+    s->dlt = dlt;
     switch (dlt) {
     case DLT_EN10MB:
         *out = LINK_TYPE_ETHERNET;
@@ -51,14 +58,31 @@ static enum status link_from_dlt(int dlt, enum link_type *out, struct error *err
     case DLT_LOOP:
         *out = LINK_TYPE_NULL;
         return STATUS_OK;
+    case DLT_IEEE802_11:
+        *out = LINK_TYPE_WLAN;
+        return STATUS_OK;
     default:
         break;
     }
     const char *name = pcap_datalink_val_to_name(dlt);
     error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "link type %d (%s) is not read", dlt,
               name ? name : "unknown");
-    error_hint(err, "Ethernet, Linux cooked (SLL, SLL2), raw IP and BSD loopback are");
+    error_hint(err, "Ethernet, Linux cooked (SLL, SLL2), raw IP, BSD loopback and 802.11 without a "
+                    "radio header are");
     return STATUS_UNAVAILABLE;
+}
+
+/* Files have numbers of their own for a few types that systems disagree on. */
+static int dlt_from_linktype(int linktype)
+{
+    switch (linktype) {
+    case 101: /* LINKTYPE_RAW */
+        return DLT_RAW;
+    case 108: /* LINKTYPE_LOOP */
+        return DLT_LOOP;
+    default:
+        return linktype;
+    }
 }
 
 static enum status source_new(struct source **out, struct error *err)
@@ -75,6 +99,7 @@ void source_close(struct source *s)
         pcap_dump_close(s->dumper);
     if (s->pcap)
         pcap_close(s->pcap);
+    pcap_reader_close(s->reader);
     free(s->dump_path);
     free(s);
 }
@@ -96,62 +121,59 @@ const char *source_truncated(const struct source *s)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-/* libpcap reads no compressed file; say so instead of "unknown file format". Pipes are not looked
- * into: what is read of them is gone. */
-static enum status check_compressed(FILE *f, const char *path, struct error *err)
+/* libpcap takes one link type a file, and says so in a way that leaves people alone with it. */
+static enum status explain_open(const char *path, const char *text, struct error *err)
 {
-    static const struct {
-        const char *name, *command;
-        unsigned char magic[4];
-        size_t len;
-    } kinds[] = {
-        {"gzip", "gzip -dc", {0x1f, 0x8b}, 2},
-        {"zstd", "zstd -dc", {0x28, 0xb5, 0x2f, 0xfd}, 4},
-        {"xz", "xz -dc", {0xfd, '7', 'z', 'X'}, 4},
-    };
-    unsigned char magic[4] = {0};
-    struct stat st;
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode) ||
-        pread(fileno(f), magic, sizeof(magic), 0) != (ssize_t)sizeof(magic))
-        return STATUS_OK;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (memcmp(magic, kinds[i].magic, kinds[i].len) != 0)
-            continue;
-        error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "%s is compressed (%s), which is not read",
-                  path, kinds[i].name);
-        error_hint(err, "%s FILE | ccalab ecn -", kinds[i].command);
+    if (strstr(text, "different from the type of the first interface")) {
+        error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM,
+                  "%s holds interfaces of different link types, which is not read", path);
+        error_hint(err, "tshark -r FILE -Y 'frame.interface_id == 0' -w ONE.pcapng");
         return STATUS_UNAVAILABLE;
     }
-    return STATUS_OK;
+    error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, text);
+    error_hint(err, "is it a pcap or pcapng file?");
+    return STATUS_INPUT;
+}
+
+/* pcapng and the like: libpcap knows them. Takes `u`. */
+static enum status open_by_libpcap(struct source *s, const char *path, struct unpack *u,
+                                   struct error *err)
+{
+    char text[PCAP_ERRBUF_SIZE] = "";
+    FILE *f = unpack_stream(u);
+    if (f == NULL) {
+        unpack_close(u);
+        return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
+    }
+    s->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
+    if (s->pcap == NULL) {
+        const char *fault = unpack_fault(u);
+        enum status status = fault ? error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, fault)
+                                   : explain_open(path, text, err);
+        fclose(f);
+        return status;
+    }
+    s->unpack = u;
+    return set_link(s, pcap_datalink(s->pcap), err);
 }
 
 enum status source_open_file(const char *path, struct source **out, struct error *err)
 {
-    char text[PCAP_ERRBUF_SIZE] = "";
-    bool is_stdin = strcmp(path, "-") == 0;
     struct source *s;
+    struct unpack *u;
     enum status status = source_new(&s, err);
     if (status != STATUS_OK)
         return status;
-    /* pcap_close() closes the stream; a descriptor of its own keeps standard input ours. */
-    FILE *f = is_stdin ? fdopen(dup(STDIN_FILENO), "rb") : fopen(path, "rbe");
-    if (f == NULL) {
-        status = error_sys(err, STATUS_IO, errno, SUBSYSTEM, "cannot open %s", path);
+    status = unpack_open(path, &u, err);
+    if (status != STATUS_OK)
         goto fail;
-    }
-    status = check_compressed(f, path, err);
-    if (status != STATUS_OK) {
-        fclose(f);
-        goto fail;
-    }
-    s->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
-    if (s->pcap == NULL) {
-        fclose(f);
-        status = error_set(err, STATUS_INPUT, SUBSYSTEM, "%s: %s", path, text);
-        error_hint(err, "is it a pcap or pcapng file?");
-        goto fail;
-    }
-    status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
+    status = pcap_reader_open(u, &s->reader, err);
+    if (status != STATUS_OK)
+        unpack_close(u);
+    else if (s->reader)
+        status = set_link(s, dlt_from_linktype(pcap_reader_linktype(s->reader)), err);
+    else
+        status = open_by_libpcap(s, path, u, err);
     if (status != STATUS_OK)
         goto fail;
     *out = s;
@@ -227,7 +249,7 @@ enum status source_open_live(const struct source_live_opts *opts, struct source 
     if (left != STATUS_OK)
         status = left;
     if (status == STATUS_OK)
-        status = link_from_dlt(pcap_datalink(s->pcap), &s->link, err);
+        status = set_link(s, pcap_datalink(s->pcap), err);
     /* Without a filter too: it is the filter that tells the kernel to copy no more than snaplen. */
     if (status == STATUS_OK)
         status = set_filter(s->pcap, opts->filter ? opts->filter : "", err);
@@ -273,6 +295,11 @@ enum status source_save(struct source *s, const char *path, struct error *err)
     s->dump_path = strdup(path);
     if (s->dump_path == NULL)
         return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
+    if (s->pcap == NULL) /* libpcap writes what it does not read */
+        s->pcap = pcap_open_dead_with_tstamp_precision(s->dlt, pcap_reader_snaplen(s->reader),
+                                                       PCAP_TSTAMP_PRECISION_NANO);
+    if (s->pcap == NULL)
+        return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
     s->dumper = pcap_dump_open(s->pcap, path);
     if (s->dumper == NULL)
         return error_set(err, STATUS_IO, SUBSYSTEM, "cannot write: %s", pcap_geterr(s->pcap));
@@ -303,6 +330,13 @@ static int64_t time_ns(const struct timeval *tv)
     return ns;
 }
 
+static const char *explain_read(const char *text)
+{
+    if (strstr(text, "different from the type of the first interface"))
+        return "an interface of another link type begins, which is not read";
+    return text;
+}
+
 static void on_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 {
     struct source *s = (struct source *)user;
@@ -318,6 +352,34 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *da
     s->fn(s->user, &frame);
 }
 
+static void note_truncated(struct source *s, const char *why)
+{
+    s->is_at_end = true;
+    snprintf(s->truncated, sizeof(s->truncated), "record %" PRIu64 ": %s", s->number + 1, why);
+}
+
+static void save_frame(void *user, const struct source_frame *frame)
+{
+    struct source *s = user;
+    struct pcap_pkthdr h = {
+        .ts = {.tv_sec = frame->t_ns / 1000000000, .tv_usec = frame->t_ns % 1000000000},
+        .caplen = frame->cap_len,
+        .len = frame->wire_len,
+    };
+    pcap_dump((u_char *)s->dumper, &h, frame->data);
+    s->fn(s->user, frame);
+}
+
+static enum status read_file(struct source *s, int max, int *n)
+{
+    *n = s->dumper ? pcap_reader_read(s->reader, max, save_frame, s)
+                   : pcap_reader_read(s->reader, max, s->fn, s->user);
+    s->number += (uint64_t)*n;
+    if (pcap_reader_fault(s->reader))
+        note_truncated(s, pcap_reader_fault(s->reader));
+    return STATUS_OK;
+}
+
 enum status source_read(struct source *s, int max, source_fn fn, void *user, int *n,
                         struct error *err)
 {
@@ -327,14 +389,18 @@ enum status source_read(struct source *s, int max, source_fn fn, void *user, int
     uint64_t before = s->number;
     s->fn = fn;
     s->user = user;
+    if (s->reader)
+        return read_file(s, max, n);
     int rc = pcap_dispatch(s->pcap, max, on_frame, (u_char *)s);
     *n = (int)(s->number - before);
     if (rc >= 0)
         return STATUS_OK;
-    s->is_at_end = true;
-    if (s->is_live)
+    if (s->is_live) {
+        s->is_at_end = true;
         return error_set(err, STATUS_HOST, SUBSYSTEM, "the capture broke off: %s",
                          pcap_geterr(s->pcap));
-    snprintf(s->truncated, sizeof(s->truncated), "%s", pcap_geterr(s->pcap));
+    }
+    const char *fault = unpack_fault(s->unpack);
+    note_truncated(s, fault ? fault : explain_read(pcap_geterr(s->pcap)));
     return STATUS_OK;
 }

@@ -36,8 +36,9 @@ struct source_live_opts {
 };
 
 /* Open a capture file ("-": standard input): pcap in either byte order with micro- or nanoseconds,
- * or pcapng. Errors: STATUS_IO (cannot be opened), STATUS_INPUT (no capture file),
- * STATUS_UNAVAILABLE (compressed, or a link type that dissect() does not know). */
+ * or pcapng, and either of them in gzip or zstd. Errors: STATUS_IO (cannot be opened), STATUS_INPUT
+ * (no capture file), STATUS_UNAVAILABLE (another compression, a link type that dissect() does not
+ * know, a pcapng with several link types). */
 CCALAB_MUST_USE enum status source_open_file(const char *path, struct source **out,
                                              struct error *err);
 /* Start capturing; when this returns, packets are being collected. The interface is not put into
@@ -62,7 +63,7 @@ CCALAB_MUST_USE enum status source_flush(struct source *s, struct error *err);
  * source_truncated(). Errors: STATUS_HOST (the interface is gone). */
 CCALAB_MUST_USE enum status source_read(struct source *s, int max, source_fn fn, void *user, int *n,
                                         struct error *err);
-/* What cut the file short, in libpcap's words; NULL if nothing did. */
+/* What cut the file short: the record and why; NULL if nothing did. */
 const char *source_truncated(const struct source *s);
 
 /* Take no more packets from the interface. What the kernel already has can still be read; all of

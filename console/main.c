@@ -32,6 +32,8 @@ static int run_command(const struct options *o)
         return testbed_main(o->argc, o->argv);
     case COMMAND_ECN:
         return ecn_main(o->argc, o->argv);
+    case COMMAND_PACKETS:
+        return packets_main(o->argc, o->argv);
     case COMMAND_CAPTURE:
         return capture_main(o->argc, o->argv);
     case COMMAND_TCP_INFO:

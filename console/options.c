@@ -11,6 +11,7 @@ enum option_id {
     OPT_EVENTS,
     OPT_PLOT,
     OPT_UNSAFE,
+    OPT_ACCEPT_NEW_HOSTS,
     OPT_LOG_LEVEL,
     OPT_HELP,
     OPT_VERSION
@@ -28,6 +29,8 @@ static const struct option {
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
     {OPT_PLOT, "--plot", 0, "MODE", "braille, ascii or auto (what the locale can show)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
+    {OPT_ACCEPT_NEW_HOSTS, "--accept-new-hosts", 0, NULL,
+     "trust SSH hosts whose key is not known yet"},
     {OPT_LOG_LEVEL, "--log-level", 0, "LEVEL", "debug, info, warn or error"},
     {OPT_HELP, "--help", 'h', NULL, "print this text"},
     {OPT_VERSION, "--version", 'V', NULL, "print the version and the features of this build"},
@@ -126,12 +129,36 @@ static enum status set_log_level(struct options *o, const char *value, struct er
     return st;
 }
 
+/* A command of C can have words that are written in Lua. */
+static const struct subcommand {
+    const char *command, *word, *name;
+} subcommands[] = {
+#define X(command, word) {#command, #word, #command "_" #word},
+    SCRIPT_SUBCOMMANDS(X)
+#undef X
+};
+
+static const char *find_subcommand(const char *command, const char *word)
+{
+    for (size_t i = 0; i < sizeof subcommands / sizeof subcommands[0]; i++)
+        if (!strcmp(command, subcommands[i].command) && !strcmp(word, subcommands[i].word))
+            return subcommands[i].name;
+    return NULL;
+}
+
 /* What a word that is no option is: a command, or a script to watch. */
 static enum status take_word(int argc, char **argv, int at, struct options *o, struct error *err)
 {
     const char *word = argv[at];
     const char *dot = strrchr(word, '.');
 
+    o->builtin = at + 1 < argc ? find_subcommand(word, argv[at + 1]) : NULL;
+    if (o->builtin) {
+        o->mode = OPTIONS_RUN;
+        o->argc = argc - at - 2;
+        o->argv = argv + at + 2;
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < NCOMMANDS; i++) {
         if (strcmp(word, commands[i].name))
             continue;
@@ -198,6 +225,9 @@ enum status options_parse(int argc, char **argv, struct options *o, struct error
             break;
         case OPT_UNSAFE:
             o->is_unsafe = true;
+            break;
+        case OPT_ACCEPT_NEW_HOSTS:
+            o->accepts_new_hosts = true;
             break;
         case OPT_LOG_LEVEL:
             st = set_log_level(o, value, err);

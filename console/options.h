@@ -13,6 +13,7 @@
 #define CCALAB_COMMANDS(X)                                                                         \
     X(TESTBED, "testbed", "the virtual lab: up, status, down")                                     \
     X(ECN, "ecn", "count ECN code points in a capture file")                                       \
+    X(PACKETS, "packets", "list or count the packets of a capture file by a display filter")       \
     X(CAPTURE, "capture", "capture packets and count their ECN code points live")                  \
     X(TCP_INFO, "tcp-info", "sample the TCP sockets of this machine or namespace")                 \
     X(PROBE, "probe", "measure RTT under load, ECT(1) beside Not-ECT")
@@ -43,7 +44,7 @@ struct options {
     char **argv;
     const char *events_path; /* or NULL */
     enum options_plot plot;
-    bool is_unsafe;
+    bool is_unsafe, accepts_new_hosts;
     enum log_level log_level;
 };
 

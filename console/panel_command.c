@@ -26,9 +26,19 @@ void panel_command_open(struct panel_command *p)
     p->is_active = p->is_dirty = true;
 }
 
+void panel_command_ask(struct panel_command *p, const char *prompt, bool is_secret)
+{
+    panel_command_open(p);
+    p->editor.history = NULL;
+    p->prompt = prompt;
+    p->is_secret = is_secret;
+}
+
 void panel_command_close(struct panel_command *p)
 {
-    p->is_active = false;
+    p->is_active = p->is_secret = false;
+    p->prompt = NULL;
+    p->editor.history = &p->history;
     p->is_dirty = true;
 }
 
@@ -71,7 +81,7 @@ enum panel_command_key panel_command_key(struct panel_command *p, bool is_code, 
         if (edits[i].is_code != is_code || edits[i].key != key)
             continue;
         /* Rubbing out the ':' itself. */
-        if (edits[i].edit == LINE_EDIT_BACKSPACE && !p->editor.len)
+        if (edits[i].edit == LINE_EDIT_BACKSPACE && !p->editor.len && !p->prompt)
             return PANEL_COMMAND_LEAVE;
         line_editor_do(&p->editor, edits[i].edit);
         return PANEL_COMMAND_OTHER;
@@ -84,9 +94,10 @@ enum panel_command_key panel_command_key(struct panel_command *p, bool is_code, 
 void panel_command_draw(struct panel_command *p, WINDOW *win)
 {
     const struct line_editor *le = &p->editor;
-    int cols = getmaxx(win) - 2; /* the ':' and a place for the cursor at the end */
+    const char *prompt = p->prompt ? p->prompt : ":";
+    int width = text_columns(prompt, strlen(prompt));
     size_t from = 0;
-    int x;
+    int x, cols;
 
     p->is_dirty = false;
     werase(win);
@@ -95,11 +106,21 @@ void panel_command_draw(struct panel_command *p, WINDOW *win)
                  p->message ? p->message : "press : for a line of Lua, ? for the keys");
         return;
     }
+    /* Of a prompt that is too long the end is the question. */
+    while (width > getmaxx(win) / 2) {
+        prompt += text_fit(prompt, 1);
+        width = text_columns(prompt, strlen(prompt));
+    }
+    cols = getmaxx(win) - 1 - width; /* and a place for the cursor at the end */
+    text_put(win, 0, 0, width, STYLE_FOCUS, prompt);
+    if (p->is_secret) {
+        wmove(win, 0, width);
+        return;
+    }
     /* Scroll so that the cursor is in view. */
     while (text_columns(le->text + from, le->cursor - from) > cols)
         from += text_fit(le->text + from, 1);
-    text_put(win, 0, 0, 1, STYLE_FOCUS, ":");
-    text_put(win, 0, 1, cols, STYLE_NORMAL, le->text + from);
-    x = 1 + text_columns(le->text + from, le->cursor - from);
+    text_put(win, 0, width, cols, STYLE_NORMAL, le->text + from);
+    x = width + text_columns(le->text + from, le->cursor - from);
     wmove(win, 0, x);
 }

@@ -17,6 +17,8 @@ struct panel_command {
     struct history history;
     struct line_editor editor;
     bool is_active;
+    const char *prompt;  /* while active: in place of ':', and nothing goes to the history */
+    bool is_secret;      /* with prompt: do not show what is typed */
     const char *message; /* shown while it is not active; borrowed, or NULL */
     bool is_dirty;
 };
@@ -26,6 +28,9 @@ void panel_command_init(struct panel_command *p);
 void panel_command_load(struct panel_command *p, const char *history_path);
 void panel_command_done(struct panel_command *p);
 void panel_command_open(struct panel_command *p);
+/* Ask; `prompt` is borrowed until it is closed. */
+void panel_command_ask(struct panel_command *p, const char *prompt, bool is_secret);
+/* Leaves editor.text as it is; what was an answer to wipe is wiped by the next open or ask. */
 void panel_command_close(struct panel_command *p);
 /* A key, as from wget_wch(3): `is_code` for the KEY_ values. */
 enum panel_command_key panel_command_key(struct panel_command *p, bool is_code, wint_t key);

@@ -1,4 +1,5 @@
-/* The hosts that scripts have opened: name, kind, state, address, running jobs. */
+/* The hosts that scripts have opened: name, kind, state, address, running jobs, and what the doctor
+ * found; zoomed, with what it wants and how to get it. */
 #ifndef CCALAB_CONSOLE_PANEL_HOSTS_H
 #define CCALAB_CONSOLE_PANEL_HOSTS_H
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -61,6 +62,9 @@ static void on_event(void *user, const struct event *ev)
     case EVENT_ERROR:
         log_event(ev);
         break;
+    case EVENT_CHECKS:
+        checks_table_update(&s->checks, ev);
+        break;
     case EVENT_RESULT:
         break;
     }
@@ -118,7 +122,12 @@ enum status session_script(struct session *s,
                                .series = &s->series,
                                .on_print = on_print,
                                .user = user,
-                               .is_unsafe = s->options->is_unsafe};
+                               .can_ask = s->options->mode == OPTIONS_RUN && isatty(STDIN_FILENO) &&
+                                          isatty(STDERR_FILENO),
+                               .is_unsafe = s->options->is_unsafe,
+                               .accepts_new_keys = s->options->accepts_new_hosts,
+                               .ask = s->ask,
+                               .ask_user = s->ask_user};
 
     return script_new(&opts, &s->script, err);
 }
@@ -186,5 +195,6 @@ enum status session_close(struct session *s, struct error *err)
         log_debug("the loop still has open handles");
     bus_free(s->bus);
     series_set_done(&s->series);
+    checks_table_done(&s->checks);
     return st;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <uv.h>
 
+#include "console/checks.h"
 #include "console/options.h"
 #include "console/progress.h"
 #include "core/event.h"
@@ -18,9 +19,12 @@ struct session {
     struct bus *bus;
     struct series_set series;
     struct progress_table progress;
+    struct checks_table checks;
     struct script *script; /* NULL until session_script() */
     const struct options *options;
-    FILE *events; /* --events, or NULL */
+    FILE *events;   /* --events, or NULL */
+    ssh_ask_fn ask; /* asks the person at the console; NULL: nobody is there */
+    void *ask_user;
     bool has_events_failed;
     uv_timer_t deadline;
     bool is_late;

@@ -9,6 +9,7 @@
 #include "console/panel_hosts.h"
 #include "console/panel_log.h"
 #include "console/panel_plot.h"
+#include "console/questions.h"
 #include "console/report.h"
 #include "console/screen.h"
 #include "console/session.h"
@@ -31,6 +32,7 @@ struct tui {
     struct panel_plot plots[4];
     struct panel_log log;
     struct panel_command command;
+    struct questions questions;
     WINDOW *keys; /* a pad: reading keys from it draws nothing */
     uv_poll_t input, stray[3];
     uv_signal_t on_winch, on_stop, on_cont;
@@ -75,6 +77,7 @@ static void look(struct tui *t)
     uint64_t age_ms = (clock_mono_ns() - t->drawn_ns) / 1000000u;
 
     panel_hosts_look(&t->hosts);
+    questions_look(&t->questions);
     if (title_look(&t->title)) {
         uv_update_time(&t->session.loop);
         uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
@@ -121,6 +124,8 @@ static void on_interrupt(void *user, int signum)
         t->is_interrupted |= t->title.script != NULL;
         say(t, "stopping the running task");
         session_cancel(&t->session);
+    } else if (t->questions.is_shown) {
+        questions_answer(&t->questions, false);
     } else if (t->command.is_active) {
         panel_command_close(&t->command);
     } else {
@@ -292,7 +297,14 @@ static void key(struct tui *t, bool is_code, wint_t code)
         return;
     }
     if (t->command.is_active) {
-        switch (panel_command_key(&t->command, is_code, code)) {
+        enum panel_command_key what = panel_command_key(&t->command, is_code, code);
+
+        if (t->questions.is_shown) {
+            if (what != PANEL_COMMAND_OTHER)
+                questions_answer(&t->questions, what == PANEL_COMMAND_ENTER);
+            return;
+        }
+        switch (what) {
         case PANEL_COMMAND_ENTER:
             panel_command_close(&t->command);
             if (t->command.editor.len && !t->is_leaving) {
@@ -436,6 +448,9 @@ static enum status open_screen(struct tui *t, struct error *err)
     t->screen.panel[LAYOUT_LOG] = &t->log.base;
     panel_command_init(&t->command);
     t->screen.command = &t->command;
+    questions_init(&t->questions, &t->command);
+    t->session.ask = questions_add;
+    t->session.ask_user = &t->questions;
     title_init(&t->title, &t->session);
     t->screen.title = &t->title;
     log_set_sink(log_sink, t);
@@ -472,6 +487,7 @@ static void close_screen(struct tui *t)
         for (int i = 0; i < 4; i++)
             panel_plot_done(&t->plots[i]);
         panel_log_done(&t->log);
+        questions_done(&t->questions);
         panel_command_done(&t->command);
     }
     term_close();

@@ -6,7 +6,8 @@
 #include "core/clock.h"
 #include "core/json.h"
 
-static const char *const type_names[] = {"progress", "sample", "log", "result", "error"};
+static const char *const type_names[] = {"progress", "sample", "log", "result", "error",
+                                         "checks"};
 
 const char *event_type_name(enum event_type type)
 {
@@ -114,7 +115,7 @@ bool event_parse(const char *line, size_t len, const char *job, struct event *ev
     const char *type = json_str(o, "type", NULL);
     double t = json_num(o, "t", NAN);
     int found = -1;
-    for (int i = 0; type && i < 5; i++)
+    for (int i = 0; type && i <= EVENT_CHECKS; i++)
         if (strcmp(type, type_names[i]) == 0)
             found = i;
     bool ok = found >= 0 && isfinite(t);
@@ -134,6 +135,9 @@ bool event_parse(const char *line, size_t len, const char *job, struct event *ev
         break;
     case EVENT_ERROR:
         ok = ok && json_str(o, "message", NULL);
+        break;
+    case EVENT_CHECKS:
+        ok = ok && json_str(o, "host", NULL) && cJSON_IsArray(json_get(o, "checks"));
         break;
     }
     if (!ok) {

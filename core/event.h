@@ -4,6 +4,7 @@
  *   {"t":...,"type":"sample","src":"link/down","values":{"delay_l_us":412,"prob":0.02}}
  *   {"t":...,"type":"log","level":"warn","text":"..."}
  *   {"t":...,"type":"result","data":{...}}
+ *   {"t":...,"type":"checks","host":"router","role":"router","checks":[{...},...]}
  *   {"t":...,"type":"error","status":"host","message":"...","hint":"..."}
  *
  * `t` is seconds since the epoch. The console adds "job" (the job's label) when it passes an
@@ -20,7 +21,7 @@
 #include "core/line.h"
 #include "core/log.h"
 
-enum event_type { EVENT_PROGRESS, EVENT_SAMPLE, EVENT_LOG, EVENT_RESULT, EVENT_ERROR };
+enum event_type { EVENT_PROGRESS, EVENT_SAMPLE, EVENT_LOG, EVENT_RESULT, EVENT_ERROR, EVENT_CHECKS };
 
 struct event {
     enum event_type type;

@@ -120,11 +120,18 @@ bool paths_cache(char *out, size_t size)
     return xdg(out, size, "XDG_CACHE_HOME", ".cache");
 }
 
+bool paths_is_root(void)
+{
+    return geteuid() == 0 && access("/run", W_OK) == 0;
+}
+
 bool paths_runtime(char *out, size_t size)
 {
-    const char *dir = getenv("XDG_RUNTIME_DIR");
+    const char *dir = getenv("XDG_RUNTIME_DIR"), *whole = getenv("CCALAB_RUNTIME_DIR");
     int n;
-    if (geteuid() == 0)
+    if (whole && whole[0] == '/')
+        n = snprintf(out, size, "%s", whole);
+    else if (paths_is_root())
         n = snprintf(out, size, "/run/ccalab");
     else if (dir && dir[0] == '/')
         n = snprintf(out, size, "%s/ccalab", dir);

@@ -28,8 +28,12 @@ bool paths_which(const char *name, char *out, size_t size);
 bool paths_config(char *out, size_t size);
 bool paths_state(char *out, size_t size);
 bool paths_cache(char *out, size_t size);
-/* What must not survive a reboot: /run/ccalab for root, else $XDG_RUNTIME_DIR/ccalab, else
- * /tmp/ccalab-UID. */
+/* Is this root, of the machine or of a container, with a /run of its own? Root of a user namespace
+ * that an ordinary user made is not. */
+bool paths_is_root(void);
+/* What must not survive a reboot: $CCALAB_RUNTIME_DIR; without it /run/ccalab for root, else
+ * $XDG_RUNTIME_DIR/ccalab, else /tmp/ccalab-UID. The lab sets the variable for what it starts
+ * inside its user namespace, where the user has another id. */
 bool paths_runtime(char *out, size_t size);
 
 #endif

@@ -246,6 +246,15 @@ static bool pump(int in, const char *input, int fds[2], struct buf *bufs[2], uin
 enum status spawn_run(const char *const *argv, const char *netns, const char *input,
                       struct buf *out, int timeout_ms, struct error *err)
 {
+    struct spawn_opts opts = {.argv = argv, .netns = netns};
+    return spawn_run_at(&opts, input, out, timeout_ms, err);
+}
+
+enum status spawn_run_at(const struct spawn_opts *at, const char *input, struct buf *out,
+                         int timeout_ms, struct error *err)
+{
+    const char *const *argv = at->argv;
+    struct spawn_opts opts = *at;
     int in[2] = {-1, -1}, o[2] = {-1, -1}, e[2] = {-1, -1};
     struct buf tail;
     enum status st;
@@ -255,8 +264,9 @@ enum status spawn_run(const char *const *argv, const char *netns, const char *in
         st = error_sys(err, STATUS_HOST, errno, "spawn", "cannot start %s", argv[0]);
         goto out;
     }
-    struct spawn_opts opts = {
-        .argv = argv, .netns = netns, .fd_in = in[0], .fd_out = o[1], .fd_err = e[1]};
+    opts.fd_in = in[0];
+    opts.fd_out = o[1];
+    opts.fd_err = e[1];
     st = spawn_start(&opts, &pid, err);
     if (st != STATUS_OK)
         goto out;

@@ -37,5 +37,8 @@ CCALAB_MUST_USE enum status spawn_start(const struct spawn_opts *opts, pid_t *pi
  * For the event loop's thread use a job instead. */
 CCALAB_MUST_USE enum status spawn_run(const char *const *argv, const char *netns, const char *input,
                                       struct buf *out, int timeout_ms, struct error *err);
+/* The same somewhere else: all of `opts` counts but its descriptors. */
+CCALAB_MUST_USE enum status spawn_run_at(const struct spawn_opts *opts, const char *input,
+                                         struct buf *out, int timeout_ms, struct error *err);
 
 #endif

@@ -148,6 +148,9 @@ function MEASURES.srtt_ms(run, _, e, t0, t1)
     local us = each_flow(run, e.flow, function(f) return mean(f.label .. "/srtt_us", t0, t1) end)
     return us and us / 1e3
 end
+function MEASURES.cwnd_pkts(run, _, e, t0, t1)
+    return (each_flow(run, e.flow, function(f) return mean(f.label .. "/cwnd_pkts", t0, t1) end))
+end
 function MEASURES.retransmits(run, _, e)
     return (each_flow(run, e.flow, function(f) return f.result.retransmits end))
 end
@@ -158,11 +161,16 @@ function MEASURES.mark_ratio(run, _, e, t0, t1)
         return ce and all and all > 0 and ce / all or nil
     end))
 end
-function MEASURES.ratio(run, _, e, t0, t1)
-    local a = each_flow(run, e.flow, function(f) return rate_bps(f, t0, t1) end)
-    local b = each_flow(run, e.of, function(f) return rate_bps(f, t0, t1) end)
-    return a and b and b > 0 and a / b or nil
+local function ratio_of(what)
+    return function(run, s, e, t0, t1)
+        local a = MEASURES[what](run, s, e, t0, t1)
+        local b = MEASURES[what](run, s, {flow = e.of}, t0, t1)
+        return a and b and b > 0 and a / b or nil
+    end
 end
+-- Of rates, and what they are made of: rate = window / RTT.
+MEASURES.ratio = ratio_of("rate_mbit")
+MEASURES.cwnd_ratio, MEASURES.srtt_ratio = ratio_of("cwnd_pkts"), ratio_of("srtt_ms")
 function MEASURES.half_distance_mbit(run, s, e, t0, t1)
     local bps = each_flow(run, e.flow, function(f) return rate_bps(f, t0, t1) end)
     local rate = data.capacity_bits(s.link, t0 - run.t0, t1 - run.t0) / (t1 - t0)
@@ -202,14 +210,19 @@ local function sojourn(queue, quantile)
 end
 MEASURES.sojourn_l_p50_ms, MEASURES.sojourn_l_p99_ms = sojourn("l", "p50"), sojourn("l", "p99")
 MEASURES.sojourn_c_p50_ms, MEASURES.sojourn_c_p99_ms = sojourn("c", "p50"), sojourn("c", "p99")
+-- The probability of PI, p': the coupling marks L by k p', C by p'^2.
+function MEASURES.prob(_, _, _, t0, t1)
+    return mean("link/down/prob", t0, t1)
+end
 function MEASURES.packets_l(run) return run.link.down.pkts_l end
 function MEASURES.marks(run) return run.link.down.ecn_mark end
 function MEASURES.drops(run) return run.link.down.drop end
 function MEASURES.late_p99_us(run) return run.link.late_us and run.link.late_us.p99 end
 
 -- What every scenario reports, expected or not.
-local FLOW_MEASURES = {"rate_mbit", "srtt_ms", "mark_ratio", "retransmits"}
-local LINK_MEASURES = {"utilisation", "jain", "sojourn_l_p50_ms", "sojourn_l_p99_ms",
+local FLOW_MEASURES = {"rate_mbit", "srtt_ms", "cwnd_pkts", "mark_ratio", "retransmits"}
+local PAIR_MEASURES = {"ratio", "cwnd_ratio", "srtt_ratio"} -- of two flows
+local LINK_MEASURES = {"utilisation", "jain", "prob", "sojourn_l_p50_ms", "sojourn_l_p99_ms",
     "sojourn_c_p50_ms", "sojourn_c_p99_ms", "marks", "drops", "late_p99_us"}
 
 local function key_of(e)
@@ -232,6 +245,11 @@ local function wanted(s)
     for _, f in ipairs(s.flows) do
         for _, what in ipairs(FLOW_MEASURES) do
             add{what = what, flow = f.label}
+        end
+    end
+    if #s.flows == 2 then
+        for _, what in ipairs(PAIR_MEASURES) do
+            add{what = what, flow = s.flows[1].label, of = s.flows[2].label}
         end
     end
     for _, what in ipairs(LINK_MEASURES) do
@@ -379,7 +397,7 @@ if #cells == 0 then
 end
 
 local refused, prague
-local has_prague = false
+local has_prague, has_borrowed = false, false
 for i, cell in ipairs(cells) do
     local s = cell.s
     cell.runs = {}
@@ -397,6 +415,7 @@ for i, cell in ipairs(cells) do
             break
         end
         prague = prague or run.prague
+        has_borrowed = has_borrowed or run.prague.note ~= nil
         for _, f in ipairs(run.flows) do
             has_prague = has_prague or f.cc == run.prague.cc
         end
@@ -453,6 +472,10 @@ assert(lab.write_file(assert(record:path("scenario.csv")), table.concat(csv)))
 -- The same table for people: on the screen, as Markdown, in the report.
 local HEADER = {"measure", "measured", "expected", "verdict", "expected because"}
 local notes, sections, markdown = {}, {}, {}
+if has_borrowed then
+    notes[#notes + 1] = "BPF Prague was registered by another lab, in at least one run: it may be "
+        .. "that of another version of this program."
+end
 if has_prague and prague and prague.source == "bpf" then
     notes[#notes + 1] = "Prague is " .. prague.label .. ", our own, with DCTCP-style feedback; "
         .. "published figures are of the L4S team's kernel module."

@@ -6,7 +6,8 @@ local data = {}
 -- What can be expected of a run; "flow" where it is a flow's, "pair" where it compares two.
 data.MEASURES = {
     rate_mbit = "flow", srtt_ms = "flow", retransmits = "flow", mark_ratio = "flow",
-    half_distance_mbit = "flow", power_mbit2_ms = "flow", ratio = "pair", jain = "link",
+    cwnd_pkts = "flow", half_distance_mbit = "flow", power_mbit2_ms = "flow", ratio = "pair",
+    cwnd_ratio = "pair", srtt_ratio = "pair", jain = "link", prob = "link",
     utilisation = "link", sojourn_l_p50_ms = "link", sojourn_l_p99_ms = "link",
     sojourn_c_p50_ms = "link", sojourn_c_p99_ms = "link", packets_l = "link", marks = "link",
     drops = "link", late_p99_us = "link",

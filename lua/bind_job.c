@@ -1,11 +1,14 @@
 /* Host and Job in Lua. */
+#include <ctype.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/json.h"
 #include "lua/bind_host.h"
 #include "lua/task.h"
+#include "remote/detached.h"
 #include "remote/qdisc_watch.h"
 #include "remote/transfer.h"
 
@@ -24,8 +27,10 @@ struct task_job {
     struct job *job;       /* NULL once it has ended */
     struct script *script;
     bool is_service, has_handle;
-    bool is_up;  /* a result with state "up" came, or the ready text */
-    char *ready; /* text that means "up", or NULL */
+    char *id;       /* of a detached one, else NULL */
+    bool is_ending; /* on_done() still needs it, whatever the woken tasks let go of */
+    bool is_up;     /* a result with state "up" came, or the ready text */
+    char *ready;    /* text that means "up", or NULL */
     cJSON *up, *result;
     struct buf seen; /* stdout so far, while looking for `ready` */
     struct wait_list up_waiters, done_waiters;
@@ -57,14 +62,15 @@ bool task_job_is_service(const struct task_job *j)
 
 void task_job_cancel(struct task_job *j)
 {
-    job_cancel(j->job);
+    job_leave(j->job); /* what is not detached is cancelled by it */
 }
 
 static void free_if_unused(struct task_job *j)
 {
-    if (j->job || j->has_handle)
+    if (j->job || j->has_handle || j->is_ending)
         return;
     free(j->ready);
+    free(j->id);
     free(j->out);
     free(j->err_tail);
     buf_done(&j->seen);
@@ -143,6 +149,7 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
     struct task_job *j = user;
     (void)job;
     j->job = NULL;
+    j->is_ending = true;
     j->error = how->error;
     j->exit_code = how->exit_code;
     record_command_end(j->script, &j->note, how->error.status, how->exit_code);
@@ -162,6 +169,7 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
         wait_list_wake(&j->up_waiters, push_up, j);
     wait_list_wake(&j->done_waiters, push_done, j);
     task_remove_job(owner, j);
+    j->is_ending = false;
     free_if_unused(j);
 }
 
@@ -255,15 +263,37 @@ static struct reader *check_reader(lua_State *L, int index)
     return r;
 }
 
+/* The name of a detached job: `detached` is it, or true for one made of the label, which so must
+ * not be shown before. Valid as long as the value that is pushed. NULL: not detached. */
+static const char *detached_id(lua_State *L, int index, const char *label)
+{
+    int type = lua_getfield(L, index, "detached");
+    if (type == LUA_TSTRING || !lua_toboolean(L, -1))
+        return type == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    char id[40], *p = id;
+    uint32_t random = 0;
+    for (; *label && p < id + 24; label++)
+        *p++ = isalnum((unsigned char)*label) ? *label : '-';
+    *p = '\0';
+    if (getrandom(&random, sizeof random, 0) < 0)
+        random = (uint32_t)uv_hrtime();
+    return lua_pushfstring(L, "%s%s-%d", isalnum((unsigned char)id[0]) ? "" : "job", id,
+                           (int)(random % 1000000000));
+}
+
 /* Start the command described by the table at index 2 on the host at index 1, as begin() does. */
 static struct task_job *start(lua_State *L, struct error *e)
 {
     struct host *h = host_check(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     const char **argv = check_argv(L, 2);
+    const char *label = opt_string(L, 2, "label", argv[0]);
+    const char *id = detached_id(L, 2, label);
     struct job_opts opts = {
         .argv = argv,
-        .label = opt_string(L, 2, "label", argv[0]),
+        .is_sudo = opt_bool(L, 2, "sudo", false),
+        .detached = id,
+        .label = label,
         .cwd = opt_string(L, 2, "cwd", NULL),
         .output = opt_bool(L, 2, "events", false) ? JOB_OUTPUT_EVENTS : JOB_OUTPUT_TEXT,
         .timeout_ms = (int)(opt_number(L, 2, "timeout_s", 0) * 1000),
@@ -282,7 +312,39 @@ static struct task_job *start(lua_State *L, struct error *e)
     struct task_job *j = begin(L, h, &opts, ready, is_service, NULL, NULL, e);
     if (!j && opts.reader)
         opts.reader->free(opts.reader);
+    if (j && id)
+        j->id = strdup(id);
     return j;
+}
+
+/* host:attach(id, {events=, label=, out_from=, err_from=, timeout_s=, ready=}) */
+static int l_host_attach(lua_State *L)
+{
+    struct host *h = host_check(L, 1);
+    const char *id = luaL_checkstring(L, 2);
+    struct error e;
+    lua_settop(L, 3);
+    if (lua_isnil(L, 3)) {
+        lua_newtable(L);
+        lua_replace(L, 3);
+    }
+    luaL_checktype(L, 3, LUA_TTABLE);
+    double out_from = opt_number(L, 3, "out_from", 0), err_from = opt_number(L, 3, "err_from", 0);
+    luaL_argcheck(L, out_from >= 0 && err_from >= 0 && out_from < 1e15 && err_from < 1e15, 3,
+                  "out_from, err_from: bytes");
+    struct detached_opts d = {
+        .id = id, .out_from = (uint64_t)out_from, .err_from = (uint64_t)err_from};
+    struct job_opts opts = {
+        .label = opt_string(L, 3, "label", id),
+        .output = opt_bool(L, 3, "events", false) ? JOB_OUTPUT_EVENTS : JOB_OUTPUT_TEXT,
+        .timeout_ms = (int)(opt_number(L, 3, "timeout_s", 0) * 1000),
+    };
+    struct task_job *j =
+        begin(L, h, &opts, opt_string(L, 3, "ready", NULL), false, detached_start, &d, &e);
+    if (!j)
+        return value_push_failure(L, &e);
+    j->id = strdup(id);
+    return 1;
 }
 
 static int l_host_start(lua_State *L)
@@ -298,8 +360,8 @@ static int l_host_run(lua_State *L)
     return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
 }
 
-/* host:upload(local, remote), host:download(remote, local): a file or a tree. On this machine and
- * in its namespaces, which see the same files, cp(1) does it. */
+/* host:upload(local, remote, {resume=, delta=}), host:download(remote, local, ...): a file or a
+ * tree. On this machine and in its namespaces, which see the same files, cp(1) does it. */
 static int transfer(lua_State *L, bool is_upload)
 {
     struct host *h = host_check(L, 1);
@@ -307,10 +369,20 @@ static int transfer(lua_State *L, bool is_upload)
     char label[128];
     struct error e;
     struct task_job *j;
+    lua_settop(L, 4);
+    if (lua_isnil(L, 4)) {
+        lua_newtable(L);
+        lua_replace(L, 4);
+    }
+    luaL_checktype(L, 4, LUA_TTABLE);
     snprintf(label, sizeof label, "%s %s", is_upload ? "upload" : "download", host_name(h));
     struct job_opts opts = {.label = label};
     if (host_kind(h) == HOST_KIND_SSH) {
-        struct transfer_opts t = {is_upload, is_upload ? from : to, is_upload ? to : from};
+        struct transfer_opts t = {.is_upload = is_upload,
+                                  .can_resume = opt_bool(L, 4, "resume", true),
+                                  .is_delta = opt_bool(L, 4, "delta", true),
+                                  .local = is_upload ? from : to,
+                                  .remote = is_upload ? to : from};
         opts.output = JOB_OUTPUT_EVENTS;
         opts.grace_ms = 5000;
         j = begin(L, h, &opts, NULL, false, transfer_start, &t, &e);
@@ -439,6 +511,20 @@ static int l_job_cancel(lua_State *L)
     return 0;
 }
 
+static int l_job_leave(lua_State *L)
+{
+    struct task_job *j = check_job(L);
+    if (j->job)
+        job_leave(j->job);
+    return 0;
+}
+
+static int l_job_id(lua_State *L)
+{
+    lua_pushstring(L, check_job(L)->id);
+    return 1;
+}
+
 static int l_job_finish(lua_State *L)
 {
     struct task_job *j = check_job(L);
@@ -467,12 +553,21 @@ static int l_job_gc(lua_State *L)
 
 void bind_job(lua_State *L)
 {
-    static const luaL_Reg host_methods[] = {
-        {"start", l_host_start},       {"run", l_host_run},        {"upload", l_host_upload},
-        {"download", l_host_download}, {"_set_up", l_host_set_up}, {NULL, NULL}};
-    static const luaL_Reg job_methods[] = {
-        {"wait", l_job_wait},     {"wait_up", l_job_wait_up},       {"cancel", l_job_cancel},
-        {"finish", l_job_finish}, {"is_running", l_job_is_running}, {NULL, NULL}};
+    static const luaL_Reg host_methods[] = {{"start", l_host_start},
+                                            {"run", l_host_run},
+                                            {"upload", l_host_upload},
+                                            {"download", l_host_download},
+                                            {"attach", l_host_attach},
+                                            {"_set_up", l_host_set_up},
+                                            {NULL, NULL}};
+    static const luaL_Reg job_methods[] = {{"leave", l_job_leave},
+                                           {"id", l_job_id},
+                                           {"wait", l_job_wait},
+                                           {"wait_up", l_job_wait_up},
+                                           {"cancel", l_job_cancel},
+                                           {"finish", l_job_finish},
+                                           {"is_running", l_job_is_running},
+                                           {NULL, NULL}};
     luaL_newmetatable(L, HOST_META);
     luaL_newlib(L, host_methods);
     lua_setfield(L, -2, "methods");
@@ -487,7 +582,7 @@ void bind_job(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, l_job_gc);
     lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, l_job_cancel);
+    lua_pushcfunction(L, l_job_leave);
     lua_setfield(L, -2, "__close");
     lua_pop(L, 1);
 

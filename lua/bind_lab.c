@@ -21,7 +21,7 @@
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static void publish(lua_State *L, enum event_type type, const char *src, cJSON *body)
+void script_publish(lua_State *L, enum event_type type, const char *src, cJSON *body)
 {
     struct event ev = {
         .type = type, .t = clock_wall_s(), .job = "script", .src = src, .body = body};
@@ -42,7 +42,7 @@ static int l_progress(lua_State *L)
     if (!lua_isnoneornil(L, 2))
         cJSON_AddNumberToObject(o, "total", luaL_checknumber(L, 2));
     cJSON_AddStringToObject(o, "text", luaL_optstring(L, 3, ""));
-    publish(L, EVENT_PROGRESS, "", o);
+    script_publish(L, EVENT_PROGRESS, "", o);
     return 0;
 }
 
@@ -55,7 +55,7 @@ static int l_log(lua_State *L)
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "level", level);
     cJSON_AddStringToObject(o, "text", text);
-    publish(L, EVENT_LOG, "", o);
+    script_publish(L, EVENT_LOG, "", o);
     return 0;
 }
 
@@ -68,7 +68,7 @@ static int l_sample(lua_State *L)
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "src", src);
     cJSON_AddItemToObject(o, "values", values);
-    publish(L, EVENT_SAMPLE, src, o);
+    script_publish(L, EVENT_SAMPLE, src, o);
     return 0;
 }
 

@@ -31,9 +31,12 @@ static void on_state(void *user, struct host *h)
 }
 
 /* Call the function that the script gave with the prompt; what it returns is the secret. */
-static bool ask_script(void *user, const char *prompt, char *out, size_t size)
+static enum ssh_answer ask_script(void *user, struct ssh_link *l, enum ssh_question kind,
+                                  const char *prompt, char *out, size_t size)
 {
     struct opening *o = user;
+    (void)l;
+    (void)kind;
     lua_State *L = o->script->L;
     int top = lua_gettop(L);
     bool has = false;
@@ -47,7 +50,7 @@ static bool ask_script(void *user, const char *prompt, char *out, size_t size)
         has = true;
     }
     lua_settop(L, top);
-    return has;
+    return has ? SSH_ANSWER_GIVEN : SSH_ANSWER_NONE;
 }
 
 static struct host *find(struct script *s, const char *name)
@@ -79,7 +82,9 @@ static int l_open_ssh(lua_State *L)
                             .known_hosts = opt_string(L, 1, "known_hosts", NULL),
                             .config = opt_string(L, 1, "config", NULL),
                             .port = (int)port,
-                            .accept_new = opt_bool(L, 1, "accept_new", false),
+                            .ask = s->opts.ask,
+                            .ask_user = s->opts.ask_user,
+                            .accept_new = opt_bool(L, 1, "accept_new", s->opts.accepts_new_keys),
                             .connect_timeout_ms = (int)(limit_s * 1000),
                             .idle_timeout_ms = (int)(idle_s * 1000)};
     struct host *h = find(s, name);

@@ -18,13 +18,18 @@
 #define SCRIPT_MAX (16u << 20)
 
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
-#define PRELUDE(X) X(base) X(args) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(report)
+#define PRELUDE(X)                                                                                 \
+    X(base)                                                                                        \
+    X(args) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(report) X(doctor) X(kernel)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
 #undef X
 #define X(name, help) EMBED_DECLARE(command_##name);
 SCRIPT_COMMANDS(X)
+#undef X
+#define X(command, word) EMBED_DECLARE(command_##command##_##word);
+SCRIPT_SUBCOMMANDS(X)
 #undef X
 
 static const struct embedded {
@@ -41,7 +46,11 @@ static const struct embedded {
 #define X(name, help) {#name, command_##name##_data, &command_##name##_size},
       SCRIPT_COMMANDS(X)
 #undef X
-          {NULL},
+#define X(command, word)                                                                           \
+    {#command "_" #word, command_##command##_##word##_data, &command_##command##_##word##_size},
+          SCRIPT_SUBCOMMANDS(X)
+#undef X
+              {NULL},
 };
 
 struct script *script_of(lua_State *L)
@@ -112,6 +121,7 @@ static int load_all(lua_State *L)
     bind_task(L);
     bind_job(L);
     bind_record(L);
+    bind_doctor(L);
     bind_lab(L);
     bind_tc(L);
     bind_labfile(L);

@@ -19,7 +19,12 @@ struct script_opts {
     /* What the script prints, a piece of text with its newline. NULL: stdout. */
     void (*on_print)(void *user, const char *text, size_t len);
     void *user;
-    bool is_unsafe; /* allow io.popen and os.execute */
+    bool can_ask;          /* a person sits at standard input, and nobody else reads it */
+    bool is_unsafe;        /* allow io.popen and os.execute */
+    bool accepts_new_keys; /* hosts whose key is not known yet (docs/hosts.md) */
+    /* Asks the person at the console, for `ask_user`; NULL: nobody is there. */
+    ssh_ask_fn ask;
+    void *ask_user;
 };
 
 /* Create the state with the prelude loaded. Errors: STATUS_INTERNAL (with Lua's message). */
@@ -40,10 +45,13 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
                                             struct error *err);
 /* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
 #define SCRIPT_COMMANDS(X)                                                                         \
-    X(facts, "what hosts say of themselves: kernel, TCP, links, qdiscs")                           \
+    X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
     X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
     X(restore, "put hosts back as they were before a console changed them")                        \
     X(run, "run flows side by side on a lab's hosts, sample them, print the results")
+
+/* X(command, word): those that are a word of a command of C; their name is "command_word". */
+#define SCRIPT_SUBCOMMANDS(X) X(testbed, bench)
 
 /* The same for the command of that name; argv[0] is its first argument. */
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,

@@ -24,6 +24,8 @@ struct script {
 
 struct script *script_of(lua_State *L);
 void script_print(struct script *s, const char *text, size_t len);
+/* Publish an event of the script itself; takes `body`, to which t, type and job are added. */
+void script_publish(lua_State *L, enum event_type type, const char *src, cJSON *body);
 
 /* --- values (value.c) ------------------------------------------------------------------------- */
 
@@ -55,6 +57,7 @@ bool opt_bool(lua_State *L, int index, const char *key, bool def);
 
 void bind_job(lua_State *L);    /* Host, Job */
 void bind_record(lua_State *L); /* Record: the run directory */
+void bind_doctor(lua_State *L); /* surveys, checks, answers of a person */
 void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "remote/detached.h"
+#include "remote/sudo.h"
 
 #define DEFAULT_MAX_OUTPUT (64u << 20)
 #define DEFAULT_GRACE_MS   2000
@@ -21,7 +23,7 @@ struct job {
     void *user;
 
     uv_timer_t timer; /* the time limit, then the grace period */
-    bool is_stopping;
+    bool is_stopping, is_left, is_sudo;
     enum status stop_reason; /* why we stopped it, STATUS_OK if we did not */
 
     struct buf out, err_tail;
@@ -78,6 +80,16 @@ void job_cancel(struct job *job)
 void job_finish(struct job *job)
 {
     stop(job, STATUS_OK);
+}
+
+void job_leave(struct job *job)
+{
+    if (!job->process->leave) {
+        job_cancel(job);
+    } else if (!job->is_left) {
+        job->is_stopping = job->is_left = true;
+        job->process->leave(job->process);
+    }
 }
 
 static void on_time_out(uv_timer_t *t)
@@ -172,10 +184,16 @@ static void judge(struct job *job, struct job_exit *how)
     default:
         break;
     }
-    if (job->end.lost.status != STATUS_OK)
+    if (job->is_left && job->end.lost.status != STATUS_OK) {
+        *e = job->end.lost;
+        e->status = STATUS_INTERRUPTED;
+    } else if (job->end.lost.status != STATUS_OK)
         *e = job->end.lost;
     else if (job->reported.status != STATUS_OK)
         *e = job->reported;
+    else if (job->is_sudo && sudo_has_refused(how->exit_code, job->err_tail.data, job->label,
+                                              host_name(job->host), e))
+        return;
     else if (how->exit_signal)
         error_set(e, STATUS_HOST, "job", "%s was killed by signal %d (%s) on %s%s%s", job->label,
                   how->exit_signal, strsignal(how->exit_signal), host_name(job->host),
@@ -238,6 +256,7 @@ enum status job_start_with(uv_loop_t *loop, struct bus *bus, struct host *host,
     job->bus = bus;
     job->output = opts->output;
     job->foreign = opts->reader;
+    job->is_sudo = opts->is_sudo;
     job->stop_signal = opts->stop_signal ? opts->stop_signal : SIGTERM;
     job->grace_ms = opts->grace_ms ? opts->grace_ms : DEFAULT_GRACE_MS;
     job->timeout_ms = opts->timeout_ms;
@@ -276,6 +295,15 @@ enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
                       const struct job_opts *opts, const struct job_callbacks *cb, void *user,
                       struct job **out, struct error *err)
 {
-    struct spawn_opts so = {.argv = opts->argv, .env = opts->env, .cwd = opts->cwd};
-    return job_start_with(loop, bus, host, opts, start_command, &so, cb, user, out, err);
+    const char **as_root = opts->is_sudo ? sudo_argv(opts->argv) : NULL;
+    struct spawn_opts so = {
+        .argv = as_root ? as_root : opts->argv, .env = opts->env, .cwd = opts->cwd};
+    struct detached_opts detached = {.id = opts->detached, .label = opts->label, .what = &so};
+    enum status st =
+        opts->is_sudo && !as_root ? error_set(err, STATUS_NOMEM, "job", "out of memory")
+        : opts->detached
+            ? job_start_with(loop, bus, host, opts, detached_start, &detached, cb, user, out, err)
+            : job_start_with(loop, bus, host, opts, start_command, &so, cb, user, out, err);
+    free(as_root);
+    return st;
 }

@@ -20,6 +20,8 @@ struct job_opts {
     const char *const *argv; /* NULL-terminated, copied */
     const char *const *env;  /* NULL-terminated "NAME=value" to add, or NULL; copied */
     const char *cwd;         /* or NULL */
+    bool is_sudo;            /* as root (remote/sudo.h) */
+    const char *detached;    /* outlives connection and console under this name, or NULL */
     enum job_output output;
     struct reader *reader; /* makes the events of what stdout says, or NULL. Taken if it starts.
                             * Text is kept as well; an event stream is then the reader's alone */
@@ -70,6 +72,9 @@ CCALAB_MUST_USE enum status job_start_with(uv_loop_t *loop, struct bus *bus, str
 void job_cancel(struct job *job);
 /* Ask it to finish: the same signals, but the end is judged by the command's own exit status. */
 void job_finish(struct job *job);
+/* Stop following what can go on without us (remote/detached.h): on_done comes with
+ * STATUS_INTERRUPTED. Anything else is cancelled. */
+void job_leave(struct job *job);
 const char *job_label(const struct job *job);
 struct host *job_host(const struct job *job);
 

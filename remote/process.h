@@ -23,6 +23,8 @@ struct process_callbacks {
 
 struct process {
     void (*kill)(struct process *p, int signum); /* its whole process group; late is no harm */
+    /* Let it go on without us: on_exit comes with `lost` set. NULL where nothing can. */
+    void (*leave)(struct process *p);
 };
 
 /* Start a process of this machine, as child_start() of core/loop.h does. Callbacks never come from

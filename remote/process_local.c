@@ -37,7 +37,7 @@ enum status process_local_start(uv_loop_t *loop, const struct spawn_opts *opts,
     struct local *l = calloc(1, sizeof *l);
     if (!l)
         return error_set(err, STATUS_NOMEM, "spawn", "out of memory");
-    *l = (struct local){.base = {local_kill}, .cb = *cb, .user = user};
+    *l = (struct local){.base = {.kill = local_kill}, .cb = *cb, .user = user};
     struct child_callbacks ccb = {on_output, on_exit_status};
     enum status st = child_start(loop, opts, &ccb, l, &l->child, err);
     if (st != STATUS_OK) {

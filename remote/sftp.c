@@ -1,268 +1,149 @@
-#include "remote/sftp.h"
-
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "core/buf.h"
 #include "core/log.h"
+#include "remote/sftp_wire.h"
 
-enum {
-    FXP_INIT = 1,
-    FXP_VERSION = 2,
-    FXP_OPEN = 3,
-    FXP_CLOSE = 4,
-    FXP_READ = 5,
-    FXP_WRITE = 6,
-    FXP_OPENDIR = 11,
-    FXP_READDIR = 12,
-    FXP_REMOVE = 13,
-    FXP_MKDIR = 14,
-    FXP_STAT = 17,
-    FXP_RENAME = 18,
-    FXP_STATUS = 101,
-    FXP_HANDLE = 102,
-    FXP_DATA = 103,
-    FXP_NAME = 104,
-    FXP_ATTRS = 105,
-    FXP_EXTENDED = 200
-};
-enum { FX_OK = 0, FX_EOF = 1, FX_NO_SUCH_FILE = 2 };
-enum { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_CREATE = 8, OPEN_TRUNC = 16 };
-enum { ATTR_SIZE = 1, ATTR_OWNER = 2, ATTR_MODE = 4, ATTR_TIMES = 8, ATTR_EXTENDED = 0x80000000u };
+#define PIECE       32768 /* what every server takes */
+#define PIECE_MAX   (128u << 10)
+#define CALL_ID     UINT32_MAX /* of calls, which are one at a time */
+#define NOBODY      0          /* of requests whose answer does not matter */
+#define WRITE_EXTRA (4 + 1 + 4 + 4 + SFTP_HANDLE_MAX + 8 + 4)
 
-#define PIECE      32768 /* what every server takes */
-#define IN_FLIGHT  64
-#define PACKET_MAX (256u << 10)
-#define HANDLE_MAX 256 /* by the protocol */
-
-struct sftp {
-    int fd;
-    const char *host;
-    uint32_t last_id;
-    bool has_posix_rename;
-    struct buf out, in;
-    size_t at;       /* reading position in `in` */
-    bool is_cut_off; /* read past the packet's end */
-    unsigned char handle[HANDLE_MAX];
-    uint32_t handle_len;
-};
-
-/* --- packing ---------------------------------------------------------------------------------- */
-
-static void put_u32(struct buf *b, uint32_t v)
+uint32_t sftp_read_max(const struct sftp *s)
 {
-    unsigned char c[4] = {(unsigned char)(v >> 24), (unsigned char)(v >> 16),
-                          (unsigned char)(v >> 8), (unsigned char)v};
-    buf_append(b, c, 4);
+    return s->read_max;
 }
 
-static void put_u64(struct buf *b, uint64_t v)
+uint32_t sftp_write_max(const struct sftp *s)
 {
-    put_u32(b, (uint32_t)(v >> 32));
-    put_u32(b, (uint32_t)v);
+    return s->write_max;
 }
 
-static void put_bytes(struct buf *b, const void *data, size_t len)
-{
-    put_u32(b, (uint32_t)len);
-    buf_append(b, data, len);
-}
-
-static void put_str(struct buf *b, const char *s)
-{
-    put_bytes(b, s, strlen(s));
-}
-
-static uint32_t get_u32(struct sftp *s)
-{
-    if (s->in.len - s->at < 4) {
-        s->is_cut_off = true;
-        return 0;
-    }
-    const unsigned char *p = (const unsigned char *)s->in.data + s->at;
-    s->at += 4;
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint64_t get_u64(struct sftp *s)
-{
-    uint64_t high = get_u32(s);
-    return high << 32 | get_u32(s);
-}
-
-static const char *get_bytes(struct sftp *s, uint32_t *len)
-{
-    *len = get_u32(s);
-    if (s->is_cut_off || s->in.len - s->at < *len) {
-        s->is_cut_off = true;
-        *len = 0;
-        return "";
-    }
-    const char *p = s->in.data + s->at;
-    s->at += *len;
-    return p;
-}
-
-static struct sftp_attrs get_attrs(struct sftp *s)
-{
-    struct sftp_attrs a = {0};
-    uint32_t flags = get_u32(s), len;
-    if (flags & ATTR_SIZE)
-        a.size = get_u64(s);
-    if (flags & ATTR_OWNER)
-        get_u64(s);
-    if (flags & ATTR_MODE) {
-        uint32_t mode = get_u32(s);
-        a.is_dir = S_ISDIR(mode);
-        a.is_file = S_ISREG(mode);
-        a.mode = mode & 0777;
-    }
-    if (flags & ATTR_TIMES)
-        get_u64(s);
-    if (flags & ATTR_EXTENDED)
-        for (uint32_t n = get_u32(s); n && !s->is_cut_off; n--) {
-            get_bytes(s, &len);
-            get_bytes(s, &len);
-        }
-    return a;
-}
-
-/* --- packets ---------------------------------------------------------------------------------- */
-
-static uint32_t begin(struct sftp *s, int type)
-{
-    buf_clear(&s->out);
-    buf_append(&s->out, "\0\0\0\0", 4);
-    unsigned char t = (unsigned char)type;
-    buf_append(&s->out, &t, 1);
-    put_u32(&s->out, ++s->last_id);
-    return s->last_id;
-}
-
-static enum status lost(struct sftp *s, struct error *err)
-{
-    return error_set(err, STATUS_HOST, "sftp", "the file channel to %s was closed", s->host);
-}
-
-static enum status send_packet(struct sftp *s, struct error *err)
-{
-    uint32_t len = (uint32_t)s->out.len - 4;
-    for (int i = 0; i < 4; i++)
-        s->out.data[i] = (char)(len >> (24 - 8 * i));
-    for (size_t at = 0; at < s->out.len;) {
-        ssize_t n = send(s->fd, s->out.data + at, s->out.len - at, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return lost(s, err);
-        at += (size_t)n;
-    }
-    return s->out.is_failed ? error_set(err, STATUS_NOMEM, "sftp", "a request is too long")
-                            : STATUS_OK;
-}
-
-static bool read_exactly(struct sftp *s, void *to, size_t len)
-{
-    char *p = to;
-    while (len) {
-        ssize_t n = recv(s->fd, p, len, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-/* Read a packet; its type and the id of the request it answers. */
-static enum status receive(struct sftp *s, int *type, uint32_t *id, struct error *err)
-{
-    unsigned char head[5];
-    if (!read_exactly(s, head, 5))
-        return lost(s, err);
-    uint32_t len =
-        (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
-    if (len < 5 || len > PACKET_MAX)
-        return error_set(err, STATUS_HOST, "sftp",
-                         "%s does not speak SFTP: do its start-up files print something?", s->host);
-    char piece[16384];
-    buf_clear(&s->in);
-    s->at = 0;
-    s->is_cut_off = false;
-    for (uint32_t left = len - 1; left;) {
-        size_t n = left < sizeof piece ? left : sizeof piece;
-        if (!read_exactly(s, piece, n))
-            return lost(s, err);
-        buf_append(&s->in, piece, n);
-        left -= (uint32_t)n;
-    }
-    if (s->in.is_failed)
-        return error_set(err, STATUS_NOMEM, "sftp", "no memory for an answer of %s", s->host);
-    *type = head[4];
-    *id = get_u32(s);
-    return STATUS_OK;
-}
-
-/* The status code of the packet just read; *err gets the server's words unless it is FX_OK. */
-static uint32_t take_status(struct sftp *s, const char *what, const char *path, struct error *err)
-{
-    uint32_t len, code = get_u32(s);
-    const char *text = get_bytes(s, &len);
-    if (code != FX_OK) {
-        char words[200], clean[200];
-        snprintf(words, sizeof words, "%.*s", (int)(len < 150 ? len : 150), text);
-        error_set(err, STATUS_HOST, "sftp", "cannot %s %.200s on %s: %s", what, path, s->host,
-                  len ? log_escape(words, clean, sizeof clean) : "it does not say why");
-    }
-    return code;
-}
-
-/* Send the request in s->out and read its answer, which must be of type `want` (FXP_STATUS: an
- * OK). *code is the status if it is one. */
-static enum status call(struct sftp *s, int want, const char *what, const char *path,
-                        uint32_t *code, struct error *err)
+enum status sftp_take(struct sftp *s, struct sftp_answer *a, bool *has, struct error *err)
 {
     int type;
-    uint32_t id, wanted = s->last_id;
-    enum status st = send_packet(s, err);
-    *code = FX_OK;
-    if (st == STATUS_OK)
-        st = receive(s, &type, &id, err);
-    if (st != STATUS_OK)
+    enum status st = wire_next(s, &type, err);
+    *has = st == STATUS_OK && type != 0;
+    if (!*has)
         return st;
-    if (id == wanted && type == FXP_STATUS) {
-        *code = take_status(s, what, path, err);
-        if (*code != FX_OK)
-            return STATUS_HOST;
+    *a = (struct sftp_answer){.id = wire_u32(s), .kind = SFTP_OTHER};
+    if (type == FXP_STATUS) {
+        a->kind = SFTP_STATUS;
+        a->code = wire_u32(s);
+        bool has_code = !s->is_cut_off;
+        a->bytes = wire_bytes(s, &a->len);
+        s->is_cut_off = !has_code; /* old servers leave the words out */
+    } else if (type == FXP_HANDLE || type == FXP_DATA) {
+        a->kind = type == FXP_HANDLE ? SFTP_HANDLE : SFTP_DATA;
+        a->bytes = wire_bytes(s, &a->len);
+        s->is_cut_off |= type == FXP_HANDLE && a->len > SFTP_HANDLE_MAX;
+    } else if (type == FXP_ATTRS) {
+        a->kind = SFTP_ATTRS;
+        a->attrs = wire_attrs(s);
     }
-    if (id != wanted || type != want)
-        return error_set(err, STATUS_HOST, "sftp", "%s gave a wrong answer to %s", s->host, what);
-    return STATUS_OK;
+    return s->is_cut_off ? error_set(err, STATUS_HOST, "sftp", "%s sent a bad packet", s->host)
+                         : STATUS_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+enum status sftp_refused(struct sftp *s, const struct sftp_answer *a, const char *what,
+                         const char *path, struct error *err)
+{
+    char words[200], clean[200];
+    if (a->kind != SFTP_STATUS)
+        return error_set(err, STATUS_HOST, "sftp", "%s gave a wrong answer to %s %.200s", s->host,
+                         what, path);
+    snprintf(words, sizeof words, "%.*s", (int)(a->len < 150 ? a->len : 150), a->bytes);
+    return error_set(err, STATUS_HOST, "sftp", "cannot %s %.200s on %s: %s", what, path, s->host,
+                     a->len ? log_escape(words, clean, sizeof clean) : "it does not say why");
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* Send the request that was packed as CALL_ID and wait for its answer; what else comes is of
+ * requests that nobody waits for any more. */
+static enum status call(struct sftp *s, struct sftp_answer *a, struct error *err)
+{
+    wire_end(s);
+    for (;;) {
+        bool has;
+        enum status st = sftp_take(s, a, &has, err);
+        if (st == STATUS_OK && has && a->id == CALL_ID)
+            return STATUS_OK;
+        if (st == STATUS_OK && !has)
+            st = sftp_turn(s, NULL, 0, -1, err);
+        if (st != STATUS_OK)
+            return st;
+    }
+}
+
+static enum status call_for(struct sftp *s, enum sftp_answer_kind want, const char *what,
+                            const char *path, struct sftp_answer *a, struct error *err)
+{
+    enum status st = call(s, a, err);
+    if (st == STATUS_OK && (a->kind != want || a->code != SFTP_OK))
+        st = sftp_refused(s, a, what, path, err);
+    return st;
+}
+
+/* The extensions that the server has told in its greeting. */
+static void take_extensions(struct sftp *s)
+{
+    static const char rename[] = "posix-rename@openssh.com", limits[] = "limits@openssh.com",
+                      statvfs[] = "statvfs@openssh.com";
+    while (s->p < s->p_end && !s->is_cut_off) {
+        uint32_t len;
+        const char *name = wire_bytes(s, &len);
+        s->has_posix_rename |= len == strlen(rename) && !memcmp(name, rename, len);
+        s->has_statvfs |= len == strlen(statvfs) && !memcmp(name, statvfs, len);
+        s->has_limits |= len == strlen(limits) && !memcmp(name, limits, len);
+        wire_bytes(s, &len);
+    }
+}
+
+static uint32_t within(uint64_t limit)
+{
+    return limit < PIECE ? PIECE : limit > PIECE_MAX ? PIECE_MAX : (uint32_t)limit;
+}
+
+static enum status ask_limits(struct sftp *s, struct error *err)
+{
+    struct sftp_answer a;
+    wire_begin(s, FXP_EXTENDED, CALL_ID);
+    wire_put_str(s, "limits@openssh.com");
+    enum status st = call(s, &a, err);
+    if (st != STATUS_OK || a.kind != SFTP_OTHER)
+        return st;
+    wire_u64(s); /* of a packet */
+    uint64_t read_max = wire_u64(s), write_max = wire_u64(s);
+    if (!s->is_cut_off) {
+        s->read_max = within(read_max);
+        s->write_max = within(write_max);
+    }
+    return STATUS_OK;
+}
 
 enum status sftp_open(int fd, const char *host, struct sftp **out, struct error *err)
 {
     struct sftp *s = calloc(1, sizeof *s);
-    int type;
-    uint32_t version, len;
+    int type = 0;
+    uint32_t version = 0;
     if (!s)
         return error_set(err, STATUS_NOMEM, "sftp", "out of memory");
-    s->fd = fd;
-    s->host = host;
-    buf_init(&s->out, PACKET_MAX);
-    buf_init(&s->in, PACKET_MAX);
-    buf_append(&s->out, "\0\0\0\0\1\0\0\0\3", 9); /* FXP_INIT, version 3 in the place of an id */
-    enum status st = send_packet(s, err);
+    *s = (struct sftp){.fd = fd, .host = host, .read_max = PIECE, .write_max = PIECE};
+    enum status st = STATUS_OK;
+    if (!wire_open(s)) {
+        sftp_close(s);
+        return error_set(err, STATUS_NOMEM, "sftp", "out of memory");
+    }
+    wire_put(s, "\0\0\0\5\1\0\0\0\3", 9); /* FXP_INIT, version 3 in the place of an id */
+    while (st == STATUS_OK && !type) {
+        st = sftp_turn(s, NULL, 0, -1, err);
+        if (st == STATUS_OK)
+            st = wire_next(s, &type, err);
+    }
     if (st == STATUS_OK)
-        st = receive(s, &type, &version, err);
+        version = wire_u32(s);
     if (st == STATUS_OK && (type != FXP_VERSION || version < 3))
         st = error_set(err, STATUS_HOST, "sftp", "%s speaks version %u of SFTP, not 3", host,
                        version);
@@ -271,106 +152,74 @@ enum status sftp_open(int fd, const char *host, struct sftp **out, struct error 
         return err ? error_hint(err, "does its sshd_config have the line 'Subsystem sftp ...'?")
                    : st;
     }
-    while (s->at < s->in.len && !s->is_cut_off) {
-        const char *name = get_bytes(s, &len);
-        s->has_posix_rename |= len == 24 && memcmp(name, "posix-rename@openssh.com", 24) == 0;
-        get_bytes(s, &len);
-    }
-    *out = s;
-    return STATUS_OK;
+    take_extensions(s);
+    if (s->has_limits)
+        st = ask_limits(s, err);
+    if (st == STATUS_OK)
+        *out = s;
+    else
+        sftp_close(s);
+    return st;
 }
 
 void sftp_close(struct sftp *s)
 {
     if (!s)
         return;
-    buf_done(&s->out);
-    buf_done(&s->in);
+    wire_close(s);
     free(s);
 }
 
-/* --- single requests -------------------------------------------------------------------------- */
+bool sftp_is_lost(const struct sftp *s)
+{
+    return s->is_lost;
+}
 
 enum status sftp_stat(struct sftp *s, const char *path, struct sftp_attrs *out, bool *is_there,
                       struct error *err)
 {
-    uint32_t code;
-    begin(s, FXP_STAT);
-    put_str(&s->out, path);
-    enum status st = call(s, FXP_ATTRS, "look at", path, &code, err);
-    *is_there = st == STATUS_OK;
-    if (st == STATUS_OK)
-        *out = get_attrs(s);
-    return code == FX_NO_SUCH_FILE ? STATUS_OK : st;
+    struct sftp_answer a;
+    wire_begin(s, FXP_STAT, CALL_ID);
+    wire_put_str(s, path);
+    enum status st = call(s, &a, err);
+    *is_there = st == STATUS_OK && a.kind == SFTP_ATTRS;
+    if (*is_there)
+        *out = a.attrs;
+    else if (st == STATUS_OK && !(a.kind == SFTP_STATUS && a.code == SFTP_NO_SUCH_FILE))
+        st = sftp_refused(s, &a, "look at", path, err);
+    return st;
 }
 
-static enum status simple(struct sftp *s, const char *what, const char *path, struct error *err)
+uint64_t sftp_free_bytes(struct sftp *s, const char *path)
 {
-    uint32_t code;
-    return call(s, FXP_STATUS, what, path, &code, err);
+    struct sftp_answer a;
+    if (!s->has_statvfs)
+        return UINT64_MAX;
+    wire_begin(s, FXP_EXTENDED, CALL_ID);
+    wire_put_str(s, "statvfs@openssh.com");
+    wire_put_str(s, path);
+    if (call(s, &a, NULL) != STATUS_OK || a.kind != SFTP_OTHER)
+        return UINT64_MAX;
+    wire_u64(s);
+    uint64_t unit = wire_u64(s);
+    wire_u64(s);
+    wire_u64(s);
+    uint64_t available = wire_u64(s), bytes;
+    return s->is_cut_off || __builtin_mul_overflow(unit, available, &bytes) ? UINT64_MAX : bytes;
 }
 
-enum status sftp_mkdir(struct sftp *s, const char *path, struct error *err)
+static void keep_handle(const struct sftp_answer *a, struct sftp_handle *h)
 {
-    begin(s, FXP_MKDIR);
-    put_str(&s->out, path);
-    put_u32(&s->out, 0);
-    return simple(s, "make directory", path, err);
+    memcpy(h->bytes, a->bytes, a->len);
+    h->len = a->len;
 }
 
-enum status sftp_remove(struct sftp *s, const char *path, struct error *err)
+static enum status close_handle(struct sftp *s, const struct sftp_handle *h, const char *path,
+                                struct error *err)
 {
-    begin(s, FXP_REMOVE);
-    put_str(&s->out, path);
-    return simple(s, "remove", path, err);
-}
-
-enum status sftp_rename(struct sftp *s, const char *from, const char *to, struct error *err)
-{
-    if (s->has_posix_rename) {
-        begin(s, FXP_EXTENDED);
-        put_str(&s->out, "posix-rename@openssh.com");
-    } else {
-        enum status gone = sftp_remove(s, to, err); /* most often it is not there */
-        (void)gone;
-        begin(s, FXP_RENAME);
-    }
-    put_str(&s->out, from);
-    put_str(&s->out, to);
-    return simple(s, "put in place", to, err);
-}
-
-/* Take the handle of the packet just read. */
-static enum status keep_handle(struct sftp *s, struct error *err)
-{
-    uint32_t len;
-    const char *h = get_bytes(s, &len);
-    if (s->is_cut_off || len > HANDLE_MAX)
-        return error_set(err, STATUS_HOST, "sftp", "%s gave a bad file handle", s->host);
-    memcpy(s->handle, h, len);
-    s->handle_len = len;
-    return STATUS_OK;
-}
-
-static enum status open_file(struct sftp *s, const char *path, uint32_t flags, unsigned mode,
-                             struct error *err)
-{
-    uint32_t code;
-    begin(s, FXP_OPEN);
-    put_str(&s->out, path);
-    put_u32(&s->out, flags);
-    put_u32(&s->out, flags & OPEN_CREATE ? ATTR_MODE : 0);
-    if (flags & OPEN_CREATE)
-        put_u32(&s->out, mode);
-    enum status st = call(s, FXP_HANDLE, flags & OPEN_CREATE ? "create" : "open", path, &code, err);
-    return st == STATUS_OK ? keep_handle(s, err) : st;
-}
-
-static enum status close_file(struct sftp *s, const char *path, struct error *err)
-{
-    begin(s, FXP_CLOSE);
-    put_bytes(&s->out, s->handle, s->handle_len);
-    return simple(s, "close", path, err);
+    struct sftp_answer a;
+    sftp_ask_close(s, CALL_ID, h);
+    return call_for(s, SFTP_STATUS, "close", path, &a, err);
 }
 
 static bool is_file_name(const char *name, uint32_t len)
@@ -383,204 +232,176 @@ enum status sftp_list(struct sftp *s, const char *path,
                       bool (*fn)(void *user, const char *name, const struct sftp_attrs *a),
                       void *user, struct error *err)
 {
-    uint32_t code, len;
+    struct sftp_answer a;
+    struct sftp_handle h;
+    uint32_t len;
     bool goes_on = true;
-    begin(s, FXP_OPENDIR);
-    put_str(&s->out, path);
-    enum status st = call(s, FXP_HANDLE, "list", path, &code, err);
-    if (st == STATUS_OK)
-        st = keep_handle(s, err);
+    wire_begin(s, FXP_OPENDIR, CALL_ID);
+    wire_put_str(s, path);
+    enum status st = call_for(s, SFTP_HANDLE, "list", path, &a, err);
     if (st != STATUS_OK)
         return st;
+    keep_handle(&a, &h);
     while (goes_on) {
-        begin(s, FXP_READDIR);
-        put_bytes(&s->out, s->handle, s->handle_len);
-        st = call(s, FXP_NAME, "list", path, &code, err);
-        if (code == FX_EOF)
-            st = STATUS_OK;
-        if (st != STATUS_OK || code == FX_EOF)
+        wire_begin(s, FXP_READDIR, CALL_ID);
+        wire_put_bytes(s, h.bytes, h.len);
+        st = call(s, &a, err);
+        if (st != STATUS_OK || (a.kind == SFTP_STATUS && a.code == SFTP_EOF))
             break;
-        for (uint32_t n = get_u32(s); n && goes_on && !s->is_cut_off; n--) {
+        if (a.kind != SFTP_OTHER) {
+            st = sftp_refused(s, &a, "list", path, err);
+            break;
+        }
+        for (uint32_t n = wire_u32(s); n && goes_on && !s->is_cut_off; n--) {
             char name[256];
-            const char *p = get_bytes(s, &len);
+            const char *p = wire_bytes(s, &len);
             bool is_name = is_file_name(p, len);
             snprintf(name, sizeof name, "%.*s", (int)(is_name ? len : 0), p);
-            get_bytes(s, &len); /* the long name, for people */
-            struct sftp_attrs a = get_attrs(s);
+            wire_bytes(s, &len); /* the long name, for people */
+            struct sftp_attrs attrs = wire_attrs(s);
             if (is_name && !s->is_cut_off)
-                goes_on = fn(user, name, &a);
+                goes_on = fn(user, name, &attrs);
         }
     }
     struct error ignored;
-    enum status closed = close_file(s, path, st == STATUS_OK ? err : &ignored);
+    enum status closed = close_handle(s, &h, path, st == STATUS_OK ? err : &ignored);
     return st == STATUS_OK ? closed : st;
 }
 
-/* --- moving bytes ----------------------------------------------------------------------------- */
-
-enum status sftp_put(struct sftp *s, int fd, const char *path, unsigned mode,
-                     sftp_progress_fn progress, void *user, uint64_t *size, struct sha256 *hash,
-                     struct error *err)
+enum status sftp_flush(struct sftp *s, struct error *err)
 {
-    char piece[PIECE];
-    unsigned in_flight = 0;
-    bool is_eof = false;
-    enum status st = open_file(s, path, OPEN_WRITE | OPEN_CREATE | OPEN_TRUNC, mode, err);
+    struct sftp_attrs ignored;
+    bool is_there;
+    return sftp_stat(s, ".", &ignored, &is_there, err); /* a server goes through them in order */
+}
+
+enum status sftp_store(struct sftp *s, const char *path, const void *data, size_t len,
+                       struct error *err)
+{
+    struct sftp_answer a;
+    struct sftp_handle h;
+    const char *from = data;
+    sftp_ask_create(s, CALL_ID, path, 0600, true);
+    enum status st = call_for(s, SFTP_HANDLE, "create", path, &a, err);
     if (st != STATUS_OK)
         return st;
-    *size = 0;
-    sha256_init(hash);
-    struct error ignored, *first = err; /* after a failure only the answers are taken in */
-    while (in_flight || (!is_eof && st == STATUS_OK)) {
-        while (st == STATUS_OK && !is_eof && in_flight < IN_FLIGHT) {
-            ssize_t n = read(fd, piece, sizeof piece);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0)
-                st = error_sys(err, STATUS_IO, errno, "sftp", "cannot read the file for %s", path);
-            is_eof = n <= 0;
-            if (is_eof)
-                break;
-            sha256_add(hash, piece, (size_t)n);
-            begin(s, FXP_WRITE);
-            put_bytes(&s->out, s->handle, s->handle_len);
-            put_u64(&s->out, *size);
-            put_bytes(&s->out, piece, (size_t)n);
-            *size += (uint64_t)n;
-            enum status sent = send_packet(s, err);
-            if (sent != STATUS_OK)
-                return sent;
-            in_flight++;
-            if (!progress(user, (size_t)n))
-                st = error_set(err, STATUS_INTERRUPTED, "sftp", "%s was not finished", path);
-        }
-        if (!in_flight)
-            break;
-        int type;
-        uint32_t id;
-        first = st == STATUS_OK ? err : &ignored;
-        enum status got = receive(s, &type, &id, first);
-        if (got != STATUS_OK)
-            return st == STATUS_OK ? got : st;
-        in_flight--;
-        if (type != FXP_STATUS || take_status(s, "write", path, first) != FX_OK)
-            st = st == STATUS_OK ? STATUS_HOST : st;
+    keep_handle(&a, &h);
+    for (size_t at = 0; at < len && st == STATUS_OK;) {
+        uint32_t n = len - at < s->write_max ? (uint32_t)(len - at) : s->write_max;
+        char *to = sftp_ask_write(s, CALL_ID, &h, at, n);
+        if (!to)
+            break; /* the turn within call_for() says so */
+        memcpy(to, from + at, n);
+        sftp_ask_write_end(s, n);
+        st = call_for(s, SFTP_STATUS, "write", path, &a, err);
+        at += n;
     }
-    enum status closed = close_file(s, path, st == STATUS_OK ? err : &ignored);
-    return st == STATUS_OK ? closed : st;
-}
-
-struct ask {
-    uint32_t id; /* 0: free */
-    uint64_t offset;
-    uint32_t len;
-};
-
-static enum status ask_for(struct sftp *s, struct ask *a, struct error *err)
-{
-    a->id = begin(s, FXP_READ);
-    put_bytes(&s->out, s->handle, s->handle_len);
-    put_u64(&s->out, a->offset);
-    put_u32(&s->out, a->len);
-    return send_packet(s, err);
-}
-
-static bool write_all(int fd, const char *data, size_t len, uint64_t offset)
-{
-    while (len) {
-        ssize_t n = pwrite(fd, data, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return true;
-}
-
-/* Hash what was written: answers may come in any order, but a hash has one. */
-static enum status hash_file(int fd, uint64_t size, struct sha256 *hash, struct error *err)
-{
-    char piece[PIECE];
-    sha256_init(hash);
-    for (uint64_t at = 0; at < size;) {
-        ssize_t n = pread(fd, piece, sizeof piece, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return error_sys(err, STATUS_IO, errno, "sftp", "cannot read back what was written");
-        sha256_add(hash, piece, (size_t)n);
-        at += (uint64_t)n;
-    }
-    return STATUS_OK;
-}
-
-enum status sftp_get(struct sftp *s, const char *path, int fd, sftp_progress_fn progress,
-                     void *user, uint64_t *size, struct sha256 *hash, struct error *err)
-{
-    struct ask asks[IN_FLIGHT] = {0};
-    unsigned in_flight = 0, window = 2;  /* grows: a short file needs few questions */
-    uint64_t next = 0, end = UINT64_MAX; /* no file reaches beyond `end` */
     struct error ignored;
-    *size = 0;
-    enum status st = open_file(s, path, OPEN_READ, 0, err);
-    if (st != STATUS_OK)
-        return st;
-    while (in_flight || (next < end && st == STATUS_OK)) {
-        for (int i = 0; i < IN_FLIGHT && in_flight < window && next < end && st == STATUS_OK; i++) {
-            if (asks[i].id)
-                continue;
-            asks[i] = (struct ask){.offset = next, .len = PIECE};
-            next += PIECE;
-            enum status sent = ask_for(s, &asks[i], err);
-            if (sent != STATUS_OK)
-                return sent;
-            in_flight++;
-        }
-        int type, i = 0;
-        uint32_t id, len;
-        enum status got = receive(s, &type, &id, st == STATUS_OK ? err : &ignored);
-        if (got != STATUS_OK)
-            return st == STATUS_OK ? got : st;
-        while (i < IN_FLIGHT && asks[i].id != id)
-            i++;
-        if (i == IN_FLIGHT || !id)
-            return error_set(err, STATUS_HOST, "sftp", "%s answers what nobody asked", s->host);
-        struct ask *a = &asks[i];
-        if (type == FXP_DATA) {
-            const char *data = get_bytes(s, &len);
-            if (st == STATUS_OK && (s->is_cut_off || !len || len > a->len))
-                st = error_set(err, STATUS_HOST, "sftp", "%s sent bad data of %s", s->host, path);
-            if (st == STATUS_OK && !write_all(fd, data, len, a->offset))
-                st = error_sys(err, STATUS_IO, errno, "sftp", "cannot write what came of %s", path);
-            if (st == STATUS_OK && !progress(user, len))
-                st = error_set(err, STATUS_INTERRUPTED, "sftp", "%s was not finished", path);
-            if (st == STATUS_OK && a->offset + len > *size)
-                *size = a->offset + len;
-            window += window < IN_FLIGHT ? 2 : 0;
-            a->offset += len;
-            a->len -= len < a->len ? len : a->len;
-            if (st == STATUS_OK && a->len) { /* a short answer: ask for the rest */
-                enum status sent = ask_for(s, a, err);
-                if (sent != STATUS_OK)
-                    return sent;
-                continue;
-            }
-        } else if (type != FXP_STATUS ||
-                   take_status(s, "read", path, st == STATUS_OK ? err : &ignored) != FX_EOF) {
-            st = st == STATUS_OK ? STATUS_HOST : st;
-        } else if (a->offset < end) {
-            end = a->offset;
-        }
-        a->id = 0;
-        in_flight--;
+    enum status closed = close_handle(s, &h, path, st == STATUS_OK ? err : &ignored);
+    return st == STATUS_OK ? closed : st;
+}
+
+/* --- requests under way ----------------------------------------------------------------------- */
+
+void sftp_ask_open(struct sftp *s, uint32_t id, const char *path)
+{
+    wire_begin(s, FXP_OPEN, id);
+    wire_put_str(s, path);
+    wire_put_u32(s, OPEN_READ);
+    wire_put_u32(s, 0);
+    wire_end(s);
+}
+
+void sftp_ask_create(struct sftp *s, uint32_t id, const char *path, unsigned mode, bool is_new)
+{
+    wire_begin(s, FXP_OPEN, id);
+    wire_put_str(s, path);
+    wire_put_u32(s, OPEN_WRITE | OPEN_CREATE | (is_new ? OPEN_TRUNC : 0));
+    wire_put_u32(s, ATTR_MODE);
+    wire_put_u32(s, mode);
+    wire_end(s);
+}
+
+static void ask_of_handle(struct sftp *s, int type, uint32_t id, const struct sftp_handle *h)
+{
+    wire_begin(s, type, id);
+    wire_put_bytes(s, h->bytes, h->len);
+}
+
+void sftp_ask_close(struct sftp *s, uint32_t id, const struct sftp_handle *h)
+{
+    ask_of_handle(s, FXP_CLOSE, id, h);
+    wire_end(s);
+}
+
+void sftp_ask_read(struct sftp *s, uint32_t id, const struct sftp_handle *h, uint64_t offset,
+                   uint32_t len)
+{
+    ask_of_handle(s, FXP_READ, id, h);
+    wire_put_u64(s, offset);
+    wire_put_u32(s, len);
+    wire_end(s);
+}
+
+char *sftp_ask_write(struct sftp *s, uint32_t id, const struct sftp_handle *h, uint64_t offset,
+                     uint32_t max)
+{
+    s->packet = s->out.end;
+    if (!wire_reserve(s, WRITE_EXTRA + (size_t)max))
+        return NULL;
+    ask_of_handle(s, FXP_WRITE, id, h);
+    wire_put_u64(s, offset);
+    wire_put_u32(s, 0);
+    return s->out.data + s->out.end;
+}
+
+void sftp_ask_write_end(struct sftp *s, uint32_t len)
+{
+    if (!len) {
+        s->out.end = s->packet;
+        return;
     }
-    enum status closed = close_file(s, path, st == STATUS_OK ? err : &ignored);
-    st = st == STATUS_OK ? closed : st;
-    if (st == STATUS_OK && *size > end)
-        st = error_set(err, STATUS_HOST, "sftp", "%s changed while it was read from %s", path,
-                       s->host);
-    return st == STATUS_OK ? hash_file(fd, *size, hash, err) : st;
+    wire_pack_u32(s->out.data + s->out.end - 4, len);
+    s->out.end += len;
+    wire_end(s);
+}
+
+void sftp_ask_attrs(struct sftp *s, uint32_t id, const struct sftp_handle *h)
+{
+    ask_of_handle(s, FXP_FSTAT, id, h);
+    wire_end(s);
+}
+
+void sftp_ask_set_attrs(struct sftp *s, uint32_t id, const struct sftp_handle *h, unsigned mode,
+                        uint32_t mtime_s)
+{
+    ask_of_handle(s, FXP_FSETSTAT, id, h);
+    wire_put_u32(s, ATTR_MODE | ATTR_TIMES);
+    wire_put_u32(s, mode);
+    wire_put_u32(s, mtime_s);
+    wire_put_u32(s, mtime_s);
+    wire_end(s);
+}
+
+void sftp_ask_change(struct sftp *s, uint32_t id, enum sftp_change what, const char *path,
+                     const char *to, unsigned mode)
+{
+    static const int types[] = {FXP_MKDIR, FXP_REMOVE, FXP_RMDIR, FXP_SETSTAT, FXP_RENAME};
+    bool is_posix_rename = what == SFTP_RENAME && s->has_posix_rename;
+    if (what == SFTP_RENAME && !is_posix_rename) { /* a plain one replaces nothing */
+        wire_begin(s, FXP_REMOVE, NOBODY);
+        wire_put_str(s, to);
+        wire_end(s);
+    }
+    wire_begin(s, is_posix_rename ? FXP_EXTENDED : types[what], id);
+    if (is_posix_rename)
+        wire_put_str(s, "posix-rename@openssh.com");
+    wire_put_str(s, path);
+    if (what == SFTP_RENAME)
+        wire_put_str(s, to);
+    if (what == SFTP_MKDIR || what == SFTP_CHMOD) {
+        wire_put_u32(s, ATTR_MODE);
+        wire_put_u32(s, mode);
+    }
+    wire_end(s);
 }

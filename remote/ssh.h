@@ -13,6 +13,18 @@
 #include "core/error.h"
 #include "remote/process.h"
 
+struct ssh_link;
+
+/* A passphrase, password or other answer that must not be seen; or "yes" to an unknown host's key.
+ */
+enum ssh_question { SSH_QUESTION_SECRET, SSH_QUESTION_KEY };
+enum ssh_answer { SSH_ANSWER_NONE, SSH_ANSWER_GIVEN, SSH_ANSWER_LATER };
+/* Asks a person. The prompt's last line is the question, what is above it explains. Writes at most
+ * size - 1 bytes and says GIVEN; NONE: nobody there; LATER: ssh_link_answer() will be called,
+ * unless the link is freed before. The answer is wiped after use. */
+typedef enum ssh_answer (*ssh_ask_fn)(void *user, struct ssh_link *link, enum ssh_question kind,
+                                      const char *prompt, char *out, size_t size);
+
 /* All strings are copied. What is not given comes from ~/.ssh/config, then from defaults. */
 struct ssh_opts {
     const char *host;        /* name or alias of ssh_config(5) */
@@ -24,15 +36,11 @@ struct ssh_opts {
     bool accept_new;         /* write an unknown host's key to known_hosts; never a changed one */
     int connect_timeout_ms;  /* until authenticated; 0: 10000 */
     int idle_timeout_ms;     /* no byte in spite of keepalives: lost; 0: 15000 */
-    /* Asks a person for a password or passphrase; writes at most size - 1 bytes. False: nobody
-     * there. The answer is wiped after use. NULL: never ask. */
-    bool (*ask)(void *user, const char *prompt, char *out, size_t size);
+    ssh_ask_fn ask;          /* NULL: never ask */
     void *ask_user;
 };
 
 enum ssh_link_state { SSH_LINK_CONNECTING, SSH_LINK_UP, SSH_LINK_DOWN };
-
-struct ssh_link;
 
 /* `why` is STATUS_OK unless something failed. */
 typedef void (*ssh_state_fn)(void *user, enum ssh_link_state state, const struct error *why);
@@ -46,6 +54,8 @@ CCALAB_MUST_USE enum status ssh_link_new(const char *name, uv_loop_t *loop,
 void ssh_link_free(struct ssh_link *l);
 /* The IP address connected to; "" before. */
 const char *ssh_link_address(const struct ssh_link *l);
+/* The answer to a question that was put off; NULL: none is given. */
+void ssh_link_answer(struct ssh_link *l, const char *text);
 /* When down: try once more. */
 void ssh_link_retry(struct ssh_link *l);
 

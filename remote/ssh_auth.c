@@ -47,7 +47,25 @@ static void known_fingerprint(const char *path, const char *host, enum ssh_keyty
     buf_done(&text);
 }
 
-enum status ssh_check_host_key(struct ssh_link *l, ssh_session s, struct error *err)
+/* Does a person accept the key of a host that is not known? */
+static bool is_accepted(struct ssh_link *l, ssh_key key, const char *fingerprint, const char *who,
+                        uint64_t *deadline_ns)
+{
+    char prompt[600], answer[16] = "";
+    uint64_t began = clock_mono_ns();
+    snprintf(prompt, sizeof prompt,
+             "The host key of %s (%s) is not known: %s %s\n"
+             "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host shows the true one\n"
+             "Accept the key of %s (yes/no)? ",
+             l->name, who, ssh_key_type_to_char(ssh_key_type(key)), fingerprint, l->name);
+    bool is =
+        link_ask(l, SSH_QUESTION_KEY, prompt, answer, sizeof answer) && strcmp(answer, "yes") == 0;
+    *deadline_ns += clock_mono_ns() - began;
+    return is;
+}
+
+enum status ssh_check_host_key(struct ssh_link *l, ssh_session s, uint64_t *deadline_ns,
+                               struct error *err)
 {
     ssh_key key = NULL;
     char now[128], before[128], who[300];
@@ -76,12 +94,12 @@ enum status ssh_check_host_key(struct ssh_link *l, ssh_session s, struct error *
         break;
     case SSH_KNOWN_HOSTS_UNKNOWN:
     case SSH_KNOWN_HOSTS_NOT_FOUND:
-        if (!l->accept_new) {
+        if (!l->accept_new && !is_accepted(l, key, now, who, deadline_ns)) {
             error_set(err, STATUS_HOST, "ssh", "the host key of %s is not known: %s %s", l->name,
                       ssh_key_type_to_char(ssh_key_type(key)), now);
             st = error_hint(err,
                             "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` "
-                            "on the host, then say accept_new = true once");
+                            "on the host, then say accept_new = true, or --accept-new-hosts, once");
         } else if (ssh_session_update_known_hosts(s) != SSH_OK) {
             st = error_set(err, STATUS_IO, "ssh", "cannot write the host key of %s to %s: %s",
                            l->name, path ? path : "known_hosts", ssh_get_error(s));
@@ -114,7 +132,7 @@ struct login {
 static bool ask(struct login *g, const char *prompt, char *out, size_t size)
 {
     uint64_t began = clock_mono_ns();
-    bool has = link_ask(g->link, prompt, out, size);
+    bool has = link_ask(g->link, SSH_QUESTION_SECRET, prompt, out, size);
     g->deadline_ns += clock_mono_ns() - began;
     return has;
 }
@@ -201,11 +219,12 @@ enum status ssh_authenticate(struct ssh_link *l, ssh_session s, uint64_t deadlin
                              struct error *err)
 {
     struct login g = {l, s, deadline_ns, false, err};
-    struct ssh_callbacks_struct cb = {.userdata = &g, .auth_function = on_passphrase};
     char *user = NULL;
     int r, methods;
-    ssh_callbacks_init(&cb);
-    ssh_set_callbacks(s, &cb);
+    /* The session keeps the pointer, and looks at it when keys are exchanged anew. */
+    l->callbacks = (struct ssh_callbacks_struct){.userdata = &g, .auth_function = on_passphrase};
+    ssh_callbacks_init(&l->callbacks);
+    ssh_set_callbacks(s, &l->callbacks);
     error_set(err, STATUS_OK, "ssh", "%s", "");
     UNTIL_DONE(&g, r, ssh_userauth_none(s, NULL));
     methods = ssh_userauth_list(s, NULL);
@@ -222,7 +241,8 @@ enum status ssh_authenticate(struct ssh_link *l, ssh_session s, uint64_t deadlin
     if ((r == SSH_AUTH_DENIED || r == SSH_AUTH_PARTIAL) && l->can_ask &&
         (methods & SSH_AUTH_METHOD_PASSWORD))
         r = try_password(&g);
-    ssh_set_callbacks(s, NULL);
+    l->callbacks.auth_function = NULL;
+    l->callbacks.userdata = NULL;
     if (r == SSH_AUTH_SUCCESS)
         return STATUS_OK;
     if (err->status != STATUS_OK)

@@ -15,9 +15,13 @@
 #define PIECE     65536
 #define HEAD_MAX  65536
 #define PIPE_HOLD (1u << 20)
+#define HELD_MAX  (512u << 10)
 #define SIGNALS   4
+#define RETRY_NS  50000000 /* sshd may still count a channel that is over */
+#define RETRIES   40
 
-enum chan_step { CHAN_OPEN, CHAN_REQUEST, CHAN_RUN, CHAN_DONE };
+/* QUEUED: it has no channel, the host takes no more at a time. */
+enum chan_step { CHAN_QUEUED, CHAN_OPEN, CHAN_REQUEST, CHAN_RUN, CHAN_DONE };
 
 struct ssh_chan {
     struct ssh_chan *next;
@@ -31,15 +35,18 @@ struct ssh_chan {
     uint32_t id;
     char *text, *what;
     char marker[40];      /* "ccalab:NONCE:" */
-    struct buf to_remote; /* input not yet sent */
-    struct buf head;      /* stdout before the marker line; pipes: bytes for fd */
+    struct buf to_remote; /* input not yet sent: of commands */
+    char *held;           /* of pipes, HOLD bytes: from held_at to held_end is not yet sent */
+    size_t held_at, held_end;
+    struct buf head; /* stdout before the marker line; pipes: bytes for fd */
     bool is_marked;
     int fd; /* pipes */
     bool is_fd_eof, is_eof_sent;
     int signals[SIGNALS], nsignals; /* wished before the pid was known */
     bool is_eof[2];
     bool has_status;
-    uint64_t status_ns, kill_ns;
+    uint64_t status_ns, kill_ns, retry_ns;
+    unsigned refusals;
     struct process_end end;
 };
 
@@ -116,9 +123,7 @@ static void fail(struct ssh_chan *c, const char *what)
     error_set(&c->end.lost, STATUS_HOST, "ssh", "%s on %s: %s: %s", c->what ? c->what : c->text,
               c->link->name, what, why);
     if (c->step == CHAN_OPEN)
-        error_hint(&c->end.lost,
-                   "sshd allows MaxSessions (10 by default) commands at a time on one "
-                   "connection: raise it in the host's sshd_config");
+        error_hint(&c->end.lost, "does its sshd_config forbid commands (MaxSessions 0)?");
     if (c->is_pipe)
         link_log(c->link, LOG_LEVEL_WARN, "%s", c->end.lost.message);
     finish(c);
@@ -218,8 +223,7 @@ static void write_input(struct ssh_chan *c)
         if (!window)
             return;
         size_t len = c->to_remote.len < window ? c->to_remote.len : window;
-        int n = ssh_channel_write(c->channel, c->to_remote.data,
-                                  (uint32_t)(len < PIPE_HOLD ? len : PIPE_HOLD));
+        int n = ssh_channel_write(c->channel, c->to_remote.data, (uint32_t)len);
         if (n <= 0)
             return;
         buf_consume(&c->to_remote, (size_t)n);
@@ -272,22 +276,38 @@ static void step_command(struct ssh_chan *c, int *timeout_ms)
 
 /* --- pipes ------------------------------------------------------------------------------------ */
 
+/* Move what the descriptor gives to the channel, until one of them takes or gives no more. */
+static void feed_channel(struct ssh_chan *c)
+{
+    for (;;) {
+        while (c->held_at < c->held_end) {
+            uint32_t window = ssh_channel_window_size(c->channel);
+            size_t len = c->held_end - c->held_at;
+            int n = window ? ssh_channel_write(c->channel, c->held + c->held_at,
+                                               len < window ? (uint32_t)len : window)
+                           : 0;
+            if (n <= 0)
+                return;
+            c->held_at += (size_t)n;
+        }
+        c->held_at = c->held_end = 0;
+        if (c->is_fd_eof)
+            return;
+        ssize_t n = recv(c->fd, c->held, HELD_MAX, MSG_DONTWAIT);
+        if (n > 0)
+            c->held_end = (size_t)n;
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            c->is_fd_eof = true;
+        else
+            return;
+    }
+}
+
 static void step_pipe(struct ssh_chan *c)
 {
     char piece[PIECE];
-    ssize_t n;
-    do {
-        write_input(c);
-        n = 0;
-        if (!c->is_fd_eof && c->to_remote.len < PIPE_HOLD) {
-            n = recv(c->fd, piece, sizeof piece, MSG_DONTWAIT);
-            if (n > 0)
-                buf_append(&c->to_remote, piece, (size_t)n);
-            else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-                c->is_fd_eof = true;
-        }
-    } while (n > 0);
-    if (c->is_fd_eof && !c->to_remote.len && !c->is_eof_sent) {
+    feed_channel(c);
+    if (c->is_fd_eof && c->held_at == c->held_end && !c->is_eof_sent) {
         c->is_eof_sent = true;
         ssh_channel_send_eof(c->channel);
     }
@@ -323,7 +343,7 @@ int ssh_channels_fds(struct ssh_channel_list *list, struct pollfd *fds, int max)
         short events = 0;
         if (!c->is_pipe || c->step != CHAN_RUN)
             continue;
-        if (!c->is_fd_eof && c->to_remote.len < PIPE_HOLD)
+        if (!c->is_fd_eof && c->held_at == c->held_end)
             events |= POLLIN;
         if (c->head.len)
             events |= POLLOUT;
@@ -331,6 +351,68 @@ int ssh_channels_fds(struct ssh_channel_list *list, struct pollfd *fds, int max)
             fds[n++] = (struct pollfd){c->fd, events, 0};
     }
     return n;
+}
+
+/* --- MaxSessions ------------------------------------------------------------------------------ */
+
+/* Channels that have come as far as `from`, and are not at their end. */
+static unsigned count_channels(const struct ssh_channel_list *list, enum chan_step from)
+{
+    unsigned n = 0;
+    for (const struct ssh_chan *c = list->first; c; c = c->next)
+        n += c->step >= from && c->step < CHAN_DONE;
+    return n;
+}
+
+static void close_channel(struct ssh_chan *c)
+{
+    if (!c->channel)
+        return;
+    ssh_remove_channel_callbacks(c->channel, &c->cb);
+    ssh_channel_free(c->channel);
+    c->channel = NULL;
+}
+
+static bool open_channel(struct ssh_chan *c)
+{
+    c->channel = ssh_channel_new(c->session);
+    if (c->channel)
+        ssh_set_channel_callbacks(c->channel, &c->cb);
+    return c->channel != NULL;
+}
+
+/* The host has refused a channel: sshd takes MaxSessions of them at a time. False: there is nobody
+ * to wait for. */
+static bool wait_for_turn(struct ssh_channel_list *list, struct ssh_chan *c, int *timeout_ms)
+{
+    unsigned others = count_channels(list, CHAN_REQUEST);
+    if (!others && c->refusals >= RETRIES)
+        return false;
+    if (others && !list->limit)
+        link_log(c->link, LOG_LEVEL_INFO,
+                 "it takes %u commands at a time (MaxSessions in its sshd_config): others wait",
+                 others);
+    list->limit = others ? others : 1;
+    c->refusals++;
+    c->retry_ns = clock_mono_ns() + RETRY_NS;
+    *timeout_ms = *timeout_ms < RETRY_NS / 1000000 ? *timeout_ms : RETRY_NS / 1000000;
+    close_channel(c);
+    c->step = CHAN_QUEUED;
+    return true;
+}
+
+/* In the order in which they came, as the list is. */
+static bool leave_queue(struct ssh_channel_list *list, struct ssh_chan *c, int *timeout_ms)
+{
+    if (count_channels(list, CHAN_OPEN) >= list->limit)
+        return false;
+    if (clock_mono_ns() < c->retry_ns) {
+        *timeout_ms = *timeout_ms < RETRY_NS / 1000000 ? *timeout_ms : RETRY_NS / 1000000;
+        return false;
+    }
+    if (open_channel(c))
+        c->step = CHAN_OPEN;
+    return c->step == CHAN_OPEN;
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
@@ -343,18 +425,21 @@ static int ask(struct ssh_chan *c)
                                          : ssh_channel_request_exec(c->channel, c->text);
 }
 
-static void step(struct ssh_chan *c, int *timeout_ms)
+static void step(struct ssh_channel_list *list, struct ssh_chan *c, int *timeout_ms)
 {
     if (c->step < CHAN_RUN && !c->is_pipe && is_given_up(c, timeout_ms)) {
         finish(c);
         return;
     }
+    if (c->step == CHAN_QUEUED && !leave_queue(list, c, timeout_ms))
+        return;
     if (c->step == CHAN_OPEN) {
         int r = ssh_channel_open_session(c->channel);
         if (r == SSH_AGAIN)
             return;
         if (r != SSH_OK) {
-            fail(c, "no channel");
+            if (!ssh_is_connected(c->session) || !wait_for_turn(list, c, timeout_ms))
+                fail(c, "no channel");
             return;
         }
         c->step = CHAN_REQUEST;
@@ -377,12 +462,10 @@ static void step(struct ssh_chan *c, int *timeout_ms)
 
 static void chan_free(struct ssh_chan *c)
 {
-    if (c->channel) {
-        ssh_remove_channel_callbacks(c->channel, &c->cb);
-        ssh_channel_free(c->channel); /* closes it */
-    }
+    close_channel(c);
     buf_done(&c->to_remote);
     buf_done(&c->head);
+    free(c->held);
     free(c->text);
     free(c->what);
     free(c);
@@ -392,7 +475,7 @@ void ssh_channels_step(struct ssh_channel_list *list, int *timeout_ms)
 {
     for (struct ssh_chan **at = &list->first; *at;) {
         struct ssh_chan *c = *at;
-        step(c, timeout_ms);
+        step(list, c, timeout_ms);
         if (c->step == CHAN_DONE) {
             *at = c->next;
             chan_free(c);
@@ -421,6 +504,10 @@ void ssh_channel_start(struct ssh_channel_list *list, struct ssh_link *l, ssh_se
 {
     struct ssh_chan *c = calloc(1, sizeof *c);
     ssh_channel channel = c ? ssh_channel_new(s) : NULL;
+    if (channel && r->kind == REQUEST_PIPE && !(c->held = malloc(HELD_MAX))) {
+        ssh_channel_free(channel);
+        channel = NULL;
+    }
     if (!channel) {
         struct error e;
         error_set(&e, STATUS_NOMEM, "ssh", "no memory for a channel to %s", l->name);
@@ -438,7 +525,7 @@ void ssh_channel_start(struct ssh_channel_list *list, struct ssh_link *l, ssh_se
     c->is_pipe = r->kind == REQUEST_PIPE;
     c->pipe = r->pipe;
     c->fd = r->fd;
-    buf_init(&c->to_remote, c->is_pipe ? PIPE_HOLD + PIECE : r->text_len + 4096);
+    buf_init(&c->to_remote, r->text_len + 4096);
     buf_init(&c->head, c->is_pipe ? PIPE_HOLD : HEAD_MAX);
     c->what = r->what;
     r->what = NULL;
@@ -453,7 +540,14 @@ void ssh_channel_start(struct ssh_channel_list *list, struct ssh_link *l, ssh_se
     c->cb.channel_exit_status_function = on_exit_status;
     c->cb.channel_exit_signal_function = on_exit_signal;
     ssh_callbacks_init(&c->cb);
-    ssh_set_channel_callbacks(channel, &c->cb);
+    c->step = CHAN_QUEUED;
+    if (!list->limit || count_channels(list, CHAN_OPEN) < list->limit) {
+        ssh_set_channel_callbacks(channel, &c->cb);
+        c->step = CHAN_OPEN;
+    } else {
+        ssh_channel_free(channel);
+        c->channel = NULL;
+    }
     struct ssh_chan **at = &list->first;
     while (*at)
         at = &(*at)->next;
@@ -469,6 +563,12 @@ void ssh_channel_signal(struct ssh_channel_list *list, uint32_t id, int signum)
         return;
     if (signum == SIGKILL && !c->kill_ns)
         c->kill_ns = clock_mono_ns();
+    if (c->step == CHAN_QUEUED) { /* it has not begun */
+        c->end.exit_code = -1;
+        c->end.exit_signal = signum;
+        finish(c);
+        return;
+    }
     if (c->is_marked)
         send_signal(c, signum);
     else if (c->nsignals < SIGNALS)

@@ -11,6 +11,7 @@ struct ssh_chan;
 
 struct ssh_channel_list {
     struct ssh_chan *first;
+    unsigned limit; /* so many the host takes at a time (MaxSessions); 0: it refused none yet */
 };
 
 /* Begin what `r` asks for (a command or a pipe). What fails is told as the process's end. */

@@ -166,6 +166,10 @@ static enum status configure(struct ssh_link *l, ssh_session s, struct error *er
 {
     bool no = false;
     int strict = 1;
+    /* The first two at several times the speed of libssh's first choice, ChaCha20, which is the
+     * third here; a line Ciphers of the configuration prevails. */
+    static const char ciphers[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+                                  "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
     struct ssh_config_facts facts;
     ssh_config_facts_init(&facts);
     if (ssh_options_set(s, SSH_OPTIONS_HOST, l->host) < 0) {
@@ -174,6 +178,9 @@ static enum status configure(struct ssh_link *l, ssh_session s, struct error *er
                   l->name, l->host);
         return error_hint(err, "letters, digits, '-' and '.' only: another alias, or the address");
     }
+    if (ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, ciphers) < 0 ||
+        ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, ciphers) < 0)
+        goto fail;
     ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no);
     if (ssh_options_parse_config(s, l->config) < 0)
         goto fail;
@@ -240,7 +247,7 @@ enum status ssh_open(struct ssh_link *l, ssh_session *out, char *address, size_t
     }
     if (st == STATUS_OK) {
         *is_final = true;
-        st = ssh_check_host_key(l, s, err);
+        st = ssh_check_host_key(l, s, &deadline_ns, err);
     }
     if (st == STATUS_OK)
         st = ssh_authenticate(l, s, deadline_ns, err);

@@ -3,6 +3,7 @@
 #ifndef CCALAB_REMOTE_SSH_INTERNAL_H
 #define CCALAB_REMOTE_SSH_INTERNAL_H
 
+#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -30,10 +31,11 @@ struct message {
     enum { MESSAGE_STATE, MESSAGE_OUTPUT, MESSAGE_EXIT, MESSAGE_LOG, MESSAGE_ASK } kind;
     struct message *next;
     uint32_t id;
-    int fd;                    /* OUTPUT */
-    enum ssh_link_state state; /* STATE */
-    enum log_level level;      /* LOG */
-    struct process_end end;    /* EXIT; STATE: end.lost */
+    int fd;                     /* OUTPUT */
+    enum ssh_link_state state;  /* STATE */
+    enum log_level level;       /* LOG */
+    enum ssh_question question; /* ASK */
+    struct process_end end;     /* EXIT; STATE: end.lost */
     size_t len;
     char data[]; /* OUTPUT, LOG, ASK (prompt), STATE (address); NUL-terminated */
 };
@@ -57,7 +59,9 @@ struct ssh_link {
     /* to here */
     uv_async_t async;
 
-    bool is_config_told; /* the worker's alone: unsupported keywords are listed once */
+    /* The worker's alone. */
+    bool is_config_told; /* unsupported keywords are listed once */
+    struct ssh_callbacks_struct callbacks;
 
     /* The main thread's alone. */
     pthread_t thread;
@@ -66,7 +70,7 @@ struct ssh_link {
     char address[64];
     ssh_state_fn on_state;
     void *user_data;
-    bool (*ask)(void *user, const char *prompt, char *out, size_t size);
+    ssh_ask_fn ask;
     void *ask_user;
 };
 
@@ -86,7 +90,8 @@ void link_post(struct ssh_link *l, struct message *m);
 void link_log(struct ssh_link *l, enum log_level level, const char *fmt, ...) CCALAB_PRINTF(3, 4);
 /* Ask the person, waiting for the answer. False: nobody there, or quitting. Wipe `out` after use.
  */
-bool link_ask(struct ssh_link *l, const char *prompt, char *out, size_t size);
+bool link_ask(struct ssh_link *l, enum ssh_question kind, const char *prompt, char *out,
+              size_t size);
 /* The worker's last words: frees the link if the main thread has given it up. */
 void link_drop(struct ssh_link *l);
 
@@ -101,8 +106,10 @@ void link_poll(struct ssh_link *l, int fd, short events, int ms);
  * On success *out is a session in non-blocking mode. */
 enum status ssh_open(struct ssh_link *l, ssh_session *out, char *address, size_t size,
                      bool *is_final, struct error *err);
-/* ssh_auth.c: both as above, with the session connected. `deadline_ns` of the monotonic clock. */
-enum status ssh_check_host_key(struct ssh_link *l, ssh_session s, struct error *err);
+/* ssh_auth.c: both as above, with the session connected. `deadline_ns` of the monotonic clock; a
+ * person's time at a prompt is added to it. */
+enum status ssh_check_host_key(struct ssh_link *l, ssh_session s, uint64_t *deadline_ns,
+                               struct error *err);
 enum status ssh_authenticate(struct ssh_link *l, ssh_session s, uint64_t deadline_ns,
                              struct error *err);
 /* Wait for the session's socket, at most 100 ms, after a call that said SSH_AGAIN. False with *err

@@ -118,14 +118,19 @@ void link_log(struct ssh_link *l, enum log_level level, const char *fmt, ...)
     link_post(l, m);
 }
 
-bool link_ask(struct ssh_link *l, const char *prompt, char *out, size_t size)
+bool link_ask(struct ssh_link *l, enum ssh_question kind, const char *prompt, char *out,
+              size_t size)
 {
     if (!l->can_ask)
         return false;
     pthread_mutex_lock(&l->lock);
     l->has_answer = false;
     pthread_mutex_unlock(&l->lock);
-    link_post(l, message_new(MESSAGE_ASK, prompt, strlen(prompt)));
+    struct message *m = message_new(MESSAGE_ASK, prompt, strlen(prompt));
+    if (!m)
+        return false;
+    m->question = kind;
+    link_post(l, m);
     pthread_mutex_lock(&l->lock);
     while (!l->has_answer && !l->is_quitting)
         pthread_cond_wait(&l->answered, &l->lock);
@@ -157,16 +162,23 @@ static void on_exit_message(struct ssh_link *l, struct ssh_process *p, const str
     free(p);
 }
 
+void ssh_link_answer(struct ssh_link *l, const char *text)
+{
+    pthread_mutex_lock(&l->lock);
+    l->has_answer = true;
+    l->has_secret = text && strlen(text) < sizeof l->answer;
+    if (l->has_secret)
+        strcpy(l->answer, text);
+    pthread_cond_signal(&l->answered);
+    pthread_mutex_unlock(&l->lock);
+}
+
 static void on_ask_message(struct ssh_link *l, const struct message *m)
 {
     char secret[sizeof l->answer] = "";
-    bool has = l->ask(l->ask_user, m->data, secret, sizeof secret);
-    pthread_mutex_lock(&l->lock);
-    l->has_answer = true;
-    l->has_secret = has;
-    memcpy(l->answer, secret, sizeof secret);
-    pthread_cond_signal(&l->answered);
-    pthread_mutex_unlock(&l->lock);
+    enum ssh_answer a = l->ask(l->ask_user, l, m->question, m->data, secret, sizeof secret);
+    if (a != SSH_ANSWER_LATER)
+        ssh_link_answer(l, a == SSH_ANSWER_GIVEN ? secret : NULL);
     explicit_bzero(secret, sizeof secret);
 }
 
@@ -258,7 +270,7 @@ enum status ssh_link_exec(struct ssh_link *l, const struct spawn_opts *opts,
     r->what = strdup(opts->argv[0]);
     if (!r->text || !r->what)
         goto fail;
-    *p = (struct ssh_process){.base = {process_kill}, .link = l, .cb = *cb, .user = user};
+    *p = (struct ssh_process){.base = {.kill = process_kill}, .link = l, .cb = *cb, .user = user};
     p->id = r->id = ++l->last_id;
     p->next = l->processes;
     l->processes = p;

@@ -1,5 +1,6 @@
 /* In place of SSH in a build without libssh: it says what is missing. */
 #include "remote/ssh.h"
+#include "remote/transfer.h"
 
 enum status ssh_link_new(const char *name, uv_loop_t *loop, const struct ssh_opts *opts,
                          ssh_state_fn on_state, void *user, struct ssh_link **out,
@@ -28,6 +29,12 @@ const char *ssh_link_address(const struct ssh_link *l)
     return "";
 }
 
+void ssh_link_answer(struct ssh_link *l, const char *text)
+{
+    (void)l;
+    (void)text;
+}
+
 void ssh_link_retry(struct ssh_link *l)
 {
     (void)l;
@@ -45,12 +52,15 @@ enum status ssh_link_exec(struct ssh_link *l, const struct spawn_opts *opts,
     return error_set(err, STATUS_UNAVAILABLE, "ssh", "this build has no SSH");
 }
 
-enum status ssh_link_pipe(struct ssh_link *l, enum ssh_pipe kind, const char *name, int *fd,
-                          struct error *err)
+enum status transfer_start(struct host *host, uv_loop_t *loop, void *opts,
+                           const struct process_callbacks *cb, void *user, struct process **out,
+                           struct error *err)
 {
-    (void)l;
-    (void)kind;
-    (void)name;
-    (void)fd;
-    return error_set(err, STATUS_UNAVAILABLE, "ssh", "this build has no SSH");
+    (void)host;
+    (void)loop;
+    (void)opts;
+    (void)cb;
+    (void)user;
+    (void)out;
+    return error_set(err, STATUS_UNAVAILABLE, "transfer", "this build has no SSH");
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "remote/transfer_files.h"
+#include "remote/transfer_host.h"
 
 struct transfer {
     struct process base;
@@ -37,8 +38,8 @@ static void transfer_free(struct transfer *t)
 {
     if (t->work.sftp_fd >= 0)
         close(t->work.sftp_fd);
-    if (t->work.verify_fd >= 0)
-        close(t->work.verify_fd);
+    if (t->work.host_fd >= 0)
+        close(t->work.host_fd);
     free(t->local);
     free(t->remote);
     free(t->host);
@@ -74,7 +75,7 @@ static void transfer_kill(struct process *p, int signum)
 {
     struct transfer *t = (struct transfer *)p;
     atomic_store(&t->is_over, true);
-    shutdown(t->work.verify_fd, SHUT_RDWR);
+    shutdown(t->work.host_fd, SHUT_RDWR);
     if (signum == SIGKILL)
         shutdown(t->work.sftp_fd, SHUT_RDWR);
 }
@@ -95,7 +96,7 @@ enum status transfer_start(struct host *host, uv_loop_t *loop, void *opts,
     if (!t)
         return error_set(err, STATUS_NOMEM, "transfer", "out of memory");
     enum status st = STATUS_NOMEM;
-    *t = (struct transfer){.base = {transfer_kill}, .cb = *cb, .user = user};
+    *t = (struct transfer){.base = {.kill = transfer_kill}, .cb = *cb, .user = user};
     t->local = strdup(o->local);
     t->remote = strdup(o->remote);
     t->host = strdup(host_name(host));
@@ -103,8 +104,10 @@ enum status transfer_start(struct host *host, uv_loop_t *loop, void *opts,
                                      .local = t->local,
                                      .remote = t->remote,
                                      .host = t->host,
+                                     .can_resume = o->can_resume,
+                                     .is_delta = o->is_delta,
                                      .sftp_fd = -1,
-                                     .verify_fd = -1,
+                                     .host_fd = -1,
                                      .is_over = &t->is_over};
     if (!t->local || !t->remote || !t->host || pipe2(fds, O_CLOEXEC) != 0 ||
         !(t->work.events = fdopen(fds[1], "w"))) {
@@ -114,8 +117,8 @@ enum status transfer_start(struct host *host, uv_loop_t *loop, void *opts,
     fds[1] = -1;
     st = ssh_link_pipe(host_link(host), SSH_PIPE_SUBSYSTEM, "sftp", &t->work.sftp_fd, err);
     if (st == STATUS_OK)
-        st = ssh_link_pipe(host_link(host), SSH_PIPE_COMMAND, TRANSFER_VERIFY, &t->work.verify_fd,
-                           err);
+        st = ssh_link_pipe(host_link(host), SSH_PIPE_COMMAND, TRANSFER_HOST_COMMAND,
+                           &t->work.host_fd, err);
     if (st != STATUS_OK)
         goto fail;
     sigset_t all, old;

@@ -1,9 +1,11 @@
 /* Files and trees to and from an SSH host: a process like any other, so that a job can hold it.
  *
- * Its stdout is an event stream (docs/events.md): progress in bytes, and a result
- * {"files","bytes","seconds","is_verified"}. Every file is written under another name beside its
- * place; when all are there, and sha256sum(1) of the host agrees about their content, they are put
- * in place. Nothing is in place if one of them failed. Links and special files are left out. */
+ * Its stdout is an event stream (docs/events.md): progress in bytes, and a result {"files", "sent",
+ * "bytes", "resumed", "omitted", "seconds", "is_verified"}: of `files` so many had to be sent,
+ * these bytes of them, for so many were there from an earlier transfer. Every file is written under
+ * another name beside its place, or within a new tree that is; when all are there, and the host's
+ * SHA-256 of each is ours, they are put in place. Nothing is in place if one of them failed. Links
+ * and special files are left out. */
 #ifndef CCALAB_REMOTE_TRANSFER_H
 #define CCALAB_REMOTE_TRANSFER_H
 
@@ -11,6 +13,8 @@
 
 struct transfer_opts {
     bool is_upload;
+    bool can_resume;            /* go on with what an interrupted transfer has left */
+    bool is_delta;              /* leave out what the other side has already, by size and hash */
     const char *local, *remote; /* what, and what it shall be called there; copied */
 };
 

@@ -1,177 +1,35 @@
 #include "remote/transfer_files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/buf.h"
 #include "core/clock.h"
 #include "core/event.h"
-#include "core/paths.h"
-#include "remote/sftp.h"
+#include "remote/transfer_change.h"
+#include "remote/transfer_move.h"
 
-#define FILES_MAX      1000000
-#define DEPTH_MAX      64
-#define MANIFEST_MAX   (512u << 20)
-#define PROGRESS_NS    200000000u
-#define TEMP_SUFFIX    ".ccalab-part"
-#define VERIFY_SAY_MAX 65536
-
-struct item {
-    char *from, *to; /* at the source; in place at the destination */
-    char *temp;      /* beside `to`, until it is renamed */
-    uint64_t size;
-    unsigned mode;
-    bool is_dir, has_temp;
-    char hash[65];
-};
+#define PROGRESS_NS  200000000u
+#define MANIFEST_MAX (512u << 20)
+#define FRESH_NS     1000000000 /* a file that changed so lately may change within the same tick */
 
 struct run {
     const struct transfer_work *w;
     struct sftp *sftp;
-    struct item *items;
-    size_t nitems, cap, nfiles, done_files;
-    uint64_t total, done, began_ns, told_ns;
-    unsigned omitted;
+    struct transfer_host *host;
+    const struct facts *facts;
+    struct items items;
+    char *remote, *stage; /* the stage: a new tree until it is put in place as a whole, or NULL */
+    char manifest[40];    /* its name on the host */
+    bool is_staged, has_news; /* the manifest is no longer what we know */
+    size_t nsent, done_files;
+    uint64_t total, done, began_ns, told_ns, waiting_ns;
 };
 
-/* --- what there is ---------------------------------------------------------------------------- */
-
-static char *beside(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    int dir = slash ? (int)(slash - path) + 1 : 0;
-    char *temp;
-    return asprintf(&temp, "%.*s.%s" TEMP_SUFFIX, dir, path, path + dir) < 0 ? NULL : temp;
-}
-
-static enum status add(struct run *r, const char *from, const char *to, bool is_dir, uint64_t size,
-                       unsigned mode, struct error *err)
-{
-    if (r->nitems == FILES_MAX)
-        return error_set(err, STATUS_NOMEM, "transfer", "more than %d files", FILES_MAX);
-    if (r->nitems == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 64;
-        struct item *items = realloc(r->items, cap * sizeof *items);
-        if (!items)
-            return error_set(err, STATUS_NOMEM, "transfer", "out of memory");
-        r->items = items;
-        r->cap = cap;
-    }
-    struct item *i = &r->items[r->nitems++];
-    *i = (struct item){.from = strdup(from),
-                       .to = strdup(to),
-                       .temp = beside(to),
-                       .size = size,
-                       .mode = mode,
-                       .is_dir = is_dir};
-    if (!i->from || !i->to || !i->temp)
-        return error_set(err, STATUS_NOMEM, "transfer", "out of memory");
-    r->nfiles += !is_dir;
-    r->total += is_dir ? 0 : size;
-    return STATUS_OK;
-}
-
-static enum status too_long(const char *path, struct error *err)
-{
-    return error_set(err, STATUS_INPUT, "transfer", "too long or too deep: %.200s", path);
-}
-
-static enum status walk_local(struct run *r, const char *from, const char *to, int depth,
-                              struct error *err)
-{
-    struct stat sb;
-    /* The named thing may be a link; what is found below it may not, it could lead anywhere. */
-    if ((depth ? lstat(from, &sb) : stat(from, &sb)) != 0)
-        return error_sys(err, STATUS_IO, errno, "transfer", "cannot read %s", from);
-    if (!S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode)) {
-        r->omitted++;
-        return STATUS_OK;
-    }
-    enum status st =
-        add(r, from, to, S_ISDIR(sb.st_mode), (uint64_t)sb.st_size, sb.st_mode & 0777, err);
-    if (st != STATUS_OK || S_ISREG(sb.st_mode))
-        return st;
-    if (depth == DEPTH_MAX)
-        return too_long(from, err);
-    DIR *d = opendir(from);
-    if (!d)
-        return error_sys(err, STATUS_IO, errno, "transfer", "cannot read %s", from);
-    struct dirent *e;
-    while (st == STATUS_OK && (e = readdir(d))) {
-        char f[CCALAB_PATH_MAX], t[CCALAB_PATH_MAX];
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        st = path_join(f, sizeof f, from, e->d_name) && path_join(t, sizeof t, to, e->d_name)
-                 ? walk_local(r, f, t, depth + 1, err)
-                 : too_long(e->d_name, err);
-    }
-    closedir(d);
-    return st;
-}
-
-struct listing {
-    struct run *r;
-    const char *from, *to;
-    size_t first;
-    enum status st;
-    struct error *err;
-};
-
-static bool on_entry(void *user, const char *name, const struct sftp_attrs *a)
-{
-    struct listing *l = user;
-    char f[CCALAB_PATH_MAX], t[CCALAB_PATH_MAX];
-    if (!a->is_dir && !a->is_file)
-        l->r->omitted++;
-    else if (!path_join(f, sizeof f, l->from, name) || !path_join(t, sizeof t, l->to, name))
-        l->st = too_long(name, l->err);
-    else
-        l->st = add(l->r, f, t, a->is_dir, a->size, a->mode, l->err);
-    return l->st == STATUS_OK;
-}
-
-/* List the directory at items[at], then those in it. */
-static enum status walk_remote(struct run *r, size_t at, int depth, struct error *err)
-{
-    struct error own = {STATUS_OK};
-    struct listing l = {r, r->items[at].from, r->items[at].to, r->nitems, STATUS_OK, &own};
-    if (depth == DEPTH_MAX)
-        return too_long(l.from, err);
-    enum status st = sftp_list(r->sftp, l.from, on_entry, &l, err);
-    if (l.st != STATUS_OK) {
-        *err = own;
-        return l.st;
-    }
-    for (size_t i = l.first, end = r->nitems; st == STATUS_OK && i < end; i++)
-        if (r->items[i].is_dir)
-            st = walk_remote(r, i, depth + 1, err);
-    return st;
-}
-
-static enum status survey(struct run *r, struct error *err)
-{
-    const struct transfer_work *w = r->w;
-    if (w->is_upload)
-        return walk_local(r, w->local, w->remote, 0, err);
-    struct sftp_attrs a;
-    bool is_there;
-    enum status st = sftp_stat(r->sftp, w->remote, &a, &is_there, err);
-    if (st != STATUS_OK)
-        return st;
-    if (!is_there || (!a.is_dir && !a.is_file))
-        return error_set(err, STATUS_HOST, "transfer", "%s has no file or directory %s", w->host,
-                         w->remote);
-    st = add(r, w->remote, w->local, a.is_dir, a.size, a.mode, err);
-    return st == STATUS_OK && a.is_dir ? walk_remote(r, 0, 0, err) : st;
-}
-
-/* --- moving ----------------------------------------------------------------------------------- */
+/* --- progress --------------------------------------------------------------------------------- */
 
 static void tell(struct run *r, bool is_last)
 {
@@ -182,207 +40,372 @@ static void tell(struct run *r, bool is_last)
     double s = (double)(now - r->began_ns) / 1e9, rate = s > 0 ? (double)r->done / s : 0;
     double left_s = rate > 0 && r->total > r->done ? (double)(r->total - r->done) / rate : 0;
     event_write_progress(r->w->events, (double)r->done, (double)r->total,
-                         "%zu of %zu files, %.1f MB/s, %.0f s left", r->done_files, r->nfiles,
+                         "%zu of %zu files, %.1f MB/s, %.0f s left", r->done_files, r->nsent,
                          rate / 1e6, left_s);
 }
 
-static bool on_bytes(void *user, size_t bytes)
+static void on_moved(void *user, uint64_t bytes)
 {
     struct run *r = user;
     r->done += bytes;
     tell(r, false);
-    return !atomic_load(r->w->is_over);
 }
 
-static enum status make_dir(struct run *r, const struct item *i, struct error *err)
+static void on_ended(void *user, struct item *i)
 {
-    if (!r->w->is_upload) {
-        if (mkdir(i->to, 0700) != 0 && errno != EEXIST)
-            return error_sys(err, STATUS_IO, errno, "transfer", "cannot make %s", i->to);
-        return STATUS_OK;
-    }
+    struct run *r = user;
+    (void)i;
+    r->done_files++;
+}
+
+/* --- what is there ---------------------------------------------------------------------------- */
+
+/* As the shell and SFTP both understand it: below the home directory, never an option. */
+static char *normal_path(const char *path)
+{
+    char *p;
+    if (strncmp(path, "~/", 2) == 0)
+        path += 2;
+    return asprintf(&p, "%s%s", path[0] == '/' ? "" : "./", path) < 0 ? NULL : p;
+}
+
+static enum status no_memory(struct error *err)
+{
+    return error_set(err, STATUS_NOMEM, "transfer", "out of memory");
+}
+
+static enum status name_manifest(struct run *r, struct error *err)
+{
+    struct sha256 hash = {NULL};
+    char hex[SHA256_HEX];
+    if (!sha256_init(&hash))
+        return no_memory(err);
+    sha256_add(&hash, r->remote, strlen(r->remote));
+    sha256_hex(&hash, hex);
+    snprintf(r->manifest, sizeof r->manifest, "%.32s", hex);
+    return STATUS_OK;
+}
+
+/* Greet both of the host's ends, and walk the source. */
+static enum status survey(struct run *r, struct error *err)
+{
+    const struct transfer_work *w = r->w;
+    bool has_root = true;
     struct sftp_attrs a;
-    bool is_there;
-    enum status st = sftp_stat(r->sftp, i->to, &a, &is_there, err);
-    if (st != STATUS_OK || !is_there)
-        return st == STATUS_OK ? sftp_mkdir(r->sftp, i->to, err) : st;
-    return a.is_dir ? STATUS_OK
-                    : error_set(err, STATUS_HOST, "transfer", "%s on %s is no directory", i->to,
-                                r->w->host);
-}
-
-static enum status move_file(struct run *r, struct item *i, struct error *err)
-{
-    bool up = r->w->is_upload;
-    struct sha256 hash;
-    uint64_t size = 0;
-    int fd = up ? open(i->from, O_RDONLY | O_CLOEXEC)
-                : open(i->temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return error_sys(err, STATUS_IO, errno, "transfer", "cannot open %s",
-                         up ? i->from : i->temp);
-    i->has_temp = true;
-    enum status st = up ? sftp_put(r->sftp, fd, i->temp, i->mode, on_bytes, r, &size, &hash, err)
-                        : sftp_get(r->sftp, i->from, fd, on_bytes, r, &size, &hash, err);
-    if (st == STATUS_OK && !up && fchmod(fd, i->mode | 0600) != 0)
-        st = error_sys(err, STATUS_IO, errno, "transfer", "cannot set the mode of %s", i->temp);
-    if (close(fd) != 0 && st == STATUS_OK)
-        st = error_sys(err, STATUS_IO, errno, "transfer", "cannot write %s", i->temp);
+    r->remote = normal_path(w->remote);
+    r->stage = r->remote ? item_beside(r->remote) : NULL;
+    if (!r->stage)
+        return no_memory(err);
+    enum status st = name_manifest(r, err);
     if (st != STATUS_OK)
         return st;
-    if (up) {
-        struct sftp_attrs a;
-        bool is_there;
-        st = sftp_stat(r->sftp, i->temp, &a, &is_there, err);
-        if (st == STATUS_OK && (!is_there || a.size != size))
-            st =
-                error_set(err, STATUS_HOST, "transfer", "%s is not whole on %s", i->to, r->w->host);
-    } else if (size != i->size) {
-        st = error_set(err, STATUS_HOST, "transfer", "%s changed on %s while it was read", i->from,
-                       r->w->host);
-    }
-    sha256_hex(&hash, i->hash);
-    r->done_files++;
+    bool has_listing = w->is_delta || (w->is_upload && w->can_resume);
+    r->host = transfer_host_open(w->host_fd, has_listing ? r->remote : NULL, r->stage, r->manifest);
+    if (!r->host)
+        return no_memory(err);
+    transfer_host_turn(r->host); /* it works while SFTP greets */
+    st = sftp_open(w->sftp_fd, w->host, &r->sftp, err);
+    if (st == STATUS_OK && w->is_upload)
+        st = items_walk_local(&r->items, w->local, r->remote, err);
+    else if (st == STATUS_OK)
+        st = items_walk_remote(&r->items, r->sftp, r->remote, w->local, err);
+    if (st == STATUS_OK)
+        st = transfer_host_listen(r->host, err);
+    if (st == STATUS_OK && w->is_upload)
+        st = sftp_stat(r->sftp, r->remote, &a, &has_root, err);
+    if (st != STATUS_OK)
+        return st;
+    r->facts = transfer_host_facts(r->host);
+    if (w->is_upload && has_root && a.is_dir != r->items.all[0].is_dir)
+        return error_set(err, STATUS_HOST, "transfer", "%s on %s is %s directory", r->remote,
+                         w->host, a.is_dir ? "a" : "no");
+    /* Without a listing what an earlier transfer has left in the stage would not be seen. */
+    r->is_staged =
+        w->is_upload && !has_root && r->items.all[0].is_dir && transfer_host_has_listing(r->host);
+    return items_set_temps(&r->items, r->is_staged ? r->stage : NULL, err);
+}
+
+/* --- what need not move ----------------------------------------------------------------------- */
+
+static const char *path_there(const struct run *r, const struct item *i)
+{
+    return r->w->is_upload ? i->to : i->from;
+}
+
+/* The local side of an item: source of an upload, destination of a download. */
+static bool stat_local(const struct run *r, struct item *i)
+{
+    return r->w->is_upload || (lstat(i->to, &i->local) == 0 && S_ISREG(i->local.st_mode));
+}
+
+static enum status hash_local(struct run *r, struct item *i, struct error *err)
+{
+    const char *path = r->w->is_upload ? i->from : i->to;
+    struct sha256 hash = {NULL};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW * !r->w->is_upload);
+    if (fd < 0 || fstat(fd, &i->local) != 0)
+        return error_sys(err, STATUS_IO, errno, "transfer", "cannot open %s", path);
+    enum status st = sha256_init(&hash) ? transfer_hash(fd, (uint64_t)i->local.st_size, &hash,
+                                                        r->w->is_over, path, err)
+                                        : no_memory(err);
+    close(fd);
+    if (st == STATUS_OK)
+        sha256_hex(&hash, i->hash);
+    sha256_done(&hash);
     return st;
 }
 
-/* --- verifying -------------------------------------------------------------------------------- */
-
-/* A line as sha256sum(1) writes it: a name with a backslash or newline is escaped, and marked. */
-static void manifest_line(struct buf *b, const char *hash, const char *path)
+/* Is it worth hashing what is there? What is known of it is taken from the manifest. */
+static bool may_be_same(struct run *r, struct item *i)
 {
-    bool is_escaped = strpbrk(path, "\\\n\r") != NULL;
-    buf_printf(b, "%s%s  ", is_escaped ? "\\" : "", hash);
-    if (path[0] == '-')
-        buf_puts(b, "./");
-    for (; *path; path++) {
-        if (is_escaped && (*path == '\\' || *path == '\n' || *path == '\r'))
-            buf_puts(b, *path == '\\' ? "\\\\" : *path == '\n' ? "\\n" : "\\r");
-        else
-            buf_append(b, path, 1);
+    const struct fact *f = facts_find(r->facts, path_there(r, i));
+    const struct known *k = facts_known(r->facts, i->below);
+    if (i->is_dir || !f || f->type != 'f' || f->size != i->size || !i->size || !stat_local(r, i) ||
+        (uint64_t)i->local.st_size != i->size)
+        return false;
+    if (k && k->size == f->size && k->mtime_ns == f->mtime_ns) {
+        memcpy(i->host_hash, k->hash, SHA256_HEX);
+        i->has_host_hash = true;
     }
-    buf_puts(b, "\n");
+    if (k && known_is_local(k, &i->local))
+        memcpy(i->hash, k->hash, SHA256_HEX);
+    return true;
 }
 
-static enum status verify(struct run *r, bool *is_verified, struct error *err)
+static void take_host_hashes(struct run *r)
 {
-    struct buf b;
-    enum status st = STATUS_OK;
-    buf_init(&b, MANIFEST_MAX);
-    for (size_t i = 0; i < r->nitems; i++)
-        if (!r->items[i].is_dir)
-            manifest_line(&b, r->items[i].hash,
-                          r->w->is_upload ? r->items[i].temp : r->items[i].from);
-    for (size_t at = 0; at < b.len;) {
-        ssize_t n = send(r->w->verify_fd, b.data + at, b.len - at, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
+    char hash[SHA256_HEX];
+    struct item *i;
+    transfer_host_turn(r->host);
+    while ((i = transfer_host_take(r->host, hash))) {
+        memcpy(i->host_hash, hash, SHA256_HEX);
+        i->has_host_hash = true;
+    }
+}
+
+static enum status compare(struct run *r, struct error *err)
+{
+    bool *is_candidate = calloc(r->items.count, sizeof *is_candidate);
+    enum status st = is_candidate ? STATUS_OK : no_memory(err);
+    for (size_t k = 0; st == STATUS_OK && k < r->items.count; k++) {
+        struct item *i = &r->items.all[k];
+        is_candidate[k] = may_be_same(r, i);
+        if (is_candidate[k] && !i->has_host_hash)
+            transfer_host_ask(r->host, i, path_there(r, i));
+    }
+    transfer_host_hurry(r->host);
+    for (size_t k = 0; st == STATUS_OK && k < r->items.count; k++) { /* both at the same time */
+        struct item *i = &r->items.all[k];
+        if (!is_candidate[k])
             continue;
-        if (n <= 0)
-            break; /* what it says, or does not, tells more */
-        at += (size_t)n;
+        if (!i->hash[0]) {
+            st = hash_local(r, i, err);
+            r->has_news = true;
+        }
+        take_host_hashes(r);
     }
-    shutdown(r->w->verify_fd, SHUT_WR);
-    if (b.is_failed)
-        st = error_set(err, STATUS_NOMEM, "transfer", "no memory to verify %zu files", r->nfiles);
-    buf_done(&b);
-    buf_init(&b, VERIFY_SAY_MAX);
-    char piece[4096];
-    ssize_t n;
-    while ((n = recv(r->w->verify_fd, piece, sizeof piece, 0)) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0)
-            buf_append_tail(&b, piece, (size_t)n);
-    while (b.len && strchr("\r\n", b.data[b.len - 1]))
-        b.data[--b.len] = '\0';
-    char *last = strrchr(b.data, '\n');
-    last = last ? last + 1 : b.data;
-    *is_verified = strcmp(last, "same") == 0;
-    if (st == STATUS_OK && !*is_verified && strcmp(last, "none") != 0) {
-        char clean[200];
-        b.data[strcspn(b.data, "\n")] = '\0';
-        st = error_set(err, STATUS_HOST, "transfer", "what arrived is not what was sent (%s): %s",
-                       r->w->host, b.len ? log_escape(b.data, clean, sizeof clean) : "no answer");
-    } else if (st == STATUS_OK && !*is_verified) {
-        event_write_log(r->w->events, LOG_LEVEL_WARN,
-                        "%s has no sha256sum: only the sizes were compared", r->w->host);
+    while (st == STATUS_OK && transfer_host_pending(r->host)) {
+        struct pollfd p = transfer_host_wait(r->host);
+        r->has_news = true;
+        poll(&p, 1, 100);
+        take_host_hashes(r);
+        if (atomic_load(r->w->is_over))
+            st = error_set(err, STATUS_INTERRUPTED, "transfer", "it was cancelled");
     }
-    buf_done(&b);
+    for (size_t k = 0; st == STATUS_OK && k < r->items.count; k++) {
+        struct item *i = &r->items.all[k];
+        i->is_same = is_candidate[k] && strcmp(i->hash, i->host_hash) == 0;
+        if (!i->is_same && r->w->is_upload)
+            i->has_host_hash = false;
+    }
+    free(is_candidate);
     return st;
 }
 
-static enum status put_in_place(struct run *r, struct error *err)
+/* What there is to do, with what an interrupted transfer has left. */
+static void plan(struct run *r)
+{
+    for (size_t k = 0; k < r->items.count; k++) {
+        struct item *i = &r->items.all[k];
+        if (i->is_dir || i->is_same)
+            continue;
+        r->nsent++;
+        r->total += i->size;
+        const struct fact *f = r->w->can_resume ? facts_find(r->facts, i->temp) : NULL;
+        if (r->w->is_upload && f && f->type == 'f' && f->size <= i->size)
+            i->part = f->size;
+    }
+}
+
+/* --- in place --------------------------------------------------------------------------------- */
+
+static enum status make_dirs(struct run *r, struct error *err)
 {
     enum status st = STATUS_OK;
-    for (size_t k = 0; k < r->nitems && st == STATUS_OK; k++) {
-        struct item *i = &r->items[k];
+    if (r->w->is_upload)
+        return transfer_make_dirs(r->sftp, &r->items, r->facts, r->is_staged, r->w->host, err);
+    for (size_t k = 0; k < r->items.count && st == STATUS_OK; k++) {
+        struct item *i = &r->items.all[k];
+        if (i->is_dir && mkdir(i->to, 0700) != 0 && errno != EEXIST)
+            st = error_sys(err, STATUS_IO, errno, "transfer", "cannot make %s", i->to);
+    }
+    return st;
+}
+
+static enum status place_local(struct run *r, struct error *err)
+{
+    for (size_t k = 0; k < r->items.count; k++) {
+        struct item *i = &r->items.all[k];
         if (i->is_dir)
             continue;
-        if (r->w->is_upload)
-            st = sftp_rename(r->sftp, i->temp, i->to, err);
-        else if (rename(i->temp, i->to) != 0)
-            st = error_sys(err, STATUS_IO, errno, "transfer", "cannot put %s in place", i->to);
-        i->has_temp = st != STATUS_OK;
+        if (!i->is_same && rename(i->temp, i->to) != 0)
+            return error_sys(err, STATUS_IO, errno, "transfer", "cannot put %s in place", i->to);
+        i->has_temp = false;
+        if (i->is_same && (i->local.st_mode & 0777) != (i->mode | 0600) &&
+            chmod(i->to, i->mode | 0600) != 0)
+            return error_sys(err, STATUS_IO, errno, "transfer", "cannot set the mode of %s", i->to);
+        if (lstat(i->to, &i->local) != 0)
+            i->local.st_ino = 0;
     }
-    for (size_t k = r->nitems; k-- && st == STATUS_OK && !r->w->is_upload;)
-        if (r->items[k].is_dir && chmod(r->items[k].to, r->items[k].mode | 0700) != 0)
-            st = error_sys(err, STATUS_IO, errno, "transfer", "cannot set the mode of %s",
-                           r->items[k].to);
-    return st;
+    for (size_t k = r->items.count; k--;) /* what is in them first */
+        if (r->items.all[k].is_dir && chmod(r->items.all[k].to, r->items.all[k].mode | 0700) != 0)
+            return error_sys(err, STATUS_IO, errno, "transfer", "cannot set the mode of %s",
+                             r->items.all[k].to);
+    return STATUS_OK;
 }
 
-/* After a failure: as far as the host still answers. */
-static void remove_temps(struct run *r)
+/* --- the manifest ----------------------------------------------------------------------------- */
+
+static int64_t ns_of(struct timespec t)
 {
-    struct error ignored;
-    for (size_t k = 0; k < r->nitems; k++) {
-        if (!r->items[k].has_temp)
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* What the host's find(1) will say of the file's time; -1: not known. */
+static int64_t mtime_there(const struct run *r, const struct item *i)
+{
+    const struct fact *f = facts_find(r->facts, path_there(r, i));
+    if (r->w->is_upload && !i->is_same)
+        return i->mtime_ns / 1000000000 * 1000000000;
+    return f ? f->mtime_ns : -1;
+}
+
+/* It is only a short cut for the next time: that it cannot be written is no failure. */
+static void write_manifest(struct run *r)
+{
+    struct buf b;
+    struct error why = {STATUS_OK};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    buf_init(&b, MANIFEST_MAX);
+    for (size_t k = 0; k < r->items.count; k++) {
+        struct item *i = &r->items.all[k];
+        struct known known = {.path = i->below, .size = i->size, .mtime_ns = mtime_there(r, i)};
+        if (i->is_dir || !i->hash[0] || known.mtime_ns < 0)
             continue;
-        if (!r->w->is_upload)
-            unlink(r->items[k].temp);
-        else if (r->sftp && sftp_remove(r->sftp, r->items[k].temp, &ignored) != STATUS_OK &&
-                 strstr(ignored.message, "was closed"))
-            return;
+        memcpy(known.hash, i->hash, SHA256_HEX);
+        if (ns_of(now) - ns_of(i->local.st_ctim) > FRESH_NS) {
+            known.local_inode = i->local.st_ino;
+            known.local_mtime_ns = ns_of(i->local.st_mtim);
+            known.local_ctime_ns = ns_of(i->local.st_ctim);
+        }
+        known_write(&b, &known);
     }
+    if (b.is_failed ||
+        transfer_store(r->sftp, transfer_host_manifest(r->host), b.data, b.len, &why) != STATUS_OK)
+        event_write_log(r->w->events, LOG_LEVEL_DEBUG, "no manifest for the next time: %s",
+                        why.message);
+    buf_done(&b);
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static enum status work(struct run *r, struct error *err)
+{
+    const struct transfer_work *w = r->w;
+    const struct mover mover = {.is_upload = w->is_upload,
+                                .can_resume = w->can_resume,
+                                .host_name = w->host,
+                                .sftp = r->sftp,
+                                .host = r->host,
+                                .items = &r->items,
+                                .is_over = w->is_over,
+                                .moved = on_moved,
+                                .ended = on_ended,
+                                .user = r};
+    enum status st = STATUS_OK;
+    if (w->is_delta && transfer_host_has_hashes(r->host) && !r->is_staged)
+        st = compare(r, err);
+    if (st != STATUS_OK)
+        return st;
+    plan(r);
+    r->has_news |= r->nsent > 0;
+    tell(r, true);
+    if (r->is_staged)
+        st = transfer_clear_stage(r->sftp, &r->items, r->facts, r->stage, err);
+    if (st == STATUS_OK)
+        st = make_dirs(r, err);
+    if (st == STATUS_OK)
+        st = transfer_move(&mover, err);
+    if (st != STATUS_OK)
+        return st;
+    tell(r, true);
+    if (!transfer_host_has_hashes(r->host))
+        event_write_log(w->events, LOG_LEVEL_WARN,
+                        "%s has no tool that could hash: only the sizes were compared", w->host);
+    if (!w->is_upload)
+        return place_local(r, err);
+    return transfer_place(r->sftp, &r->items, r->facts, r->is_staged ? r->stage : NULL, w->host,
+                          err);
+}
+
+static void write_result(const struct run *r)
+{
+    cJSON *o = cJSON_CreateObject();
+    uint64_t resumed = 0;
+    for (size_t k = 0; k < r->items.count; k++)
+        resumed += r->items.all[k].part;
+    cJSON_AddNumberToObject(o, "files", (double)r->items.nfiles);
+    cJSON_AddNumberToObject(o, "sent", (double)r->nsent);
+    cJSON_AddNumberToObject(o, "bytes", (double)(r->done - resumed));
+    cJSON_AddNumberToObject(o, "resumed", (double)resumed);
+    cJSON_AddNumberToObject(o, "omitted", r->items.omitted);
+    cJSON_AddNumberToObject(o, "seconds", (double)(clock_mono_ns() - r->began_ns) / 1e9);
+    cJSON_AddBoolToObject(o, "is_verified", transfer_host_has_hashes(r->host));
+    event_write_result(r->w->events, o);
+}
+
+/* What a lost connection has left, here or there, is gone on with by the next transfer. */
+static void clean_up(struct run *r)
+{
+    if (!r->sftp || (sftp_is_lost(r->sftp) && !atomic_load(r->w->is_over)))
+        return;
+    if (r->w->is_upload)
+        transfer_remove_temps(r->sftp, &r->items, r->is_staged ? r->stage : NULL);
+    for (size_t k = 0; k < r->items.count && !r->w->is_upload; k++)
+        if (r->items.all[k].has_temp)
+            unlink(r->items.all[k].temp);
 }
 
 enum status transfer_files(const struct transfer_work *w, struct error *err)
 {
     struct run r = {.w = w, .began_ns = clock_mono_ns()};
-    bool is_verified = false;
-    enum status st = sftp_open(w->sftp_fd, w->host, &r.sftp, err);
+    items_init(&r.items);
+    enum status st = survey(&r, err);
     if (st == STATUS_OK)
-        st = survey(&r, err);
-    tell(&r, true);
-    for (size_t i = 0; st == STATUS_OK && i < r.nitems; i++) {
-        if (atomic_load(w->is_over))
-            st = error_set(err, STATUS_INTERRUPTED, "transfer", "it was cancelled");
-        else
-            st = r.items[i].is_dir ? make_dir(&r, &r.items[i], err)
-                                   : move_file(&r, &r.items[i], err);
-    }
+        st = work(&r, err);
     if (st == STATUS_OK) {
-        tell(&r, true);
-        st = verify(&r, &is_verified, err);
-    }
-    if (st == STATUS_OK)
-        st = put_in_place(&r, err);
-    if (st == STATUS_OK) {
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddNumberToObject(o, "files", (double)r.nfiles);
-        cJSON_AddNumberToObject(o, "bytes", (double)r.done);
-        cJSON_AddNumberToObject(o, "omitted", r.omitted);
-        cJSON_AddNumberToObject(o, "seconds", (double)(clock_mono_ns() - r.began_ns) / 1e9);
-        cJSON_AddBoolToObject(o, "is_verified", is_verified);
-        event_write_result(w->events, o);
+        if (r.has_news && w->is_delta && transfer_host_has_hashes(r.host))
+            write_manifest(&r);
+        write_result(&r);
     } else {
-        remove_temps(&r);
+        clean_up(&r);
         event_write_error(w->events, err);
     }
-    for (size_t i = 0; i < r.nitems; i++) {
-        free(r.items[i].from);
-        free(r.items[i].to);
-        free(r.items[i].temp);
-    }
-    free(r.items);
+    items_done(&r.items);
+    transfer_host_close(r.host);
     sftp_close(r.sftp);
+    free(r.remote);
+    free(r.stage);
     return st;
 }

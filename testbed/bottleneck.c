@@ -131,7 +131,7 @@ static void add_router(struct args *a, const struct topology_router *r)
     snprintf(text, sizeof text, "%llubit", (unsigned long long)r->rate_bps);
     add(a, "--rate", text);
     snprintf(text, sizeof text, "%llubit", (unsigned long long)r->up_rate_bps);
-    if (r->up_rate_bps != r->rate_bps)
+    if (r->up_rate_bps != r->rate_bps && !r->up_rate_trace[0])
         add(a, "--up-rate", text);
     add_us(a, "--delay", r->rtt_us / 2);
     add(a, "--aqm", r->aqm);
@@ -144,6 +144,8 @@ static void add_router(struct args *a, const struct topology_router *r)
         add(a, "--rate-steps", r->rate_steps);
     if (r->rate_trace[0])
         add(a, "--rate-trace", r->rate_trace);
+    if (r->up_rate_trace[0])
+        add(a, "--up-rate-trace", r->up_rate_trace);
     if (r->packet_log[0])
         add(a, "--packet-log", r->packet_log);
 }
@@ -159,25 +161,26 @@ static void add_paths(struct args *a, const struct topology *t)
     }
 }
 
-enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop, const char *lab,
-                             const struct topology *t, int router, uint32_t interval_us,
-                             const char *control, struct error *err)
+enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop, const struct testbed_options *o,
+                             int router, const char *control, struct error *err)
 {
+    const struct topology *t = &o->topology;
     char program[CCALAB_PATH_MAX], ns[LAB_PATH_MAX], end[LAB_PATH_MAX + 8];
     struct args a = {.argv = {program}, .argc = 1};
     *b = (struct bottleneck){.router = t->routers[router].name, .is_first = router == 0};
     enum status st = paths_program("ccalab-link", program, sizeof program, err);
     if (st != STATUS_OK)
         return st;
-    lab_netns_path(lab, b->router, ns, sizeof ns);
-    snprintf(end, sizeof end, "%s:%s", ns, BUILD_TUN_A);
+    lab_netns_path(o->name, b->router, ns, sizeof ns);
+    snprintf(end, sizeof end, "%s:%s", ns, build_port_in(&t->routers[router]));
     add(&a, "--a", end);
-    snprintf(end, sizeof end, "%s:%s", ns, BUILD_TUN_B);
+    snprintf(end, sizeof end, "%s:%s", ns, build_port_out(&t->routers[router]));
     add(&a, "--b", end);
     add_router(&a, &t->routers[router]);
     if (router == 0)
         add_paths(&a, t);
-    add_us(&a, "--interval", interval_us);
+    add_us(&a, "--interval", o->interval_us);
+    add(&a, "--ports", link_port_names[o->ports]);
     if (control)
         add(&a, "--control", control);
     struct spawn_opts opts = {.argv = a.argv};

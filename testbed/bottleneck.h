@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/event.h"
 #include "core/loop.h"
-#include "testbed/topology.h"
+#include "testbed/options.h"
 
 struct bottleneck {
     const char *router;  /* its name; borrowed from the topology */
@@ -25,14 +25,13 @@ struct bottleneck {
 /* Does the installed ccalab-link know --control? Asks it once. Errors: those of spawn_run(). */
 CCALAB_MUST_USE enum status bottleneck_has_control(bool *out, struct error *err);
 
-/* Start ccalab-link for router number `router` of the lab. Its progress, sample and log lines go to
- * stdout; a sample of a router but the first is called "link.<router>/down" instead of
- * "link/down". `control` is the path of the socket to listen on, NULL for none. *b must not move.
- * Errors: those of child_start(). */
-CCALAB_MUST_USE enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop, const char *lab,
-                                             const struct topology *t, int router,
-                                             uint32_t interval_us, const char *control,
-                                             struct error *err);
+/* Start ccalab-link for router number `router` of the lab that `o` describes. Its progress, sample
+ * and log lines go to stdout; a sample of a router but the first is called "link.<router>/down"
+ * instead of "link/down". `control` is the path of the socket to listen on, NULL for none. *b must
+ * not move. Errors: those of child_start(). */
+CCALAB_MUST_USE enum status bottleneck_start(struct bottleneck *b, uv_loop_t *loop,
+                                             const struct testbed_options *o, int router,
+                                             const char *control, struct error *err);
 /* Fill *err with why it ended by itself. Returns its status. */
 enum status bottleneck_why_ended(const struct bottleneck *b, struct error *err);
 /* After its end: free the results. */

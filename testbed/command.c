@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/event.h"
 #include "core/json.h"
+#include "core/netns.h"
 #include "core/paths.h"
 #include "core/spawn.h"
 #include "testbed/build.h"
@@ -18,6 +19,7 @@
 #include "testbed/keeper.h"
 #include "testbed/lab.h"
 #include "testbed/options.h"
+#include "testbed/prague.h"
 #include "testbed/shell.h"
 #include "testbed/sshd.h"
 #include "testbed/steer.h"
@@ -28,14 +30,6 @@
 #define UP_TIMEOUT_MS   20000
 #define DOWN_TIMEOUT_MS 2500
 #define LOCK_TIMEOUT_MS 3000
-
-static enum status need_root(struct error *err)
-{
-    if (geteuid() == 0)
-        return STATUS_OK;
-    error_set(err, STATUS_UNAVAILABLE, "testbed", "the virtual lab belongs to root");
-    return error_hint(err, "run ccalab with sudo");
-}
 
 /* --- status ----------------------------------------------------------------------------------- */
 
@@ -57,6 +51,21 @@ static void print_router(const struct topology_router *r)
                  r->loss * 100);
     printf("  bottleneck  %s%s, base RTT %g ms, %s%s  (%s)\n", down, up, r->rtt_us / 1e3, r->aqm,
            more, r->name);
+}
+
+static void print_rung(const struct lab_state *s)
+{
+    const cJSON *rung = json_get(s->up, "rung"), *lack;
+    const char *sep = ", without ";
+    if (!rung)
+        return;
+    printf("  rung        %.0f (%s)", json_num(rung, "number", 0), json_str(rung, "name", "?"));
+    cJSON_ArrayForEach(lack, json_get(rung, "lacks"))
+    {
+        printf("%s%s", sep, cJSON_IsString(lack) ? lack->valuestring : "?");
+        sep = " and ";
+    }
+    printf("\n");
 }
 
 static void print_prague(const struct lab_state *s)
@@ -81,6 +90,7 @@ static void print_lab(const struct lab_state *s)
         print_router(&s->topology.routers[i]);
     if (strcmp(is, "dead") == 0)
         printf("  its keeper was killed; clean up with: ccalab testbed down --name %s\n", s->name);
+    print_rung(s);
     print_prague(s);
     printf("  %-16s%-8s%-13s%-10s%s\n", "host", "role", "address", "delay", "namespace");
     for (int i = 0; i < topology_nodes(&s->topology); i++) {
@@ -125,9 +135,6 @@ static void list_lab(void *user, const char *name)
 
 static enum status run_status(const struct testbed_options *o, struct error *err)
 {
-    enum status st = need_root(err);
-    if (st != STATUS_OK)
-        return st;
     struct listing l = {.only = o->has_name ? o->name : NULL};
     if (o->is_json)
         l.array = cJSON_CreateArray();
@@ -185,6 +192,9 @@ static enum status down_one(const char *name, struct error *err)
         st = sweep_lab(name, &r, err);
     if (st == STATUS_OK) {
         lab_remove_dir(name);
+        if (prague_sweep())
+            printf("%s: took BPF congestion controls back that a killed lab had registered\n",
+                   name);
         if (r.namespaces || r.processes)
             printf("%s: removed %d namespace%s, killed %d process%s\n", name, r.namespaces,
                    r.namespaces == 1 ? "" : "s", r.processes, r.processes == 1 ? "" : "es");
@@ -210,9 +220,7 @@ static void collect(void *user, const char *name)
 
 static enum status run_down(const struct testbed_options *o, struct error *err)
 {
-    enum status st = need_root(err);
-    if (st != STATUS_OK)
-        return st;
+    enum status st = STATUS_OK;
     if (!o->is_all)
         return down_one(o->name, err);
     struct down_all d = {.count = 0};
@@ -323,7 +331,7 @@ static enum status run_up(const struct testbed_options *o, struct error *err)
     pid_t pid = 0;
     struct wait_up w = {0};
     struct proc_id keeper;
-    enum status st = build_check(err);
+    enum status st = build_check(o->ports, err);
     if (st == STATUS_OK && o->has_sshd)
         st = sshd_check(err);
     if (st == STATUS_OK && !paths_self(self, sizeof self))
@@ -334,10 +342,19 @@ static enum status run_up(const struct testbed_options *o, struct error *err)
         st = open_events(o->name, &out, &in, err);
     if (st != STATUS_OK)
         goto out;
-    const char *const argv[] = {
-        self,         "testbed", "keep",       "--name", o->name,
-        "--topology", topology,  "--interval", "0",      o->has_sshd ? "--sshd" : NULL,
-        NULL};
+    const char *const argv[] = {self,
+                                "testbed",
+                                "keep",
+                                "--name",
+                                o->name,
+                                "--topology",
+                                topology,
+                                "--interval",
+                                "0",
+                                "--ports",
+                                link_port_names[o->ports],
+                                o->has_sshd ? "--sshd" : NULL,
+                                NULL};
     struct spawn_opts opts = {.argv = argv,
                               .cwd = "/",
                               .fd_in = -1,
@@ -420,6 +437,9 @@ int testbed_main(int argc, char **argv)
             break;
         case TESTBED_TC:
             return tc_main(o.argc, o.argv);
+        case TESTBED_COOKIE:
+            printf("%llx\n", (unsigned long long)netns_cookie());
+            break;
         case TESTBED_HELP:
             fputs(testbed_usage, stdout);
             break;

@@ -315,7 +315,7 @@ static void check_timers(cJSON *o, bool is_quick)
 
 /* --- what limits the rate --------------------------------------------------------------------- */
 
-/* The result that labs/testbed_bench.lua left in the state directory. */
+/* The result that `ccalab testbed bench` left in the state directory. */
 static void check_bench(cJSON *o)
 {
     char dir[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX], text[TEXT_MAX], when[17];
@@ -328,7 +328,7 @@ static void check_bench(cJSON *o)
     json_add_num(o, "highest_rate_bps", rate);
     if (!isfinite(rate) || !isfinite(t) || !limit) {
         add_check(o, "rate", VERDICT_UNKNOWN, "what limits the rate here has not been measured",
-                  "ccalab --run labs/testbed_bench.lua");
+                  "ccalab testbed bench");
     } else {
         clock_format_utc(t, when, sizeof when);
         snprintf(text, sizeof text, "%g Mbit/s held on %s; above it %.100s", rate / 1e6, when,

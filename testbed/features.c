@@ -24,7 +24,7 @@ void testbed_features(struct testbed_feature out[TESTBED_FEATURES])
     };
     for (int i = 0; i < TESTBED_FEATURES; i++)
         out[i] = table[i];
-    out[TESTBED_FEATURE_ROOT].is_present = geteuid() == 0;
+    out[TESTBED_FEATURE_ROOT].is_present = paths_is_root();
     out[TESTBED_FEATURE_IP].is_present = paths_which("ip", NULL, 0);
     out[TESTBED_FEATURE_NFT].is_present = paths_which("nft", NULL, 0);
     out[TESTBED_FEATURE_TUN].is_present = access("/dev/net/tun", F_OK) == 0;

@@ -13,10 +13,13 @@
 #include "core/event.h"
 #include "core/json.h"
 #include "core/loop.h"
+#include "core/netns.h"
 #include "core/paths.h"
+#include "core/userns.h"
 #include "testbed/bottleneck.h"
 #include "testbed/build.h"
 #include "testbed/lab.h"
+#include "testbed/link/aqm_spec.h"
 #include "testbed/prague.h"
 #include "testbed/shell.h"
 #include "testbed/sshd.h"
@@ -33,6 +36,7 @@ struct keeper {
     uv_timer_t timer, prague_timer;
     uv_poll_t owner_poll;
     int owner_fd, lock_fd;
+    int netns_fds[TOPOLOGY_NODES_MAX]; /* -1: the host has a path that keeps it */
     struct lab_state state;
     struct prague prague;
     bool is_stop; /* asked to end: signal or owner */
@@ -109,8 +113,8 @@ static enum status start_links(struct keeper *k, struct error *err)
     for (int i = 0; st == STATUS_OK && i < k->topology->nrouters; i++) {
         char control[LAB_PATH_MAX];
         lab_control_path(k->o->name, k->topology->routers[i].name, control, sizeof control);
-        st = bottleneck_start(&k->links[i], &k->loop, k->o->name, k->topology, i, k->o->interval_us,
-                              k->has_control ? control : NULL, err);
+        st =
+            bottleneck_start(&k->links[i], &k->loop, k->o, i, k->has_control ? control : NULL, err);
         if (st == STATUS_OK)
             proc_id_of(child_pid(k->links[i].child), &k->state.links[i]);
     }
@@ -269,6 +273,29 @@ static void add_router(const struct keeper *k, cJSON *list, int i)
     cJSON_AddItemToArray(list, o);
 }
 
+/* Where this lab stands on the ladder of docs/testbed.md, and what it therefore lacks. */
+static cJSON *rung_json(const struct keeper *k)
+{
+    cJSON *o = cJSON_CreateObject(), *lacks;
+    bool is_fifo = true,
+         is_all_kernel = k->prague.cc[PRAGUE_KIND_PRAGUE].source == PRAGUE_SOURCE_KERNEL;
+    for (int i = 0; i < k->topology->nrouters; i++) {
+        is_fifo &= json_bool(k->links[i].up, "is_sched_fifo", false);
+        is_all_kernel &= aqm_spec_is_kernel(k->topology->routers[i].aqm);
+    }
+    cJSON_AddNumberToObject(o, "number", !paths_is_root() ? 3 : is_all_kernel ? 1 : 2);
+    cJSON_AddStringToObject(o, "name",
+                            !paths_is_root() ? "user namespace"
+                            : is_all_kernel  ? "kernel"
+                                             : "root");
+    lacks = cJSON_AddArrayToObject(o, "lacks");
+    if (prague_refusal(&k->prague))
+        cJSON_AddItemToArray(lacks, cJSON_CreateString("TCP Prague"));
+    if (!is_fifo)
+        cJSON_AddItemToArray(lacks, cJSON_CreateString("SCHED_FIFO"));
+    return o;
+}
+
 static cJSON *up_data(const struct keeper *k)
 {
     cJSON *o = cJSON_CreateObject(), *hosts, *names, *list, *router;
@@ -283,6 +310,8 @@ static cJSON *up_data(const struct keeper *k)
         cJSON *host = cJSON_AddObjectToObject(hosts, n.name);
         cJSON_AddStringToObject(host, "role", topology_role_name(n.role));
         cJSON_AddStringToObject(host, "netns", path);
+        if (lab_userns_path(k->o->name, path, sizeof path))
+            cJSON_AddStringToObject(host, "userns", path);
         cJSON_AddStringToObject(host, "address", n.address);
         cJSON_AddItemToArray(names, cJSON_CreateString(n.name));
     }
@@ -297,6 +326,7 @@ static cJSON *up_data(const struct keeper *k)
         lab_path(k->o->name, "ssh/config", path, sizeof path);
         cJSON_AddStringToObject(o, "ssh_config", path);
     }
+    cJSON_AddItemToObject(o, "rung", rung_json(k));
     cJSON_AddItemToObject(o, "prague", prague_json(&k->prague));
     cJSON_AddItemToObject(o, "ccs", prague_ccs_json(&k->prague));
     cJSON_AddItemToObject(o, "link", cJSON_Duplicate(k->links[0].up, true));
@@ -327,17 +357,42 @@ static void progress(struct keeper *k, const char *text)
     event_write_progress(stdout, k->steps_done++, steps(k), "%s", text);
 }
 
+/* Of a user namespace, if of nothing else. After claim(): from inside, what an earlier lab left in
+ * a namespace of its own cannot be seen. */
+static enum status become_root(struct error *err)
+{
+    if (paths_is_root())
+        return STATUS_OK;
+    lab_keep_runtime();
+    enum status st = userns_create(err);
+    /* Whoever left the machine's network could not come back into it. */
+    return st == STATUS_OK ? netns_unshare(err) : st;
+}
+
+/* Without /dev/net/tun there is a way, but not one to keep quiet about. */
+static void tell_ports(const struct keeper *k)
+{
+    struct error e = {0};
+    if (k->o->ports == LINK_PORT_AUTO && build_check_tun(&e) != STATUS_OK)
+        event_write_log(stdout, LOG_LEVEL_INFO, "%s: the bottleneck uses packet sockets instead",
+                        e.message);
+}
+
 /* Returns STATUS_OK also when asked to stop half-way. */
 static enum status build(struct keeper *k, struct error *err)
 {
     const char *name = k->o->name;
-    enum status st = lab_state_save(&k->state, err);
+    enum status st = become_root(err);
+    if (st == STATUS_OK)
+        st = lab_state_save(&k->state, err);
     if (st == STATUS_OK)
         st = shell_prepare(name, k->topology, err);
     if (st != STATUS_OK || is_stopping(k))
         return st;
     progress(k, "hosts");
-    st = build_hosts(name, k->topology, err);
+    st = build_hosts(&k->state, k->netns_fds, err);
+    if (st == STATUS_OK)
+        st = lab_state_save(&k->state, err);
     if (st != STATUS_OK || is_stopping(k))
         return st;
     progress(k, "cables and addresses");
@@ -351,6 +406,7 @@ static enum status build(struct keeper *k, struct error *err)
         event_write_log(stdout, LOG_LEVEL_WARN, "no TCP Prague: %s (%s)", refusal->message,
                         refusal->hint);
     progress(k, k->topology->nrouters > 1 ? "bottlenecks" : "bottleneck");
+    tell_ports(k);
     st = start_links(k, err);
     if (st == STATUS_OK)
         st = wait_for_links(k, err);
@@ -408,6 +464,7 @@ static void close_handle(uv_handle_t *h, void *arg)
 enum status keeper_run(const struct testbed_options *o, struct error *err)
 {
     struct keeper k = {.o = o, .owner_fd = -1, .lock_fd = -1};
+    memset(k.netns_fds, -1, sizeof k.netns_fds);
     bool is_claimed = false, is_watching = false;
     enum status st;
 
@@ -426,7 +483,7 @@ enum status keeper_run(const struct testbed_options *o, struct error *err)
     k.state.created_s = clock_wall_s();
     proc_id_of(getpid(), &k.state.keeper);
 
-    st = build_check(err);
+    st = build_check(o->ports, err);
     if (st == STATUS_OK && o->has_sshd)
         st = sshd_check(err);
     if (st == STATUS_OK)
@@ -456,6 +513,9 @@ out:
     for (int i = 0; i < k.topology->nrouters; i++)
         bottleneck_done(&k.links[i]);
     lab_state_done(&k.state);
+    for (int i = 0; i < TOPOLOGY_NODES_MAX; i++)
+        if (k.netns_fds[i] >= 0)
+            close(k.netns_fds[i]);
     if (k.owner_fd >= 0)
         close(k.owner_fd);
     if (k.lock_fd >= 0)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 #include "core/json.h"
 #include "core/paths.h"
+#include "core/userns.h"
 #include "core/version.h"
 
 static const char *const phase_names[] = {"building", "up", "stopping"};
@@ -30,7 +32,38 @@ void lab_netns_name(const char *lab, const char *host, char *out, size_t size)
 
 void lab_netns_path(const char *lab, const char *host, char *out, size_t size)
 {
-    snprintf(out, size, "/run/netns/%s-%s", lab, host);
+    char file[TOPOLOGY_NAME_MAX + 8];
+    if (paths_is_root()) {
+        snprintf(out, size, "/run/netns/%s-%s", lab, host);
+        return;
+    }
+    snprintf(file, sizeof file, "netns/%s", host);
+    lab_path(lab, file, out, size);
+}
+
+bool lab_userns_path(const char *lab, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (paths_is_root())
+        return false;
+    lab_path(lab, "userns", out, size);
+    return true;
+}
+
+void lab_keep_runtime(void)
+{
+    char runtime[LAB_PATH_MAX];
+    if (paths_runtime(runtime, sizeof runtime))
+        setenv("CCALAB_RUNTIME_DIR", runtime, 1);
+}
+
+enum status lab_enter_user(const char *lab, struct error *err)
+{
+    char path[LAB_PATH_MAX];
+    if (!lab_userns_path(lab, path, sizeof path))
+        return STATUS_OK;
+    lab_keep_runtime();
+    return userns_enter(path, err);
 }
 
 void lab_path(const char *lab, const char *file, char *out, size_t size)
@@ -86,13 +119,31 @@ static enum status try_lock(const char *dir, const char *path, int *fd, struct e
     return error_set(err, STATUS_IO, "testbed", "%s keeps disappearing", path);
 }
 
+/* /tmp/ccalab-UID may have been made by anybody: what lies in there is believed. */
+static enum status check_owner(struct error *err)
+{
+    char base[LAB_PATH_MAX];
+    struct stat st;
+    if (!paths_runtime(base, sizeof base))
+        return error_set(err, STATUS_IO, "testbed", "the path of the labs' directory is too long");
+    enum status s = path_mkdirs(base, err);
+    if (s != STATUS_OK)
+        return s;
+    if (stat(base, &st) == 0 && st.st_uid == geteuid())
+        return STATUS_OK;
+    error_set(err, STATUS_IO, "testbed", "%s belongs to somebody else", base);
+    return err ? error_hint(err, "set CCALAB_RUNTIME_DIR to a directory of your own") : STATUS_IO;
+}
+
 enum status lab_lock(const char *lab, int wait_ms, int *fd, struct error *err)
 {
     char dir[LAB_PATH_MAX], path[LAB_PATH_MAX];
     lab_path(lab, "", dir, sizeof dir);
     lab_path(lab, "lock", path, sizeof path);
     for (int waited_ms = 0;; waited_ms += 10) {
-        enum status st = try_lock(dir, path, fd, err);
+        enum status st = check_owner(err);
+        if (st == STATUS_OK)
+            st = try_lock(dir, path, fd, err);
         if (st != STATUS_OK || *fd >= 0 || waited_ms >= wait_ms)
             return st;
         poll(NULL, 0, 10);
@@ -200,6 +251,31 @@ static struct proc_id proc_from_json(const cJSON *p)
     return (struct proc_id){(pid_t)pid, (uint64_t)start};
 }
 
+static void add_namespaces(cJSON *o, const struct lab_netns *ns, int n)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, "netns");
+    for (int i = 0; i < n && ns[i].ino; i++) {
+        char cookie[24];
+        cJSON *item = cJSON_CreateObject();
+        snprintf(cookie, sizeof cookie, "%llx", (unsigned long long)ns[i].cookie);
+        cJSON_AddNumberToObject(item, "dev", (double)ns[i].dev);
+        cJSON_AddNumberToObject(item, "ino", (double)ns[i].ino);
+        cJSON_AddStringToObject(item, "cookie", cookie); /* 64 bits: no number of JSON's */
+        cJSON_AddItemToArray(list, item);
+    }
+}
+
+static void get_namespaces(const cJSON *o, struct lab_netns *ns, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const cJSON *item = cJSON_GetArrayItem(json_get(o, "netns"), i);
+        double dev = json_num(item, "dev", -1), ino = json_num(item, "ino", -1);
+        uint64_t cookie = strtoull(json_str(item, "cookie", "0"), NULL, 16);
+        if (dev >= 0 && dev < 9e15 && ino > 0 && ino < 9e15 && cookie != 0)
+            ns[i] = (struct lab_netns){(uint64_t)dev, (uint64_t)ino, cookie};
+    }
+}
+
 static void add_procs(cJSON *o, const char *key, const struct proc_id *ids, int n)
 {
     cJSON *list = cJSON_AddArrayToObject(o, key);
@@ -225,6 +301,7 @@ cJSON *lab_state_to_json(const struct lab_state *s)
     cJSON_AddItemToObject(o, "owner", proc_json(&s->owner));
     add_procs(o, "links", s->links, s->topology.nrouters);
     add_procs(o, "sshds", s->sshds, topology_nodes(&s->topology));
+    add_namespaces(o, s->netns, topology_nodes(&s->topology));
     cJSON_AddItemToObject(o, "topology", topology_to_json(&s->topology));
     if (s->up)
         cJSON_AddItemToObject(o, "up", cJSON_Duplicate(s->up, true));
@@ -254,6 +331,7 @@ enum status lab_state_from_json(const cJSON *o, struct lab_state *s, struct erro
         s->owner = proc_from_json(json_get(o, "owner"));
         get_procs(o, "links", s->links, s->topology.nrouters);
         get_procs(o, "sshds", s->sshds, topology_nodes(&s->topology));
+        get_namespaces(o, s->netns, topology_nodes(&s->topology));
     }
     if (cJSON_IsObject(json_get(o, "up")))
         s->up = cJSON_Duplicate(json_get(o, "up"), true);

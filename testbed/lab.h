@@ -7,7 +7,12 @@
  *   <paths_runtime()>/<name>/hosts         /etc/hosts of the lab's shells
  *   <paths_runtime()>/<name>/bin/tc        `ccalab testbed tc`, for the PATH of a router
  *   <paths_runtime()>/<name>/ssh/          keys and configuration, with --sshd
- *   /run/netns/<name>-client_x ...         the hosts (ip-netns(8)) */
+ *   /run/netns/<name>-client_x ...         the hosts (ip-netns(8))
+ *
+ * Of somebody who is not root the hosts are descriptors of the keeper, which is in a user namespace
+ * of the lab's own, and end with it:
+ *   <paths_runtime()>/<name>/userns        link to /proc/<keeper>/ns/user
+ *   <paths_runtime()>/<name>/netns/<host>  link to /proc/<keeper>/fd/<n> */
 #ifndef CCALAB_TESTBED_LAB_H
 #define CCALAB_TESTBED_LAB_H
 
@@ -28,8 +33,16 @@
 bool lab_name_is_valid(const char *name);
 /* "<name>-client_x", as `ip netns` shows it. */
 void lab_netns_name(const char *lab, const char *host, char *out, size_t size);
-/* "/run/netns/<name>-client_x", for setns(2). */
+/* "/run/netns/<name>-client_x", or the link in the lab's directory: for setns(2), after
+ * lab_enter_user(). */
 void lab_netns_path(const char *lab, const char *host, char *out, size_t size);
+/* The link to the lab's user namespace. False (and "") for root's labs, which have none. */
+bool lab_userns_path(const char *lab, char *out, size_t size);
+/* For us and what we start: the labs' directory stays where it is now, also in a user namespace,
+ * where we have another id. */
+void lab_keep_runtime(void);
+/* Go into the lab's user namespace, for good, if it has one. Errors: those of userns_enter(). */
+CCALAB_MUST_USE enum status lab_enter_user(const char *lab, struct error *err);
 /* Path of a file in the lab's directory; `file` "" is the directory itself. */
 void lab_path(const char *lab, const char *file, char *out, size_t size);
 
@@ -51,6 +64,13 @@ void lab_each(void (*fn)(void *user, const char *lab), void *user);
 
 enum lab_phase { LAB_BUILDING, LAB_UP, LAB_STOPPING };
 
+/* A namespace without a path that would keep it: the inode number finds the processes in it, and
+ * netns_cookie() tells it from a later one of that number. */
+struct lab_netns {
+    uint64_t dev, ino; /* ino 0: none */
+    uint64_t cookie;
+};
+
 struct lab_state {
     char name[LAB_NAME_MAX + 1];
     enum lab_phase phase;
@@ -59,6 +79,7 @@ struct lab_state {
     struct proc_id links[TOPOLOGY_ROUTERS_MAX]; /* ccalab-link; pid 0 before it started */
     struct proc_id sshds[TOPOLOGY_NODES_MAX];   /* by node; pid 0 without --sshd */
     struct proc_id owner;                       /* pid 0 if there is none */
+    struct lab_netns netns[TOPOLOGY_NODES_MAX]; /* by node; of labs in a user namespace */
     struct topology topology;
     cJSON *up; /* data of the keeper's result "up", or NULL. Owned */
 };

@@ -13,7 +13,7 @@
 
 const char testbed_usage[] =
     "usage: ccalab testbed up     [--name NAME] [--rate RATE] [--rtt TIME] [--aqm AQM]\n"
-    "                             [--topology FILE] [--sshd]\n"
+    "                             [--topology FILE] [--ports KIND] [--sshd]\n"
     "       ccalab testbed status [--name NAME] [--json]\n"
     "       ccalab testbed set    [--name NAME] [--router R] [--down | --up] KEY=VALUE...\n"
     "       ccalab testbed get    [--name NAME] [--router R] [--json]\n"
@@ -21,10 +21,11 @@ const char testbed_usage[] =
     "       ccalab testbed down   [--name NAME | --all]\n"
     "       ccalab testbed keep   [flags of up] [--interval TIME] [--owner PID]\n"
     "       ccalab testbed doctor [--json] [--quick]\n"
+    "       ccalab testbed bench  [--json] [--seconds N] [--only PART] [--name NAME]\n"
     "\n"
     "The virtual lab: client_x, client_y, router and server (or what a topology describes) as\n"
     "network namespaces of this machine, with ccalab-link as the bottleneck inside each router.\n"
-    "Needs root.\n"
+    "Needs root, or user namespaces: then without BPF Prague and SCHED_FIFO.\n"
     "\n"
     "  up      build it and leave it running in the background\n"
     "  status  say what runs\n"
@@ -33,6 +34,7 @@ const char testbed_usage[] =
     "  get     say what a bottleneck does now\n"
     "  shell   a shell, or a command, on a host of the lab\n"
     "  doctor  is this machine fit to be a laboratory?\n"
+    "  bench   what the bottleneck can do here: rate, exactness, cost; three minutes\n"
     "  down    end it and remove everything of it, also what a killed lab has left\n"
     "  keep    build it and stay in the foreground with an event stream on stdout, until\n"
     "          SIGTERM, SIGINT or the end of the owner; then remove everything\n"
@@ -43,7 +45,8 @@ const char testbed_usage[] =
     "  --aqm AQM        with its options in tc's words: dualpi2, 'codel target 5ms ecn' (dualpi2)\n"
     "  --topology FILE  hosts and routers as JSON (docs/testbed.md), or the JSON text itself;\n"
     "                   --rate, --rtt and --aqm are then for the routers that do not say\n"
-    "  --sshd           an OpenSSH server on every host\n"
+    "  --ports KIND     of the bottleneck: tun, packet (needs no /dev/net/tun), auto (auto)\n"
+    "  --sshd           an OpenSSH server on every host; needs root\n"
     "  --interval TIME  between samples of the bottleneck, 0 for none (100ms)\n"
     "  --owner PID      end when this process ends, however it does\n"
     "  --router R       which bottleneck, by its router's name (the first)\n"
@@ -63,6 +66,7 @@ enum flag {
     FLAG_RTT,
     FLAG_AQM,
     FLAG_TOPOLOGY,
+    FLAG_PORTS,
     FLAG_SSHD,
     FLAG_INTERVAL,
     FLAG_OWNER,
@@ -79,24 +83,18 @@ static const struct {
     const char *name;
     bool has_value;
 } flags[] = {
-    [FLAG_NAME] = {"--name", true},
-    [FLAG_RATE] = {"--rate", true},
-    [FLAG_RTT] = {"--rtt", true},
-    [FLAG_AQM] = {"--aqm", true},
-    [FLAG_TOPOLOGY] = {"--topology", true},
-    [FLAG_SSHD] = {"--sshd", false},
-    [FLAG_INTERVAL] = {"--interval", true},
-    [FLAG_OWNER] = {"--owner", true},
-    [FLAG_ROUTER] = {"--router", true},
-    [FLAG_DOWN] = {"--down", false},
-    [FLAG_UP] = {"--up", false},
-    [FLAG_JSON] = {"--json", false},
-    [FLAG_ALL] = {"--all", false},
+    [FLAG_NAME] = {"--name", true},         [FLAG_RATE] = {"--rate", true},
+    [FLAG_RTT] = {"--rtt", true},           [FLAG_AQM] = {"--aqm", true},
+    [FLAG_TOPOLOGY] = {"--topology", true}, [FLAG_PORTS] = {"--ports", true},
+    [FLAG_SSHD] = {"--sshd", false},        [FLAG_INTERVAL] = {"--interval", true},
+    [FLAG_OWNER] = {"--owner", true},       [FLAG_ROUTER] = {"--router", true},
+    [FLAG_DOWN] = {"--down", false},        [FLAG_UP] = {"--up", false},
+    [FLAG_JSON] = {"--json", false},        [FLAG_ALL] = {"--all", false},
 };
 
 #define UP_FLAGS                                                                                   \
     (BIT(FLAG_NAME) | BIT(FLAG_RATE) | BIT(FLAG_RTT) | BIT(FLAG_AQM) | BIT(FLAG_TOPOLOGY) |        \
-     BIT(FLAG_SSHD))
+     BIT(FLAG_PORTS) | BIT(FLAG_SSHD))
 
 static const struct {
     const char *name;
@@ -111,6 +109,7 @@ static const struct {
     [TESTBED_SHELL] = {"shell", BIT(FLAG_NAME)},
     [TESTBED_DIAL] = {"dial", BIT(FLAG_NAME)},
     [TESTBED_TC] = {"tc", 0},
+    [TESTBED_COOKIE] = {"cookie", 0},
     [TESTBED_HELP] = {"help", 0},
 };
 
@@ -151,6 +150,9 @@ static enum status take(struct parse *p, enum flag flag, const char *value, stru
         break;
     case FLAG_TOPOLOGY:
         p->topology = value;
+        break;
+    case FLAG_PORTS:
+        st = link_options_ports(value, &o->ports, err);
         break;
     case FLAG_SSHD:
         o->has_sshd = true;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "core/error.h"
+#include "testbed/link/options.h"
 #include "testbed/topology.h"
 
 #define TESTBED_ASSIGNMENTS_MAX 32
@@ -19,8 +20,9 @@ enum testbed_verb {
     TESTBED_SET,
     TESTBED_GET,
     TESTBED_SHELL,
-    TESTBED_DIAL, /* for ssh: not in the help */
-    TESTBED_TC,   /* for bin/tc of a lab: not in the help */
+    TESTBED_DIAL,   /* for ssh: not in the help */
+    TESTBED_TC,     /* for bin/tc of a lab: not in the help */
+    TESTBED_COOKIE, /* for sweep_lab(): not in the help */
     TESTBED_HELP
 };
 
@@ -32,6 +34,7 @@ struct testbed_options {
     uint32_t interval_us;     /* of ccalab-link's samples; 0: none */
     pid_t owner;              /* 0: none */
     bool has_sshd;
+    enum link_port_kind ports; /* of the bottlenecks */
     bool is_json;
     bool is_all;
     const char *router;  /* set, get: borrowed, or NULL for the first */

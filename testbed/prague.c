@@ -1,16 +1,16 @@
 #include "testbed/prague.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "core/buf.h"
-#include "testbed/prague_bpf.h"
 
 static const struct {
     const char *cc[3], *label[3]; /* by source */
 } kinds[PRAGUE_KINDS] = {
     [PRAGUE_KIND_PRAGUE] = {{NULL, "prague", "bpf_prague"},
                             {NULL, "TCP Prague (kernel)", "BPF Prague"}},
+    [PRAGUE_KIND_FALLBACK] = {{NULL, NULL, "bpf_prague_fb"},
+                              {NULL, NULL, "BPF Prague with fallback for classic ECN"}},
     [PRAGUE_KIND_DCTCP] = {{NULL, "dctcp", "bpf_dctcp"}, {NULL, "DCTCP (kernel)", "BPF DCTCP"}},
 };
 
@@ -35,12 +35,13 @@ static void start_kind(struct prague *p, enum prague_kind kind)
     const char *bpf_name = kinds[kind].cc[PRAGUE_SOURCE_BPF];
 
     memset(&p->cc[kind], 0, sizeof p->cc[kind]);
-    if (prague_is_available(kernel_name)) {
+    (void)prague_bpf_sweep(bpf_name);
+    if (kernel_name && prague_is_available(kernel_name)) {
         p->cc[kind].source = PRAGUE_SOURCE_KERNEL;
     } else if (prague_is_available(bpf_name)) {
         p->cc[kind].source = PRAGUE_SOURCE_BPF;
         p->cc[kind].is_borrowed = true;
-    } else if (prague_bpf_register(bpf_name, &p->cc[kind].link_fd, &p->cc[kind].refusal) ==
+    } else if (prague_bpf_register(bpf_name, NULL, &p->cc[kind].bpf, &p->cc[kind].refusal) ==
                STATUS_OK) {
         p->cc[kind].source = PRAGUE_SOURCE_BPF;
     } else if (prague_is_available(bpf_name)) { /* two labs at once: the other one was faster */
@@ -59,7 +60,8 @@ bool prague_retry(struct prague *p)
 {
     bool has_changed = false;
     for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++) {
-        if (!p->cc[k].is_borrowed || prague_is_available(kinds[k].cc[PRAGUE_SOURCE_BPF]))
+        const char *name = kinds[k].cc[PRAGUE_SOURCE_BPF];
+        if (!p->cc[k].is_borrowed || (!prague_bpf_sweep(name) && prague_is_available(name)))
             continue;
         start_kind(p, k);
         has_changed = true;
@@ -70,9 +72,16 @@ bool prague_retry(struct prague *p)
 void prague_stop(struct prague *p)
 {
     for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++)
-        if (p->cc[k].source == PRAGUE_SOURCE_BPF && !p->cc[k].is_borrowed)
-            close(p->cc[k].link_fd);
+        prague_bpf_unregister(&p->cc[k].bpf);
     memset(p, 0, sizeof *p);
+}
+
+bool prague_sweep(void)
+{
+    bool has_any = false;
+    for (enum prague_kind k = 0; k < PRAGUE_KINDS; k++)
+        has_any |= prague_bpf_sweep(kinds[k].cc[PRAGUE_SOURCE_BPF]);
+    return has_any;
 }
 
 const struct error *prague_refusal(const struct prague *p)

@@ -7,23 +7,30 @@
 #include <stdbool.h>
 
 #include "core/error.h"
+#include "testbed/prague_bpf.h"
 
-enum prague_kind { PRAGUE_KIND_PRAGUE, PRAGUE_KIND_DCTCP, PRAGUE_KINDS };
+enum prague_kind {
+    PRAGUE_KIND_PRAGUE,
+    PRAGUE_KIND_FALLBACK, /* Prague that falls back behind classic ECN queues; only as BPF */
+    PRAGUE_KIND_DCTCP,
+    PRAGUE_KINDS
+};
 enum prague_source { PRAGUE_SOURCE_NONE, PRAGUE_SOURCE_KERNEL, PRAGUE_SOURCE_BPF };
 
 struct prague {
     struct {
         enum prague_source source;
-        struct error refusal; /* why there is none, if source is NONE */
-        bool is_borrowed;     /* registered by another lab's keeper; gone when that one ends */
-        int link_fd;          /* BPF link of our own registration; only if BPF and not borrowed */
+        struct error refusal;  /* why there is none, if source is NONE */
+        bool is_borrowed;      /* registered by another lab's keeper; gone when that one ends */
+        struct prague_bpf bpf; /* our own registration; only if BPF and not borrowed */
     } cc[PRAGUE_KINDS];
 };
 
 /* Find them or register ours. Always fills *p (zeroed is a valid state too: nothing started);
  * having none is no failure, the lab is useful without. Registration is machine-wide
- * (tcp_available_congestion_control of every namespace), and lasts as long as link_fd is open: the
- * kernel takes it back when this process ends, however it ends. */
+ * (tcp_available_congestion_control of every namespace). The kernel takes it back when this process
+ * ends, however it ends; before Linux 6.4 only prague_stop() does, or the next prague_start() or
+ * prague_sweep() if this process was killed. */
 void prague_start(struct prague *p);
 /* To be called now and then: register ourselves what was borrowed from a lab that has ended. True
  * if anything changed, whether it worked or not: then prague_json() says what there is now. Reads
@@ -31,6 +38,10 @@ void prague_start(struct prague *p);
 bool prague_retry(struct prague *p);
 /* Take the registrations back. Sockets that use them live on until they close. */
 void prague_stop(struct prague *p);
+
+/* Take back what a killed keeper has left registered, on kernels where that stays. True if there
+ * was any. Registrations of living labs are not touched. */
+bool prague_sweep(void);
 
 /* Why there is no TCP Prague; NULL if there is. */
 const struct error *prague_refusal(const struct prague *p);

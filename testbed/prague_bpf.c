@@ -6,13 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/embed.h"
+#include "core/paths.h"
 #include "testbed/prague.h"
 
 /* Compiled from bpf/, see CMakeLists.txt. */
@@ -24,7 +29,9 @@ EMBED_DECLARE(ccalab_dctcp_bpf);
 #define LINK_MAP_FLAG    (1u << 13) /* BPF_F_LINK */
 #define LINK_ATTACH_TYPE 44         /* BPF_STRUCT_OPS */
 
-#define KERNEL_HINT "the BPF programs know Linux 6.4 to 6.18; the lab's other algorithms work"
+#define CLAIM_TIMEOUT_MS 200
+
+#define KERNEL_HINT "the BPF programs know Linux 5.15 to 6.18; the lab's other algorithms work"
 
 bool prague_is_built(void)
 {
@@ -87,54 +94,55 @@ static enum status failed(struct error *err, const char *what, int sys_errno)
                   last_warning);
     else
         error_sys(err, STATUS_UNAVAILABLE, sys_errno, "prague", "%s", what);
-    return err ? error_hint(err, "it needs Linux 6.4 or newer with CONFIG_BPF_JIT and "
-                                 "CONFIG_DEBUG_INFO_BTF; the lab's other algorithms work")
+    return err ? error_hint(err, "BPF Prague needs Linux 6.0 or newer, BPF DCTCP 5.15, with "
+                                 "CONFIG_BPF_JIT and CONFIG_DEBUG_INFO_BTF; the lab's other "
+                                 "algorithms work")
                : STATUS_UNAVAILABLE;
 }
 
-/* Is this a kernel that our programs were written for? Fills in the variant of cong_control(). */
-static enum status check_kernel(bool *has_old_cong_control, struct error *err)
+enum status prague_bpf_look(const struct btf *btf, struct prague_kernel *kernel, struct error *err)
 {
-    /* All that the two programs use. What each takes has not changed between Linux 6.4 and 6.18,
-     * but for cong_control(); a kernel for which that is no longer true must not get a program that
-     * takes one parameter for another. */
+    /* All that the programs use. What each takes has not changed between Linux 5.15 and 6.18, but
+     * for cong_control(). */
     static const struct {
         const char *name;
         int params;
     } members[] = {{"init", 1},         {"ssthresh", 1},  {"set_state", 2},  {"cwnd_event", 2},
                    {"in_ack_event", 2}, {"undo_cwnd", 1}, {"cong_avoid", 3}, {"min_tso_segs", 1}};
-    enum status st = STATUS_OK;
     char text[160];
-    struct btf *btf = btf__load_vmlinux_btf();
-    if (!btf)
-        return unavailable(err, "this kernel's BTF (/sys/kernel/btf/vmlinux) cannot be read",
-                           "use a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's are");
-    /* Without links a registration would outlive a killed keeper. */
-    if (btf__find_by_name_kind(btf, "bpf_struct_ops_link", BTF_KIND_STRUCT) <= 0) {
-        st = unavailable(err, "this kernel cannot register a congestion control by a BPF link",
-                         "Linux 6.4 or newer can; the lab's other algorithms work");
-        goto out;
-    }
-    for (size_t i = 0; st == STATUS_OK && i < sizeof members / sizeof *members; i++) {
+
+    kernel->has_link = btf__find_by_name_kind(btf, "bpf_struct_ops_link", BTF_KIND_STRUCT) > 0;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         int n = params_of(btf, members[i].name);
         if (n == members[i].params)
             continue;
         snprintf(text, sizeof text, "this kernel's tcp_congestion_ops.%s is not the one we know%s",
                  members[i].name, n < 0 ? ": there is none" : "");
-        st = unavailable(err, text, KERNEL_HINT);
+        return unavailable(err, text, KERNEL_HINT);
     }
     int n = params_of(btf, "cong_control");
-    *has_old_cong_control = n == 2; /* (sk, rs); since 6.10 (sk, ack, flag, rs) */
-    if (st == STATUS_OK && n != 2 && n != 4)
-        st = unavailable(err, "this kernel's tcp_congestion_ops.cong_control is not one we know",
-                         KERNEL_HINT);
-out:
+    if (n != 2 && n != 4) /* (sk, rs); since 6.10 (sk, ack, flag, rs) */
+        return unavailable(err, "this kernel's tcp_congestion_ops.cong_control is not one we know",
+                           KERNEL_HINT);
+    kernel->has_old_cong_control = n == 2;
+    return STATUS_OK;
+}
+
+static enum status look_at_running(struct prague_kernel *kernel, struct error *err)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+    if (!btf)
+        return unavailable(err, "this kernel's BTF (/sys/kernel/btf/vmlinux) cannot be read",
+                           "use a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's are");
+    enum status st = prague_bpf_look(btf, kernel, err);
     btf__free(btf);
     return st;
 }
 
+/* --- registration by link --------------------------------------------------------------------- */
+
 /* The link of a loaded map of operations: *fd. */
-static enum status register_map(struct bpf_map *map, int *fd, struct error *err)
+static enum status register_by_link(struct bpf_map *map, int *fd, struct error *err)
 {
     /* With libbpf 1.1 this only fills the map, and the "link" is the map itself. */
     struct bpf_link *link = bpf_map__attach_struct_ops(map);
@@ -153,13 +161,116 @@ static enum status register_map(struct bpf_map *map, int *fd, struct error *err)
     return *fd >= 0 ? STATUS_OK : failed(err, "the BPF program cannot be registered", error);
 }
 
-enum status prague_bpf_register(const char *name, int *link_fd, struct error *err)
+/* --- registration without --------------------------------------------------------------------- */
+
+/* Who registers without a link owns this name of an abstract Unix socket: the kernel frees it when
+ * the process ends, however it ends, and then the registration is nobody's. -1: another has it. */
+static int claim_registration(const char *name)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "ccalab/%s", name);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&a, len) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The kernel takes the map of operations over when its only element is written, and gives it up
+ * when that is deleted: no file descriptor is needed in between. */
+static enum status register_for_good(struct bpf_map *map, struct prague_bpf *b, struct error *err)
+{
+    /* Who sweeps holds the name for a moment. */
+    for (int ms = 0; (b->owner_fd = claim_registration(bpf_map__name(map))) < 0; ms += 10) {
+        if (ms >= CLAIM_TIMEOUT_MS)
+            return unavailable(err, "another lab is just registering it",
+                               "end the other lab, or try again");
+        poll(NULL, 0, 10);
+    }
+    struct bpf_link *link = bpf_map__attach_struct_ops(map);
+    if (!link) {
+        int error = errno;
+        close(b->owner_fd);
+        return failed(err, "the BPF program cannot be registered", error);
+    }
+    bpf_link__disconnect(link); /* its destruction would take the registration back */
+    bpf_link__destroy(link);
+    b->fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
+    if (b->fd >= 0)
+        return STATUS_OK;
+    int error = errno, zero = 0;
+    bpf_map_delete_elem(bpf_map__fd(map), &zero);
+    close(b->owner_fd);
+    return failed(err, "the BPF program cannot be registered", error);
+}
+
+/* The map of operations of that name that is registered without a link: its fd, or -1. */
+static int linkless_map(const char *name)
+{
+    __u32 id = 0;
+    while (bpf_map_get_next_id(id, &id) == 0) {
+        struct bpf_map_info info;
+        __u32 len = sizeof info;
+        int fd = bpf_map_get_fd_by_id(id);
+        if (fd < 0)
+            continue; /* gone in the meantime */
+        memset(&info, 0, sizeof info);
+        if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_MAP_TYPE_STRUCT_OPS &&
+            !(info.map_flags & LINK_MAP_FLAG) && strcmp(info.name, name) == 0)
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+bool prague_bpf_sweep(const char *name)
+{
+    int owner_fd = claim_registration(name);
+    if (owner_fd < 0)
+        return false; /* its owner lives */
+    int zero = 0, fd = linkless_map(name);
+    bool is_gone = fd >= 0 && bpf_map_delete_elem(fd, &zero) == 0;
+    if (fd >= 0)
+        close(fd);
+    close(owner_fd);
+    return is_gone;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+void prague_bpf_unregister(struct prague_bpf *b)
+{
+    int zero = 0;
+    if (!b->is_registered)
+        return;
+    if (!b->has_link) {
+        bpf_map_delete_elem(b->fd, &zero);
+        close(b->owner_fd);
+    }
+    close(b->fd);
+    memset(b, 0, sizeof *b);
+}
+
+static struct bpf_object *open_object(const char *name, const struct prague_kernel *kernel)
+{
+    if (strcmp(name, "bpf_dctcp") == 0)
+        return bpf_object__open_mem(ccalab_dctcp_bpf_data, ccalab_dctcp_bpf_size, NULL);
+    if (kernel->has_old_cong_control)
+        return bpf_object__open_mem(ccalab_prague_bpf_old_data, ccalab_prague_bpf_old_size, NULL);
+    return bpf_object__open_mem(ccalab_prague_bpf_data, ccalab_prague_bpf_size, NULL);
+}
+
+enum status prague_bpf_register(const char *name, const struct prague_kernel *kernel,
+                                struct prague_bpf *b, struct error *err)
 {
     struct bpf_object *obj = NULL;
-    bool is_old = false;
+    struct prague_kernel running;
+    enum status st = STATUS_OK;
 
-    *link_fd = -1;
-    if (geteuid() != 0)
+    memset(b, 0, sizeof *b);
+    if (!paths_is_root())
         return unavailable(err, "BPF congestion controls need root to be loaded",
                            "run ccalab with sudo");
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
@@ -168,15 +279,13 @@ enum status prague_bpf_register(const char *name, int *link_fd, struct error *er
 
     libbpf_print_fn_t old_print = libbpf_set_print(on_print);
     last_warning[0] = '\0';
-    enum status st = check_kernel(&is_old, err);
-    if (st != STATUS_OK)
-        goto out;
-    if (strcmp(name, "bpf_dctcp") == 0)
-        obj = bpf_object__open_mem(ccalab_dctcp_bpf_data, ccalab_dctcp_bpf_size, NULL);
-    else if (is_old)
-        obj = bpf_object__open_mem(ccalab_prague_bpf_old_data, ccalab_prague_bpf_old_size, NULL);
-    else
-        obj = bpf_object__open_mem(ccalab_prague_bpf_data, ccalab_prague_bpf_size, NULL);
+    if (!kernel) {
+        kernel = &running;
+        st = look_at_running(&running, err);
+        if (st != STATUS_OK)
+            goto out;
+    }
+    obj = open_object(name, kernel);
     if (!obj) {
         st = failed(err, "the BPF program cannot be opened", errno);
         goto out;
@@ -186,11 +295,19 @@ enum status prague_bpf_register(const char *name, int *link_fd, struct error *er
         st = error_set(err, STATUS_INTERNAL, "prague", "there is no BPF program %s", name);
         goto out;
     }
-    int r = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | LINK_MAP_FLAG);
+    int r = 0;
+    if (kernel->has_link)
+        r = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | LINK_MAP_FLAG);
     if (r == 0)
         r = bpf_object__load(obj);
-    st = r == 0 ? register_map(map, link_fd, err)
-                : failed(err, "the kernel refused the BPF program", -r);
+    if (r != 0)
+        st = failed(err, "the kernel refused the BPF program", -r);
+    else if (kernel->has_link)
+        st = register_by_link(map, &b->fd, err);
+    else
+        st = register_for_good(map, b, err);
+    b->is_registered = st == STATUS_OK;
+    b->has_link = kernel->has_link;
 out:
     bpf_object__close(obj); /* NULL is fine */
     libbpf_set_print(old_print);

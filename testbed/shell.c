@@ -51,22 +51,32 @@ static enum status write_hosts(const char *lab, const struct topology *t, struct
     return st;
 }
 
+/* As one word of sh(1). */
+static void put_quoted(struct buf *b, const char *text)
+{
+    buf_puts(b, "'");
+    for (const char *c = text; *c; c++)
+        *c == '\'' ? buf_puts(b, "'\\''") : buf_append(b, c, 1);
+    buf_puts(b, "'");
+}
+
 /* A script and not a link to us, so that what we are called by stays our own name. */
 static enum status write_tc(const char *lab, struct error *err)
 {
-    char self[CCALAB_PATH_MAX], dir[LAB_PATH_MAX];
+    char self[CCALAB_PATH_MAX], dir[LAB_PATH_MAX], runtime[LAB_PATH_MAX];
     struct buf b;
     lab_path(lab, "bin", dir, sizeof dir);
     enum status st = path_mkdirs(dir, err);
     if (st != STATUS_OK)
         return st;
-    if (!paths_self(self, sizeof self))
+    if (!paths_self(self, sizeof self) || !paths_runtime(runtime, sizeof runtime))
         return error_set(err, STATUS_INTERNAL, "testbed", "cannot find this program's own path");
     buf_init(&b, TEXT_MAX);
-    buf_puts(&b, "#!/bin/sh\nexec '");
-    for (const char *c = self; *c; c++)
-        *c == '\'' ? buf_puts(&b, "'\\''") : buf_append(&b, c, 1);
-    buf_puts(&b, "' testbed tc \"$@\"\n");
+    buf_puts(&b, "#!/bin/sh\nCCALAB_RUNTIME_DIR=");
+    put_quoted(&b, runtime);
+    buf_puts(&b, " exec ");
+    put_quoted(&b, self);
+    buf_puts(&b, " testbed tc \"$@\"\n");
     st = write_file(lab, "bin/tc", &b, 0755, err);
     buf_done(&b);
     return st;
@@ -128,12 +138,10 @@ static enum status host_failed(const char *host, const char *what, struct error 
 static enum status enter(const char *lab, const char *host, struct error *err)
 {
     char path[LAB_PATH_MAX];
-    if (geteuid() != 0) {
-        error_set(err, STATUS_UNAVAILABLE, "testbed", "the virtual lab belongs to root");
-        return err ? error_hint(err, "run ccalab with sudo") : STATUS_UNAVAILABLE;
-    }
+    enum status st = lab_enter_user(lab, err);
     lab_netns_path(lab, host, path, sizeof path);
-    enum status st = netns_enter(path, NULL, err);
+    if (st == STATUS_OK)
+        st = netns_enter(path, NULL, err);
     if (st != STATUS_OK)
         return st;
     if (unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0)
@@ -243,8 +251,10 @@ enum status shell_dial(const struct testbed_options *o, struct error *err)
         goto out;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     inet_pton(AF_INET, n.address, &to.sin_addr);
+    st = lab_enter_user(o->name, err);
     lab_netns_path(o->name, n.name, path, sizeof path);
-    st = netns_enter(path, NULL, err);
+    if (st == STATUS_OK)
+        st = netns_enter(path, NULL, err);
     if (st != STATUS_OK)
         goto out;
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -20,6 +20,12 @@ enum status sshd_check(struct error *err)
     static const struct {
         const char *command, *package;
     } needed[] = {{"sshd", "openssh-server"}, {"ssh-keygen", "openssh-client"}};
+    if (!paths_is_root()) {
+        error_set(err, STATUS_UNAVAILABLE, "testbed",
+                  "--sshd needs root: an OpenSSH server changes users");
+        return err ? error_hint(err, "ccalab testbed shell HOST works without; or use sudo")
+                   : STATUS_UNAVAILABLE;
+    }
     for (int i = 0; i < 2; i++) {
         if (paths_which(needed[i].command, NULL, 0))
             continue;
@@ -174,7 +180,7 @@ enum status sshd_start(struct sshd *s, uv_loop_t *loop, const char *lab,
                        const struct topology_node *n, struct error *err)
 {
     char self[CCALAB_PATH_MAX], sshd[CCALAB_PATH_MAX], config[LAB_PATH_MAX];
-    char bin[LAB_PATH_MAX], path[LAB_PATH_MAX + 128];
+    char bin[LAB_PATH_MAX], path[LAB_PATH_MAX + 256];
     *s = (struct sshd){0};
     /* By its whole path: it starts itself again for every connection. */
     if (!paths_self(self, sizeof self) || !paths_which("sshd", sshd, sizeof sshd))
@@ -182,8 +188,9 @@ enum status sshd_start(struct sshd *s, uv_loop_t *loop, const char *lab,
     lab_path(lab, "ssh/sshd_config", config, sizeof config);
     lab_path(lab, "bin:", bin, sizeof bin);
     snprintf(path, sizeof path,
-             "SetEnv=PATH=%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-             n->role == TOPOLOGY_ROUTER ? bin : "");
+             "SetEnv=PATH=%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "
+             "CCALAB_LAB=%s CCALAB_HOST=%s",
+             n->role == TOPOLOGY_ROUTER ? bin : "", lab, n->name);
     const char *const argv[] = {
         self, "testbed", "shell", "--name", lab,    n->name, "--",
         sshd, "-D",      "-e",    "-f",     config, "-o",    "ListenAddress=0.0.0.0:22",

@@ -16,7 +16,7 @@ struct sshd {
     char last_line[200]; /* that it said */
 };
 
-/* Are sshd and ssh-keygen installed? Errors: STATUS_UNAVAILABLE naming the package. */
+/* Are we root, and sshd and ssh-keygen installed? Errors: STATUS_UNAVAILABLE naming the package. */
 CCALAB_MUST_USE enum status sshd_check(struct error *err);
 /* Keys, configurations and the list of host keys, in <runtime>/<lab>/ssh. Errors: STATUS_IO,
  * STATUS_HOST (ssh-keygen). */

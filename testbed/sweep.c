@@ -2,20 +2,28 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/buf.h"
+#include "core/paths.h"
+#include "core/spawn.h"
 #include "testbed/lab.h"
 #include "testbed/proc.h"
 
-#define NSFS_MAGIC  0x6e736673 /* <linux/magic.h> */
-#define KILL_ROUNDS 200        /* of 5 ms: processes may fork while we look */
+#define COOKIE_TIMEOUT_MS 2000
+#define NSFS_MAGIC        0x6e736673 /* <linux/magic.h> */
+#define KILL_ROUNDS       200        /* of 5 ms: processes may fork while we look */
 
 struct ns_id {
     dev_t dev;
@@ -86,22 +94,89 @@ static int kill_inside(const struct ns_id *ns, int n)
     return found;
 }
 
-static enum status kill_processes(const char *lab, const struct topology *t,
-                                  struct sweep_report *report, struct error *err)
+/* --- a user's lab whose keeper was killed -------------------------------------------------------
+ */
+
+/* The cookie of a namespace that is not ours to enter as we are: asked by a process that may. */
+static uint64_t cookie_of(int netns_fd)
 {
-    struct ns_id ns[TOPOLOGY_NODES_MAX], init = ns_of("/proc/1/ns/net"),
-                                         self = ns_of("/proc/self/ns/net");
+    char self[CCALAB_PATH_MAX], user[64], net[64];
+    const char *const argv[] = {self, "testbed", "cookie", NULL};
+    struct spawn_opts opts = {.argv = argv, .userns = user, .netns = net};
+    struct buf out;
+    uint64_t cookie = 0;
+    int user_fd = ioctl(netns_fd, NS_GET_USERNS);
+    if (user_fd < 0 || !paths_self(self, sizeof self))
+        return 0;
+    snprintf(user, sizeof user, "/proc/self/fd/%d", user_fd);
+    snprintf(net, sizeof net, "/proc/self/fd/%d", netns_fd);
+    buf_init(&out, 64);
+    if (spawn_run_at(&opts, NULL, &out, COOKIE_TIMEOUT_MS, NULL) == STATUS_OK)
+        cookie = strtoull(out.data, NULL, 16);
+    buf_done(&out);
+    close(user_fd);
+    return cookie;
+}
+
+/* The namespaces of the dead keeper that live on because processes do: their ids to ns[], and a
+ * descriptor to pins[] (else -1), so that no other one gets the number meanwhile. */
+static void find_strays(const struct lab_state *s, struct ns_id *ns, int *pins)
+{
+    bool is_asked[TOPOLOGY_NODES_MAX] = {false};
+    DIR *d = opendir("/proc");
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        char path[300];
+        struct stat is;
+        int fd, h = 0, n = topology_nodes(&s->topology);
+        snprintf(path, sizeof path, "/proc/%s/ns/net", e->d_name);
+        if (atoi(e->d_name) <= 0 || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+            continue;
+        while (fstat(fd, &is) == 0 && h < n &&
+               (s->netns[h].ino != is.st_ino || s->netns[h].dev != is.st_dev))
+            h++;
+        if (h < n && !is_asked[h]) {
+            is_asked[h] = true;
+            if (cookie_of(fd) == s->netns[h].cookie) {
+                ns[h] = (struct ns_id){is.st_dev, is.st_ino};
+                pins[h] = fd;
+                continue;
+            }
+        }
+        close(fd);
+    }
+    if (d)
+        closedir(d);
+}
+
+/* --- everybody's --------------------------------------------------------------------------------
+ */
+
+/* What is to be swept. */
+struct site {
+    const char *lab;
+    struct topology topology;
+    bool is_orphaned; /* the namespaces' paths lead nowhere any more, or to somebody else */
+    struct ns_id ns[TOPOLOGY_NODES_MAX];
+};
+
+static enum status kill_processes(struct site *w, struct sweep_report *report, struct error *err)
+{
+    const char *lab = w->lab;
+    const struct topology *t = &w->topology;
+    struct ns_id *ns = w->ns, init = ns_of("/proc/1/ns/net"), self = ns_of("/proc/self/ns/net");
     bool has_any = false;
     int n = topology_nodes(t);
     for (int h = 0; h < n; h++) {
         char path[LAB_PATH_MAX];
         lab_netns_path(lab, topology_node(t, h).name, path, sizeof path);
-        ns[h] = ns_of(path);
+        if (!w->is_orphaned)
+            ns[h] = ns_of(path);
         /* A name bound to the machine's own namespace is only a name: nobody in there is ours. */
         if (is_same(ns[h], init))
             ns[h] = (struct ns_id){0};
         if (is_same(ns[h], self)) {
-            error_set(err, STATUS_HOST, "testbed", "this shell runs inside %s", path + 11);
+            error_set(err, STATUS_HOST, "testbed", "this shell runs inside %s of lab %s",
+                      topology_node(t, h).name, lab);
             return err ? error_hint(err, "leave it (exit), then try again") : STATUS_HOST;
         }
         has_any |= ns[h].ino != 0;
@@ -122,13 +197,13 @@ static enum status kill_processes(const char *lab, const struct topology *t,
 }
 
 /* What ip-netns(8) does, without needing it. */
-static enum status remove_namespaces(const char *lab, const struct topology *t,
-                                     struct sweep_report *report, struct error *err)
+static enum status remove_namespaces(const struct site *w, struct sweep_report *report,
+                                     struct error *err)
 {
     enum status st = STATUS_OK;
-    for (int h = 0; h < topology_nodes(t); h++) {
+    for (int h = 0; h < topology_nodes(&w->topology); h++) {
         char path[LAB_PATH_MAX];
-        lab_netns_path(lab, topology_node(t, h).name, path, sizeof path);
+        lab_netns_path(w->lab, topology_node(&w->topology, h).name, path, sizeof path);
         if (access(path, F_OK) != 0)
             continue;
         while (umount2(path, MNT_DETACH) == 0)
@@ -144,19 +219,25 @@ static enum status remove_namespaces(const char *lab, const struct topology *t,
 enum status sweep_lab(const char *lab, struct sweep_report *report, struct error *err)
 {
     static const struct topology_router none = {.name = ""};
-    struct topology t;
+    struct site w = {.lab = lab};
+    int pins[TOPOLOGY_NODES_MAX];
     struct lab_state s;
+    memset(pins, -1, sizeof pins);
     /* Without a readable state there is nobody recorded, and the names are the usual ones. */
-    topology_default(&t, &none);
+    topology_default(&w.topology, &none);
     if (lab_state_load(lab, &s, NULL) == STATUS_OK) {
         report->processes += s.keeper.pid != getpid() && proc_kill(&s.keeper);
         for (int i = 0; i < s.topology.nrouters; i++)
             report->processes += proc_kill(&s.links[i]);
-        t = s.topology;
+        w.topology = s.topology;
+        w.is_orphaned = !paths_is_root() && !proc_is_alive(&s.keeper);
+        if (w.is_orphaned)
+            find_strays(&s, w.ns, pins);
         lab_state_done(&s);
     }
-    enum status st = kill_processes(lab, &t, report, err);
-    if (st != STATUS_OK)
-        return st;
-    return remove_namespaces(lab, &t, report, err);
+    enum status st = kill_processes(&w, report, err);
+    for (int i = 0; i < TOPOLOGY_NODES_MAX; i++)
+        if (pins[i] >= 0)
+            close(pins[i]);
+    return st == STATUS_OK ? remove_namespaces(&w, report, err) : st;
 }

@@ -341,6 +341,36 @@ static int send_aqm(const char *control, int port, const char *spec)
     return is_done ? TC_OK : TC_KERNEL;
 }
 
+/* The queue is the kernel's, under the HTB that has the rate. At the root, where people put a
+ * qdisc, ours goes below it; whether there is such a kind, and what it takes, the kernel says. */
+static int change_kernel(const struct request *r, const char *control, const char *now)
+{
+    struct buf spec;
+    size_t kind_len = strcspn(now + strlen(AQM_KERNEL), " ");
+    const char *kind = now + strlen(AQM_KERNEL);
+    bool is_same =
+        r->kind && strlen(r->kind[0]) == kind_len && strncmp(kind, r->kind[0], kind_len) == 0;
+    bool is_fifo = strncmp(kind, "pfifo", 5) == 0 || strncmp(kind, "bfifo", 5) == 0;
+    if (r->has_parent || !r->is_root)
+        return refuse(TC_KERNEL, "Error: the rate's HTB is the lab's: put the qdisc at the root.");
+    if (r->command == COMMAND_DELETE)
+        return is_fifo ? refuse(TC_KERNEL, "Error: Cannot delete qdisc with handle of zero.")
+                       : send_aqm(control, port_of(r->dev), AQM_KERNEL "pfifo");
+    if (r->command == COMMAND_ADD && !is_fifo)
+        return refuse(TC_KERNEL, "Error: Exclusivity flag on, cannot modify.");
+    if (!r->kind)
+        return refuse(TC_KERNEL, "Error: Specified qdisc kind is unknown.");
+    if (r->command == COMMAND_CHANGE && !is_same)
+        return refuse(TC_KERNEL, "Error: Invalid qdisc name: must match existing qdisc.");
+    buf_init(&spec, 4096);
+    buf_puts(&spec, AQM_KERNEL);
+    for (int i = 0; i < r->nwords; i++)
+        buf_printf(&spec, "%s%s", i ? " " : "", r->kind[i]);
+    int code = send_aqm(control, port_of(r->dev), spec.data);
+    buf_done(&spec);
+    return code;
+}
+
 /* A fifo is what a device has that was given no qdisc: it can be added over, and not deleted. */
 static int change(const struct request *r, const char *control, const cJSON *answer)
 {
@@ -350,6 +380,8 @@ static int change(const struct request *r, const char *control, const cJSON *ans
     struct buf spec;
     const char *now = json_str(json_get(answer, ports[port].direction), "aqm", "");
     bool is_fifo = strncmp(now, "fifo", 4) == 0;
+    if (aqm_spec_is_kernel(now))
+        return change_kernel(r, control, now);
     tc_format_kind(now, kind, sizeof kind);
     if (r->has_parent)
         return refuse(TC_KERNEL, "Error: Failed to find specified qdisc.");
@@ -394,6 +426,11 @@ int tc_main(int argc, char *const *argv)
     if (!answer) {
         fprintf(stderr, "Error: %s.\n", e.message);
         return TC_KERNEL;
+    }
+    if (r.command == COMMAND_SHOW &&
+        aqm_spec_is_kernel(json_str(json_get(answer, "down"), "aqm", ""))) {
+        cJSON_Delete(answer);
+        return become_real(argc, argv);
     }
     int code =
         r.command == COMMAND_SHOW ? show(&r, argc, argv, answer) : change(&r, control, answer);

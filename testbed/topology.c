@@ -232,11 +232,13 @@ static enum status parse_router(const cJSON *o, struct place *p, const struct to
             st = take_text(p, v, r->rate_steps, sizeof r->rate_steps);
         } else if (strcmp(v->string, "rate_trace") == 0) {
             st = take_text(p, v, r->rate_trace, sizeof r->rate_trace);
+        } else if (strcmp(v->string, "up_rate_trace") == 0) {
+            st = take_text(p, v, r->up_rate_trace, sizeof r->up_rate_trace);
         } else if (strcmp(v->string, "packet_log") == 0) {
             st = take_text(p, v, r->packet_log, sizeof r->packet_log);
         } else {
             st = bad(p, "unknown; a router has name, rate, up_rate, rtt, jitter, loss, aqm, "
-                        "rate_steps, rate_trace and packet_log");
+                        "rate_steps, rate_trace, up_rate_trace and packet_log");
         }
         if (st != STATUS_OK)
             return st;
@@ -434,6 +436,7 @@ cJSON *topology_to_json(const struct topology *t)
             cJSON_AddNumberToObject(h, "loss", r->loss);
         add_text(h, "rate_steps", r->rate_steps);
         add_text(h, "rate_trace", r->rate_trace);
+        add_text(h, "up_rate_trace", r->up_rate_trace);
         add_text(h, "packet_log", r->packet_log);
         cJSON_AddItemToArray(list, h);
     }

@@ -41,6 +41,7 @@ struct topology_router {
     double loss;                /* 0 to 1 */
     char aqm[TOPOLOGY_AQM_MAX]; /* a specification in tc's words, "codel target 5ms ecn" */
     char rate_steps[TOPOLOGY_TEXT_MAX], rate_trace[TOPOLOGY_TEXT_MAX];
+    char up_rate_trace[TOPOLOGY_TEXT_MAX];
     char packet_log[TOPOLOGY_TEXT_MAX]; /* a file to write */
 };
 

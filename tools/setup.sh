@@ -6,13 +6,13 @@
 set -eu
 
 build="build-essential cmake ninja-build pkg-config libncurses-dev liblua5.4-dev libuv1-dev
-    libcjson-dev libpcap-dev libcmocka-dev"
+    libcjson-dev libpcap-dev zlib1g-dev libzstd-dev libcmocka-dev"
 # Optional parts of the build: BPF Prague, and the policy. The OpenMP build of OpenBLAS, because
 # libtorch's own threads and OpenBLAS's pthreads slow each other down many times over.
 bpf="clang libbpf-dev libelf-dev zlib1g-dev"
 policy="libtorch-dev libopenblas0-openmp"
 ssh="libssh-dev openssh-client" # hosts over SSH; the client for ProxyJump
-lab="iperf3 iproute2 nftables procps iputils-ping"
+lab="ethtool iperf3 iproute2 nftables procps iputils-ping"
 judges="openssh-server tmux tshark tcpdump python3 python3-numpy ncurses-bin"
 
 case "${1:-run}" in

@@ -57,10 +57,13 @@ end
 --   prague   {cc=, label=, source=}: the congestion control to ask for as TCP Prague; cc is nil
 --            where there is none, with reason= and hint=
 --   ccs      all congestion controls that the lab has found or brought, as a list of the same
+--   rung     {number=, name=, lacks={...}}: where the lab stands on the ladder: 1 kernel, 2 root, 3 user
+--            namespace; lacks names what it is therefore without: "TCP Prague", "SCHED_FIFO"
 --   egress   the routers' port behind the bottleneck, where marks can be captured
 --   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
+--   roles    "client", "router" or "server" by a host's name
 --   ssh_config  with sshd=true: the file for `ssh -F`, in which every host has its name
--- It goes down with bed:down(), or with the task that made it. Needs root.
+-- It goes down with bed:down(), or with the task that made it. Needs root, or user namespaces.
 function lab.testbed(o)
     local job, err = lab.localhost:start(add_testbed_flags(
         {ccalab, "testbed", "keep", "--owner", tostring(lab.pid), label = "testbed", events = true,
@@ -74,18 +77,19 @@ function lab.testbed(o)
         return nil, err, left
     end
     local bed = setmetatable({job = job, name = up.name, prague = up.prague, ccs = up.ccs,
-                              link = up.link, egress = up.router.egress, routers = up.routers,
-                              ssh_config = up.ssh_config, hosts = {}}, Testbed)
+                              rung = up.rung, link = up.link, egress = up.router.egress,
+                              routers = up.routers, ssh_config = up.ssh_config, hosts = {},
+                              roles = {}}, Testbed)
     local bin = {} -- a router's own tc, which speaks of its bottleneck
     for _, router in ipairs(up.routers) do
         bin[router.name] = router.bin
     end
     for _, name in ipairs(up.names) do
         local h = up.hosts[name]
-        local host = lab.open_host{name = name, netns = h.netns, address = h.address,
-                                     bin = bin[name]}
+        local host = lab.open_host{name = name, netns = h.netns, userns = h.userns,
+                                   address = h.address, bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
-        bed.hosts[name] = host
+        bed.hosts[name], bed.roles[name] = host, h.role
         if bed[name] == nil then -- a host may have the name of one of the fields
             bed[name] = host
         end
@@ -286,35 +290,6 @@ function Checks:add(c)
     return c.ok
 end
 
--- lab.facts(host): what a run record should say of a host: {kernel, tcp_congestion_control,
--- tcp_available_congestion_control, tcp_ecn, ip_forward, links, qdiscs}, the last two as `ip -j link`
--- and `tc -j qdisc` print them. What the host cannot tell is absent.
-function lab.facts(host)
-    local names = {"kernel/osrelease", "net/ipv4/tcp_congestion_control",
-                   "net/ipv4/tcp_available_congestion_control", "net/ipv4/tcp_ecn",
-                   "net/ipv4/ip_forward"}
-    local script = "cd /proc/sys && for f in " .. table.concat(names, " ") .. [[;
-        do cat $f || echo; done 2>/dev/null
-        PATH=$PATH:/usr/sbin:/sbin
-        ip -j link 2>/dev/null | tr -d '\n'; echo
-        tc -j qdisc 2>/dev/null | tr -d '\n'; echo]]
-    local r, err = host:run{"sh", "-c", script, label = "facts"}
-    if not r then
-        return nil, err
-    end
-    local lines = {}
-    for line in (r.out .. "\n"):gmatch("(.-)\n") do
-        lines[#lines + 1] = line
-    end
-    local facts = {}
-    for i, name in ipairs(names) do
-        facts[name == "kernel/osrelease" and "kernel" or name:match("[^/]*$")] = lines[i]
-    end
-    facts.links = lab.json_decode(lines[#names + 1] or "")
-    facts.qdiscs = lab.json_decode(lines[#names + 2] or "")
-    return facts
-end
-
 -- lab.sysctl(host, name): the value of a kernel parameter on a host, as text.
 function lab.sysctl(host, name)
     local r, err = host:run{"cat", "/proc/sys/" .. name:gsub("%.", "/"), label = "sysctl"}
@@ -356,4 +331,39 @@ function lab.ssh(o)
     local name = o.name or o.host
     ssh_opened[name] = ssh_opened[name] or o
     return lab.open_ssh(o)
+end
+
+-- Jobs that outlive the console -------------------------------------------------------------------
+
+local job_list = [[
+j=${XDG_CACHE_HOME:-$HOME/.cache}/ccalab/jobs
+cd "$j" 2>/dev/null || exit 0
+for d in *; do
+    test -f "$d/began" || continue
+    s=gone; p=; l=
+    if test -e "$d/exit"; then s=$(cat "$d/exit")
+    elif { read -r p b <"$d/pid" && read -r l <"/proc/$p/stat" && l=${l##*) } && set -- $l &&
+        test "${20}" = "$b"; } 2>/dev/null; then s=runs; fi
+    printf '%s\t%s\t%s\t%s\t%s\t' "$d" "$s" "$(cat "$d/began")" $(($(wc -c <"$d/out"))) \
+        $(($(wc -c <"$d/err")))
+    tr '\n\t' '  ' <"$d/label"; echo
+done]]
+
+-- host:jobs(): the detached jobs that are on the host, running or not yet collected, as a list of {id=,
+-- label=, state= "runs", "ended" or "gone" (with the host's last start), began= (seconds since 1970),
+-- exit_code= (128 and more: by a signal), out_bytes=, err_bytes=}.
+getmetatable(lab.localhost).methods.jobs = function(host)
+    local r, err = host:run{"sh", "-c", job_list, label = "jobs"}
+    if not r then
+        return nil, err
+    end
+    local jobs = {}
+    for id, state, began, out, errors, label in
+        r.out:gmatch("([^\t\n]*)\t([^\t\n]*)\t(%d*)\t(%d+)\t(%d+)\t([^\n]*)\n") do
+        jobs[#jobs + 1] = {id = id, label = label, began = tonumber(began),
+                           state = tonumber(state) and "ended" or state,
+                           exit_code = tonumber(state), out_bytes = tonumber(out),
+                           err_bytes = tonumber(errors)}
+    end
+    return jobs
 end

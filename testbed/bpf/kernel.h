@@ -41,6 +41,14 @@ struct inet_connection_sock {
     __u64 icsk_ca_priv[13];
 };
 
+struct minmax_sample {
+    __u32 t, v;
+};
+
+struct minmax {
+    struct minmax_sample s[3];
+};
+
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
     __u32 rcv_nxt;
@@ -49,8 +57,9 @@ struct tcp_sock {
     __u32 snd_cwnd;
     __u32 snd_cwnd_clamp;
     __u32 snd_ssthresh;
-    __u64 tcp_mstamp; /* us: the time of the segment being processed */
-    __u32 srtt_us;    /* smoothed RTT << 3 */
+    __u64 tcp_mstamp;      /* us: the time of the segment being processed */
+    __u32 srtt_us;         /* smoothed RTT << 3 */
+    struct minmax rtt_min; /* us: the least of some minutes */
     __u32 mss_cache;
     __u32 delivered;
     __u32 delivered_ce;
@@ -85,7 +94,6 @@ struct tcp_congestion_ops {
 #define TCP_CONG_NEEDS_ECN      2
 #define TCP_CA_RECOVERY         3
 #define TCP_CA_LOSS             4
-#define TCP_ECN_OK              1
 #define TCP_ECN_DEMAND_CWR      4
 #define ICSK_ACK_TIMER          2
 #define ICSK_ACK_NOW            16

@@ -6,8 +6,11 @@
  * program (no kernel before 7.0 lets a congestion control do so). It marks its sockets, and an nft
  * rule in the lab's hosts turns the marked sockets' ECT(0) into ECT(1).
  *
+ * Registered under two names: bpf_prague_fb also falls back behind classic ECN queues (classic.h).
+ *
  * Compiled twice: cong_control() takes (sk, ack, flag, rs) since kernel 6.10, (sk, rs) before;
  * -DOLD_CONG_CONTROL makes the old one. */
+#include "classic.h"
 #include "scalable.h"
 
 #define SOCKET_MARK 0x4c34 /* "L4"; testbed/build.c has the rule that looks for it */
@@ -42,11 +45,16 @@ struct prague {
     __u32 seen_ce;       /* tp->delivered_ce at the last ACK */
     __u32 reduced_until; /* no second reduction before snd_una passes it */
     __u32 prior_cwnd;    /* before a reduction by loss, for undo_cwnd() */
+    struct classic classic;
     __u8 phase;
-    __u8 is_reducing; /* reduced_until is valid */
-    __u8 has_ecn;     /* ECN was negotiated */
-    __u8 is_marked;   /* a mark waits for its answer: it comes once a virtual round */
+    __u8 is_reducing;   /* reduced_until is valid */
+    __u8 has_fallback;  /* bpf_prague_fb */
+    __u8 is_marked;     /* a mark waits for its answer: it comes once a virtual round */
+    __u8 is_recovering; /* after a loss, until all sent before it is acknowledged: no growth */
 };
+
+_Static_assert(sizeof(struct prague) <= sizeof(((struct inet_connection_sock *)0)->icsk_ca_priv),
+               "no room in the socket");
 
 static __always_inline struct prague *prague_of(struct sock *sk)
 {
@@ -91,8 +99,7 @@ static __always_inline void pace(struct sock *sk, struct tcp_sock *tp, const str
     sk->sk_pacing_rate = rate * (is_doubling ? PACE_START_PERCENT : PACE_PERCENT) / 100;
 }
 
-SEC("struct_ops/prague_init")
-void BPF_PROG(prague_init, struct sock *sk)
+static __always_inline void init(struct sock *sk, bool has_fallback)
 {
     struct tcp_sock *tp = (struct tcp_sock *)sk;
     struct prague *p = prague_of(sk);
@@ -108,7 +115,10 @@ void BPF_PROG(prague_init, struct sock *sk)
     p->phase = PHASE_START;
     p->is_reducing = 0;
     p->is_marked = 0;
-    p->has_ecn = tp->ecn_flags & TCP_ECN_OK;
+    p->is_recovering = 0;
+    p->has_fallback = has_fallback;
+    p->classic.mean_us = p->classic.deviation_us = 0;
+    p->classic.score = 0;
     sk->sk_pacing_status = SK_PACING_NEEDED; /* TCP's own pacing: no fq qdisc needed */
     /* The kernel does not pace a connection's first ten segments: an initial window of that size
      * would be a burst that earns the first mark and ends slow start before it began. */
@@ -116,6 +126,18 @@ void BPF_PROG(prague_init, struct sock *sk)
     set_window(tp, p, (__u64)(cwnd > INITIAL_CWND ? INITIAL_CWND : cwnd) << WINDOW_SHIFT);
     pace(sk, tp, p);
     bpf_setsockopt(sk, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+}
+
+SEC("struct_ops/prague_init")
+void BPF_PROG(prague_init, struct sock *sk)
+{
+    init(sk, 0);
+}
+
+SEC("struct_ops/prague_fb_init")
+void BPF_PROG(prague_fb_init, struct sock *sk)
+{
+    init(sk, 1);
 }
 
 /* Asked on entering CWR, Recovery and Loss. Only the last takes its answer from here (slow start up
@@ -156,6 +178,7 @@ void BPF_PROG(prague_set_state, struct sock *sk, __u8 new_state)
     struct tcp_sock *tp = (struct tcp_sock *)sk;
     struct prague *p = prague_of(sk);
 
+    p->is_recovering = new_state == TCP_CA_RECOVERY;
     if (new_state != TCP_CA_RECOVERY && new_state != TCP_CA_LOSS)
         return;
     p->prior_cwnd = tp->snd_cwnd;
@@ -174,13 +197,30 @@ void BPF_PROG(prague_cwnd_event, struct sock *sk, int event)
     echo_on_event(&prague_of(sk)->echo, (struct tcp_sock *)sk, event);
 }
 
+/* Behind a classic queue marks halve, as losses do. */
+static __always_inline bool is_classic(const struct prague *p)
+{
+    return classic_share(&p->classic) == SCORE_ONE;
+}
+
+/* RTT independence is for queues that mark as L4S queues do. Before the first mark, and for ever
+ * without ECN, nothing but loss tells of congestion, and Prague is to be as Reno is. */
+static __always_inline bool is_rtt_independent(const struct prague *p)
+{
+    return p->seen_ce > 0 && !is_classic(p);
+}
+
 /* RTT independence: alpha is updated, and marks are answered, once a round trip, but not more
  * often than every 25 ms. Flows of different RTT under the same marking then see the same alpha,
- * and answer it equally often. */
+ * and answer it equally often: once for every such round in which a mark came, early or late.
+ * Waiting for a mark that was sent after the last answer would make the rounds longer, by more the
+ * nearer the RTT is to 25 ms, and the window by a fifth larger than the 2/p that the coupling of
+ * RFC 9332 reckons with (docs/prague.md). */
 static __always_inline bool is_virtual_round_over(const struct tcp_sock *tp, const struct prague *p,
                                                   __u64 since_us)
 {
-    return p->phase != PHASE_AVOIDANCE || !p->has_ecn || tp->tcp_mstamp - since_us >= RTT_VIRT_US;
+    return p->phase != PHASE_AVOIDANCE || !is_rtt_independent(p) ||
+           tp->tcp_mstamp - since_us >= RTT_VIRT_US;
 }
 
 /* Is what is being acknowledged older than the last reduction? Its marks have been answered. */
@@ -205,8 +245,9 @@ static __always_inline void reduce(struct tcp_sock *tp, struct prague *p)
         window -= window / (PROBE_PARTS + 1);
         p->phase = PHASE_AVOIDANCE;
     } else {
+        __u32 alpha = at_least(alpha_get(&p->alpha), classic_share(&p->classic) << 12);
         /* Half a unit of the result is added against a bias by truncation. */
-        window -= ((window >> 5) * alpha_get(&p->alpha) + (1 << 15)) >> 16;
+        window -= ((window >> 5) * alpha + (1 << 15)) >> 16;
     }
     set_window(tp, p, window);
     tp->snd_ssthresh = tp->snd_cwnd;
@@ -228,7 +269,7 @@ static __always_inline void grow(struct tcp_sock *tp, struct prague *p, __u32 ac
     } else {
         /* One packet a round trip, at short RTT scaled by (RTT/25 ms)^2: one packet in 25 ms
          * would already be RTT/25 ms, and the window for the same rate is smaller by as much. */
-        if (p->has_ecn && rtt < RTT_VIRT_US)
+        if (is_rtt_independent(p) && rtt < RTT_VIRT_US)
             gain = ((__u64)rtt * rtt << WINDOW_SHIFT) / ((__u64)RTT_VIRT_US * RTT_VIRT_US);
         window += (acked * gain << WINDOW_SHIFT) / window;
     }
@@ -247,12 +288,17 @@ static __always_inline void on_ack(struct sock *sk, const struct rate_sample *rs
     if (alpha_is_round_over(&p->alpha, tp) && is_virtual_round_over(tp, p, p->alpha_us)) {
         alpha_update(&p->alpha, tp);
         p->alpha_us = tp->tcp_mstamp;
+        if (p->has_fallback && p->phase == PHASE_AVOIDANCE && p->seen_ce > 0)
+            classic_update(&p->classic, rtt_us(tp), tp->rtt_min.s[0].v);
     }
-    if (ce > 0 && !is_reducing(tp, p))
+    /* Where an answer is half of the window, marks of before it must not earn a second one. Else
+     * every round that saw a mark ends with an answer: see is_virtual_round_over(). */
+    bool is_halving = p->phase != PHASE_AVOIDANCE || is_classic(p);
+    if (ce > 0 && !(is_halving && is_reducing(tp, p)))
         p->is_marked = 1;
-    if (p->is_marked)
+    if (p->is_marked && !is_reducing(tp, p))
         reduce(tp, p);
-    if (acked > ce && !rs->is_app_limited && rs->losses == 0)
+    if (acked > ce && !rs->is_app_limited && !p->is_recovering)
         grow(tp, p, acked - ce);
     pace(sk, tp, p);
 }
@@ -272,17 +318,19 @@ void BPF_PROG(prague_cong_control, struct sock *sk, __u32 ack, int flag,
 }
 #endif
 
+#define PRAGUE_OPS(init_op, name_text)                                                             \
+    {                                                                                              \
+        .flags = TCP_CONG_NON_RESTRICTED | TCP_CONG_NEEDS_ECN, .init = (void *)(init_op),          \
+        .ssthresh = (void *)prague_ssthresh, .set_state = (void *)prague_set_state,                \
+        .cwnd_event = (void *)prague_cwnd_event, .undo_cwnd = (void *)prague_undo_cwnd,            \
+        .min_tso_segs = (void *)prague_min_tso_segs, .cong_control = (void *)prague_cong_control,  \
+        .name = name_text,                                                                         \
+    }
+
 SEC(".struct_ops")
-struct tcp_congestion_ops bpf_prague = {
-    .flags = TCP_CONG_NON_RESTRICTED | TCP_CONG_NEEDS_ECN,
-    .init = (void *)prague_init,
-    .ssthresh = (void *)prague_ssthresh,
-    .set_state = (void *)prague_set_state,
-    .cwnd_event = (void *)prague_cwnd_event,
-    .undo_cwnd = (void *)prague_undo_cwnd,
-    .min_tso_segs = (void *)prague_min_tso_segs,
-    .cong_control = (void *)prague_cong_control,
-    .name = "bpf_prague",
-};
+struct tcp_congestion_ops bpf_prague = PRAGUE_OPS(prague_init, "bpf_prague");
+
+SEC(".struct_ops")
+struct tcp_congestion_ops bpf_prague_fb = PRAGUE_OPS(prague_fb_init, "bpf_prague_fb");
 
 char _license[] SEC("license") = "Dual MIT/GPL";

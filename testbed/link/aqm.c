@@ -42,6 +42,14 @@ void *aqm_alloc(size_t size, const struct aqm_ops *ops, const struct aqm_config 
     return a;
 }
 
+uint64_t aqm_limit_pkts(uint64_t limit_pkts, const struct aqm_config *config, uint64_t def)
+{
+    if (limit_pkts != 0) {
+        return limit_pkts;
+    }
+    return config != NULL && config->limit_pkts != 0 ? config->limit_pkts : def;
+}
+
 void aqm_push(struct aqm *a, struct packet_queue *q, struct packet *p, uint64_t now_ns)
 {
     p->enqueue_ns = now_ns;

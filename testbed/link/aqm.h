@@ -122,6 +122,9 @@ struct packet *aqm_evict(struct aqm *a);
  * without memory, and *err says so. */
 void *aqm_alloc(size_t size, const struct aqm_ops *ops, const struct aqm_config *config,
                 struct error *err);
+/* The limit in packets: of the spec if that has one (not 0), else of the configuration (which may
+ * be NULL), else `def`. */
+uint64_t aqm_limit_pkts(uint64_t limit_pkts, const struct aqm_config *config, uint64_t def);
 /* Queue the packet: stamps it, counts it as C or L by p->is_l, and keeps the maxima. */
 void aqm_push(struct aqm *a, struct packet_queue *q, struct packet *p, uint64_t now_ns);
 /* NULL if empty. */

@@ -16,10 +16,7 @@ static enum status codel_resolve(void *params, const struct aqm_config *config, 
     struct codel_params *p = params;
 
     (void)err;
-    if (p->limit_pkts == 0) {
-        p->limit_pkts =
-            config != NULL && config->limit_pkts != 0 ? config->limit_pkts : CODEL_LIMIT_PKTS;
-    }
+    p->limit_pkts = aqm_limit_pkts(p->limit_pkts, config, CODEL_LIMIT_PKTS);
     return STATUS_OK;
 }
 

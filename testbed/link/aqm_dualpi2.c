@@ -338,10 +338,7 @@ static enum status dualpi2_resolve(void *params, const struct aqm_config *config
 {
     struct dualpi2_params *p = params;
 
-    if (p->limit_pkts == 0) {
-        p->limit_pkts =
-            config != NULL && config->limit_pkts != 0 ? config->limit_pkts : DUALPI2_LIMIT_PKTS;
-    }
+    p->limit_pkts = aqm_limit_pkts(p->limit_pkts, config, DUALPI2_LIMIT_PKTS);
     if (p->memlimit_bytes == 0) {
         p->memlimit_bytes =
             config != NULL && config->limit_bytes != 0

@@ -31,8 +31,7 @@ static enum status fifo_resolve(void *params, const struct aqm_config *config, s
     struct aqm_limit *limit = &((struct fifo_params *)params)->limit;
 
     if (limit->pkts == 0 && limit->bytes == 0 && limit->bdp_micro == 0) {
-        limit->pkts =
-            config != NULL && config->limit_pkts != 0 ? config->limit_pkts : FIFO_LIMIT_PKTS;
+        limit->pkts = aqm_limit_pkts(0, config, FIFO_LIMIT_PKTS);
         limit->bytes = config != NULL ? config->limit_bytes : 0;
     }
     if (limit->bdp_micro != 0 && config != NULL &&

@@ -209,10 +209,7 @@ static enum status fq_codel_resolve(void *params, const struct aqm_config *confi
     struct fq_codel_params *p = params;
 
     (void)err;
-    if (p->codel.limit_pkts == 0) {
-        p->codel.limit_pkts =
-            config != NULL && config->limit_pkts != 0 ? config->limit_pkts : FQ_CODEL_LIMIT_PKTS;
-    }
+    p->codel.limit_pkts = aqm_limit_pkts(p->codel.limit_pkts, config, FQ_CODEL_LIMIT_PKTS);
     if (p->memory_bytes == 0) {
         p->memory_bytes = config != NULL && config->limit_bytes != 0 ? config->limit_bytes
                                                                      : FQ_CODEL_MEMORY_BYTES;

@@ -113,10 +113,7 @@ static enum status pi2_resolve(void *params, const struct aqm_config *config, st
     struct pi2_params *p = params;
 
     (void)err;
-    if (p->limit_pkts == 0) {
-        p->limit_pkts =
-            config != NULL && config->limit_pkts != 0 ? config->limit_pkts : PI2_LIMIT_PKTS;
-    }
+    p->limit_pkts = aqm_limit_pkts(p->limit_pkts, config, PI2_LIMIT_PKTS);
     return STATUS_OK;
 }
 

@@ -279,10 +279,7 @@ static enum status pie_resolve(void *params, const struct aqm_config *config, st
     struct pie_params *p = params;
 
     (void)err;
-    if (p->limit_pkts == 0) {
-        p->limit_pkts =
-            config != NULL && config->limit_pkts != 0 ? config->limit_pkts : PIE_LIMIT_PKTS;
-    }
+    p->limit_pkts = aqm_limit_pkts(p->limit_pkts, config, PIE_LIMIT_PKTS);
     return STATUS_OK;
 }
 

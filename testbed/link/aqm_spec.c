@@ -1,5 +1,6 @@
 #include "testbed/link/aqm_spec.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -437,12 +438,44 @@ enum status aqm_from_spec(const char *spec, const struct aqm_config *config, str
     return s;
 }
 
+bool aqm_spec_is_kernel(const char *spec)
+{
+    return strncmp(spec, AQM_KERNEL, strlen(AQM_KERNEL)) == 0;
+}
+
+/* What of it tc(8) and the kernel will not judge. */
+static enum status check_kernel(const char *spec, struct error *err)
+{
+    const char *kind = spec + strlen(AQM_KERNEL);
+    size_t len = strcspn(kind, " ");
+
+    if (strlen(spec) >= AQM_SPEC_MAX || len == 0 ||
+        strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789_") != len) {
+        error_set(err, STATUS_USAGE, "aqm", "'%.64s' names no qdisc of the kernel", spec);
+        return err != NULL ? error_hint(err, "as in kernel:fq_codel, with tc's own options behind")
+                           : STATUS_USAGE;
+    }
+    for (const char *c = kind; *c != '\0'; c++) {
+        if (!isprint((unsigned char)*c)) {
+            return error_set(err, STATUS_USAGE, "aqm",
+                             "'%.64s' has characters in it that tc would "
+                             "not take",
+                             spec);
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status aqm_spec_check(const char *spec, struct error *err)
 {
     const struct aqm_ops *ops = NULL;
     void *params;
-    enum status s = parse_spec(spec, NULL, &ops, &params, err);
+    enum status s;
 
+    if (aqm_spec_is_kernel(spec)) {
+        return check_kernel(spec, err);
+    }
+    s = parse_spec(spec, NULL, &ops, &params, err);
     free(params);
     return s;
 }

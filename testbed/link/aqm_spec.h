@@ -60,6 +60,11 @@ struct aqm_option {
         .def = (def_), .is_quiet = (value_) == 0, .help = (help_)                                  \
     }
 
+/* "kernel:fq_codel limit 100": the qdisc of that kind in the kernel, whose options tc(8) and the
+ * kernel judge. AQM_KERNEL is not part of what they get. */
+#define AQM_KERNEL "kernel:"
+bool aqm_spec_is_kernel(const char *spec);
+
 /* NULL-terminated. */
 extern const struct aqm_ops *const aqm_kinds[];
 
@@ -68,7 +73,8 @@ extern const struct aqm_ops *const aqm_kinds[];
  * none, or out of its range; a limit in BDPs without a rate and a base RTT), STATUS_NOMEM. */
 CCALAB_MUST_USE enum status aqm_from_spec(const char *spec, const struct aqm_config *config,
                                           struct aqm **out, struct error *err);
-/* Is it a spec? The same errors, but for what only the link can know (BDPs) and memory. */
+/* Is it a spec? The same errors, but for what only the link can know (BDPs) and memory. Of one for
+ * the kernel only that it can be one. */
 CCALAB_MUST_USE enum status aqm_spec_check(const char *spec, struct error *err);
 /* How many packets the AQM of this spec may hold under this configuration, at most
  * AQM_PKTS_MAX: what a pool must have room for. 0 if it is no spec. */

@@ -188,16 +188,18 @@ void direction_advance(struct direction *d, uint64_t now_ns)
             }
             begin(d);
         } else {
-            return;
+            break;
         }
     }
+    d->now_ns = d->now_ns > now_ns ? d->now_ns : now_ns;
 }
 
 /* --- packets -----------------------------------------------------------------------------------
  */
 
-void direction_offer(struct direction *d, struct packet *p, uint64_t now_ns)
+void direction_offer(struct direction *d, struct packet *p, uint64_t came_ns)
 {
+    uint64_t now_ns = came_ns > d->now_ns ? came_ns : d->now_ns;
     enum ecn ecn;
 
     direction_advance(d, now_ns);
@@ -225,11 +227,17 @@ void direction_lost(struct direction *d, size_t len_bytes)
     d->totals.no_buffer++;
 }
 
+uint64_t direction_least_delay_ns(const struct direction *d)
+{
+    return d->delay_ns > d->jitter_ns ? d->delay_ns - d->jitter_ns : 0;
+}
+
 struct packet *direction_take_due(struct direction *d, uint64_t now_ns)
 {
+    uint64_t delay_ns = direction_least_delay_ns(d);
     struct packet *p;
 
-    direction_advance(d, now_ns);
+    direction_advance(d, now_ns > delay_ns ? now_ns - delay_ns : 0);
     p = delay_line_head(&d->line);
     if (p == NULL || p->due_ns > now_ns) {
         return NULL;
@@ -259,7 +267,7 @@ uint64_t direction_wake_ns(const struct direction *d)
      * them: the decisions are taken in virtual time. A step can only bring them forward by less
      * than it is away itself. */
     if (d->is_busy) {
-        uint64_t delay_ns = d->delay_ns > d->jitter_ns ? d->delay_ns - d->jitter_ns : 0;
+        uint64_t delay_ns = direction_least_delay_ns(d);
         uint64_t free_ns = d->free_ns;
 
         if (d->step_count != 0 && d->steps->at_ns < free_ns) {

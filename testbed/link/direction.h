@@ -58,6 +58,7 @@ struct direction {
     uint64_t rest;          /* of the division by the rate: no drift in a busy period */
     struct packet *sending; /* on the link until free_ns */
     uint64_t capacity_ns;   /* capacity_bits count up to here */
+    uint64_t now_ns;        /* virtual time: all up to here has been decided */
 
     uint64_t delay_ns, jitter_ns;
     uint64_t loss;                  /* probability, of 2^32 */
@@ -87,19 +88,23 @@ void direction_on_drop(void *user, const struct packet *p, uint64_t now_ns);
 /* A buffer to read a packet into, from d->pool; NULL when there is none: then read it to nowhere
  * and call direction_lost(). */
 struct packet *direction_buffer(struct direction *d);
-/* A packet came at now_ns; data and len_bytes are set. Takes it. */
-void direction_offer(struct direction *d, struct packet *p, uint64_t now_ns);
-/* A packet of this length came and no buffer was left. */
+/* A packet came at came_ns, or at the virtual time if that has passed it; data and len_bytes are
+ * set. Takes it. */
+void direction_offer(struct direction *d, struct packet *p, uint64_t came_ns);
+/* A packet of this length came and no buffer was left; 0: of a length that nobody knows. */
 void direction_lost(struct direction *d, size_t len_bytes);
 /* Let the link work up to now_ns. */
 void direction_advance(struct direction *d, uint64_t now_ns);
-/* Advance, and take the next packet whose time has come; NULL if none. Hand it back with
- * direction_sent(). */
+/* Take the next packet whose time has come; NULL if none. Hand it back with direction_sent().
+ * Lets the link work only as far as that needs, which is the delay less than now_ns, so that a
+ * packet that came meanwhile can still be offered in its place. */
 struct packet *direction_take_due(struct direction *d, uint64_t now_ns);
 /* The packet has been written (or not) `late_ns` after its due time. */
 void direction_sent(struct direction *d, struct packet *p, uint64_t late_ns, bool is_written);
 /* No packet is due before this time; AQM_NEVER if the link is empty. */
 uint64_t direction_wake_ns(const struct direction *d);
+/* From its arrival on no packet is due before this much time has passed. */
+uint64_t direction_least_delay_ns(const struct direction *d);
 /* Start a new interval. */
 void direction_interval_reset(struct direction *d);
 /* Bring the capacity_bits up to now_ns. */

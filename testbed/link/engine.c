@@ -15,7 +15,6 @@
 #include "core/event.h"
 #include "testbed/link/report.h"
 #include "testbed/link/request.h"
-#include "testbed/link/tun.h"
 
 /* Packets read from a device before the other one and the clock get their turn: reading one takes
  * about 2 us, so this bounds what reading adds to lateness. */
@@ -27,15 +26,8 @@
 /* Longest sleep: keeps the controller's catch-up after it short. */
 #define SLEEP_MAX_NS 1000000000ull
 
-/* A timer and a wake-up take some 5 us, which is more than a packet at a gigabit has: nearer than
- * this nobody sleeps, and from so many packets a millisecond on the loop looks at fixed intervals
- * and moves what there is. What that adds to the lateness is less than what it saves. */
-#define SPIN_NS           8000
-#define DENSE_PKTS_PER_MS 40
-#define DENSE_TICK_NS     50000
-#define DENSE_WINDOW_NS   1000000
-#define POLL_AT_LEAST_NS  1000000 /* look at the other descriptors, however busy */
-#define WALL_REFRESH_NS   1000000000ull
+#define POLL_AT_LEAST_NS 1000000 /* look at the other descriptors, however busy */
+#define WALL_REFRESH_NS  1000000000ull
 
 /* Indices of the descriptors that are waited for. */
 enum { POLL_DOWN, POLL_UP, POLL_SIGNAL, POLL_STDOUT, POLL_CONTROL, POLL_COUNT };
@@ -98,24 +90,51 @@ static void ask_for_time(struct engine *e)
     e->is_sched_fifo = e->options->is_realtime && sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
+static enum status open_kernel_queues(struct engine *e, const struct link_endpoint *const ends[2],
+                                      struct error *err)
+{
+    const struct link_options *o = e->options;
+    const uint64_t rates_bps[] = {[LINK_DOWN] = o->rate_bps, [LINK_UP] = o->up_rate_bps};
+    bool is_ethernet = e->ports[LINK_DOWN].kind == LINK_PORT_PACKET;
+    enum status s = STATUS_OK;
+
+    for (int dir = 0; dir < LINK_DIRECTIONS && aqm_spec_is_kernel(o->aqm) && s == STATUS_OK;
+         dir++) {
+        s = kernel_queue_open(&e->kernel[dir], ends[dir], o->aqm, rates_bps[dir], is_ethernet, err);
+        e->link.kernel[dir] = s == STATUS_OK ? &e->kernel[dir] : NULL;
+    }
+    return s;
+}
+
 enum status engine_open(struct engine *e, const struct link_options *options, struct error *err)
 {
+    const struct link_endpoint *const ends[2] = {
+        [LINK_DOWN] = &options->a, [LINK_UP] = &options->b};
     uint32_t seed = options->seed;
     enum status s;
 
     memset(e, 0, sizeof(*e));
     e->options = options;
-    e->fd[LINK_DOWN] = e->fd[LINK_UP] = e->signal_fd = -1;
+    e->ports[LINK_DOWN].fd = e->ports[LINK_UP].fd = e->signal_fd = -1;
+    e->kernel[LINK_DOWN].netlink_fd = e->kernel[LINK_UP].netlink_fd = -1;
     if (!options->has_seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
         return error_sys(err, STATUS_INTERNAL, errno, "link", "no random seed");
     }
     if ((s = open_signals(e, err)) != STATUS_OK || (s = open_extras(e, err)) != STATUS_OK ||
-        (s = tun_open(options->a.netns, options->a.ifname, &e->fd[LINK_DOWN], err)) != STATUS_OK ||
-        (s = tun_open(options->b.netns, options->b.ifname, &e->fd[LINK_UP], err)) != STATUS_OK ||
+        (s = port_open_both(e->ports, options->ports, ends, err)) != STATUS_OK ||
         (s = link_init(&e->link, options, seed, e->log, clock_mono_ns(), err)) != STATUS_OK) {
         engine_close(e);
         return s;
     }
+    s = open_kernel_queues(e, ends, err);
+    if (s != STATUS_OK) {
+        engine_close(e);
+        return s;
+    }
+    e->is_stamped = e->ports[LINK_DOWN].kind == LINK_PORT_TUN &&
+                    stamps_open(&e->stamps[LINK_DOWN], e->ports[LINK_DOWN].fd) &&
+                    stamps_open(&e->stamps[LINK_UP], e->ports[LINK_UP].fd);
+    pace_init(&e->pace, options->tick_us * 1000);
     ask_for_time(e);
     return STATUS_OK;
 }
@@ -125,10 +144,9 @@ void engine_close(struct engine *e)
     control_close(e->control);
     e->control = NULL;
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        if (e->fd[dir] >= 0) {
-            close(e->fd[dir]);
-        }
-        e->fd[dir] = -1;
+        kernel_queue_close(&e->kernel[dir]);
+        port_close(&e->ports[dir]);
+        stamps_close(&e->stamps[dir]);
     }
     link_done(&e->link);
     packet_log_free(e->log);
@@ -142,34 +160,45 @@ void engine_close(struct engine *e)
 /* --- moving packets ----------------------------------------------------------------------------
  */
 
+static enum status device_gone(const struct engine *e, int dir, int sys_errno, struct error *err)
+{
+    error_sys(err, STATUS_HOST, sys_errno, "link", "device '%s' is gone",
+              dir == LINK_DOWN ? e->options->a.ifname : e->options->b.ifname);
+    return error_hint(err, "somebody deleted it while the link was running");
+}
+
 /* Read what has come at the beginning of a direction, up to a batch. */
 static enum status take_in(struct engine *e, int dir, struct error *err)
 {
     struct direction *d = &e->link.dir[dir];
+    struct stamps *stamps = &e->stamps[dir];
 
     for (int i = 0; i < READ_BATCH; i++) {
         uint8_t nowhere[PACKET_BYTES_MAX];
         struct packet *p = direction_buffer(d);
-        ssize_t n = read(e->fd[dir], p != NULL ? p->data : nowhere, PACKET_BYTES_MAX);
+        ssize_t n = port_read(&e->ports[dir], p != NULL ? p->data : nowhere, PACKET_BYTES_MAX);
+        int sys_errno = n < 0 ? errno : 0;
+        uint64_t now_ns = clock_mono_ns();
 
         if (n > 0 && p != NULL) {
             p->len_bytes = (uint32_t)n;
-            direction_offer(d, p, clock_mono_ns());
-            continue;
-        }
-        if (n > 0) {
+            direction_offer(d, p, stamps_take(stamps, now_ns));
+        } else if (n > 0) {
+            stamps_take(stamps, now_ns);
             direction_lost(d, (size_t)n);
-            continue;
-        }
-        if (p != NULL) {
+        } else if (p != NULL) {
             packet_pool_put(&d->pool, p);
         }
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (sys_errno == EAGAIN || sys_errno == EINTR) {
+            stamps_settle(stamps, now_ns);
             return STATUS_OK;
         }
-        error_sys(err, STATUS_HOST, n < 0 ? errno : 0, "link", "device '%s' is gone",
-                  dir == LINK_DOWN ? e->options->a.ifname : e->options->b.ifname);
-        return error_hint(err, "somebody deleted it while the link was running");
+        if (n <= 0) {
+            return device_gone(e, dir, sys_errno, err);
+        }
+        if (!stamps_pending(stamps)) {
+            return STATUS_OK;
+        }
     }
     e->has_more = true;
     return STATUS_OK;
@@ -179,16 +208,16 @@ static enum status take_in(struct engine *e, int dir, struct error *err)
 static void send_due(struct engine *e, int dir)
 {
     struct direction *d = &e->link.dir[dir];
-    int fd = e->fd[dir == LINK_DOWN ? LINK_UP : LINK_DOWN];
+    struct port *to = &e->ports[dir == LINK_DOWN ? LINK_UP : LINK_DOWN];
     struct packet *p;
     uint64_t now_ns = clock_mono_ns();
 
     while ((p = direction_take_due(d, now_ns)) != NULL) {
         uint64_t late_ns = now_ns - p->due_ns;
-        bool is_written = write(fd, p->data, p->len_bytes) == (ssize_t)p->len_bytes;
+        bool is_written = port_write(to, p->data, p->len_bytes);
 
         direction_sent(d, p, late_ns, is_written);
-        e->written_pkts++;
+        e->pace.written_pkts++;
         now_ns = clock_mono_ns();
     }
 }
@@ -205,11 +234,22 @@ static bool can_write(int timeout_ms)
     return poll(&out, 1, timeout_ms) == 1 && (out.revents & POLLOUT) != 0;
 }
 
+/* Bring the accounts up to now_ns. */
+static void account(struct engine *e, int dir, uint64_t now_ns)
+{
+    struct direction *d = &e->link.dir[dir];
+
+    for (uint64_t n = port_lost(&e->ports[dir]); n > 0; n--) {
+        direction_lost(d, 0);
+    }
+    direction_advance(d, now_ns);
+    direction_account(d, now_ns);
+}
+
 static void take_samples(struct engine *e, uint64_t now_ns, uint64_t span_ns)
 {
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        direction_advance(&e->link.dir[dir], now_ns);
-        direction_account(&e->link.dir[dir], now_ns);
+        account(e, dir, now_ns);
         if (can_write(0)) {
             report_sample(stdout, e, dir, now_ns, span_ns);
         } else {
@@ -227,53 +267,75 @@ static uint64_t earliest(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Look at the descriptors; sleep until `wake_ns` or until one of them has something. */
-static enum status poll_until(struct engine *e, struct pollfd fds[POLL_COUNT], uint64_t wake_ns,
-                              struct error *err)
+/* Look at the descriptors; sleep until `until_ns` or until one of them has something, which *has
+ * says. */
+static enum status poll_until(struct engine *e, struct pollfd fds[POLL_COUNT], uint64_t until_ns,
+                              bool *has, struct error *err)
 {
-    uint64_t now_ns = clock_mono_ns();
-    struct timespec ts = {0};
+    struct timespec ts = clock_until(earliest(until_ns, clock_mono_ns() + SLEEP_MAX_NS));
+    int n;
 
-    if (!e->has_more && wake_ns > now_ns + SPIN_NS) {
-        ts = clock_until(earliest(wake_ns, now_ns + SLEEP_MAX_NS));
-    }
     for (int i = 0; i < POLL_COUNT; i++) {
         fds[i].revents = 0;
     }
-    if (ppoll(fds, POLL_COUNT, &ts, NULL) < 0 && errno != EINTR) {
+    n = ppoll(fds, POLL_COUNT, &ts, NULL);
+    if (n < 0 && errno != EINTR) {
         return error_sys(err, STATUS_INTERNAL, errno, "link", "ppoll failed");
     }
+    *has = n != 0;
     e->polled_ns = clock_mono_ns();
     return STATUS_OK;
 }
 
-/* Wait for the next thing to do. The devices are read afterwards if fds[] says so. */
-static enum status wait_for(struct engine *e, struct pollfd fds[POLL_COUNT], uint64_t wake_ns,
-                            struct error *err)
+static void sleep_until(uint64_t wake_ns)
 {
-    uint64_t tick_ns = e->woken_ns + DENSE_TICK_NS, now_ns = clock_mono_ns();
+    struct timespec ts = {.tv_sec = (time_t)(wake_ns / 1000000000u),
+                          .tv_nsec = (long)(wake_ns % 1000000000u)};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+/* How long a packet that came can stay unread without leaving late: no packet leaves sooner after
+ * it came. Without stamps nothing can, since its time of arrival is that of reading it. */
+static uint64_t may_wait_ns(const struct engine *e)
+{
+    return e->is_stamped ? earliest(direction_least_delay_ns(&e->link.dir[LINK_DOWN]),
+                                    direction_least_delay_ns(&e->link.dir[LINK_UP])) /
+                               2
+                         : 0;
+}
+
+/* Wait for the next thing to do: a packet due at due_ns, something else at other_ns, or arrivals.
+ * The devices are read afterwards if fds[] says so. */
+static enum status wait_for(struct engine *e, struct pollfd fds[POLL_COUNT], uint64_t due_ns,
+                            uint64_t other_ns, struct error *err)
+{
+    uint64_t now_ns = clock_mono_ns(), woken_ns;
+    bool is_idle = due_ns == AQM_NEVER, has = false;
+    uint64_t wake_ns = pace_wake_ns(&e->pace, earliest(due_ns, other_ns), is_idle, now_ns);
+    uint64_t sleep_ns = e->has_more ? now_ns : pace_sleep_ns(&e->pace, wake_ns, now_ns);
+    /* With the next look at hand arrivals need not wake us: they are read along with it. */
+    bool is_blind = !is_idle && (pace_is_ticking(&e->pace) || wake_ns <= now_ns + may_wait_ns(e));
     enum status s = STATUS_OK;
 
-    if (now_ns - e->window_ns >= DENSE_WINDOW_NS) {
-        e->is_dense =
-            e->written_pkts * DENSE_WINDOW_NS >= DENSE_PKTS_PER_MS * (now_ns - e->window_ns);
-        e->written_pkts = 0;
-        e->window_ns = now_ns;
+    if (!is_blind || now_ns - e->polled_ns >= POLL_AT_LEAST_NS) {
+        s = poll_until(e, fds, is_blind ? now_ns : sleep_ns, &has, err);
     }
-    if (!e->is_dense || now_ns - e->polled_ns >= POLL_AT_LEAST_NS) {
-        s = poll_until(e, fds, e->is_dense ? now_ns : wake_ns, err);
+    if (is_blind && sleep_ns > now_ns) {
+        sleep_until(sleep_ns);
     }
-    if (e->is_dense) {
-        struct timespec ts = {.tv_sec = (time_t)(tick_ns / 1000000000u),
-                              .tv_nsec = (long)(tick_ns % 1000000000u)};
-
-        if (!e->has_more && tick_ns > now_ns + SPIN_NS) {
-            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-        }
-        fds[POLL_DOWN].revents = fds[POLL_UP].revents = POLLIN; /* they have, or say EAGAIN */
+    woken_ns = clock_mono_ns();
+    if (sleep_ns > now_ns && woken_ns >= sleep_ns && (is_blind || !has)) {
+        pace_learn(&e->pace, woken_ns - sleep_ns);
+    }
+    if (!e->has_more && (is_blind || !has)) {
+        pace_spin(wake_ns);
+    }
+    for (int dir = 0; is_blind && dir < LINK_DIRECTIONS; dir++) {
+        fds[dir].revents |= stamps_pending(&e->stamps[dir]) ? POLLIN : 0;
     }
     e->has_more = false;
-    e->woken_ns = clock_mono_ns();
+    pace_look(&e->pace);
     return s;
 }
 
@@ -305,7 +367,9 @@ static enum status serve(struct engine *e, struct pollfd fds[POLL_COUNT], bool *
     }
     if (fds[POLL_CONTROL].revents != 0) {
         control_step(e->control);
-        fds[POLL_CONTROL].revents = 0; /* in a dense phase not every round polls */
+    }
+    for (int i = 0; i < POLL_COUNT; i++) {
+        fds[i].revents = 0; /* not every round polls */
     }
     return STATUS_OK;
 }
@@ -316,8 +380,7 @@ static void finish(struct engine *e)
     struct error err;
 
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
-        direction_advance(&e->link.dir[dir], now_ns);
-        direction_account(&e->link.dir[dir], now_ns);
+        account(e, dir, now_ns);
     }
     if (e->log != NULL && packet_log_close(e->log, &err) != STATUS_OK && can_write(0)) {
         event_write_log(stdout, LOG_LEVEL_WARN, "%s", err.message);
@@ -336,8 +399,8 @@ enum status engine_run(struct engine *e, struct error *err)
     uint64_t sample_ns = interval_ns != 0 ? start_ns + interval_ns : AQM_NEVER;
     uint64_t wall_ns = start_ns + WALL_REFRESH_NS;
     struct pollfd fds[POLL_COUNT] = {
-        [POLL_DOWN] = {.fd = e->fd[LINK_DOWN], .events = POLLIN},
-        [POLL_UP] = {.fd = e->fd[LINK_UP], .events = POLLIN},
+        [POLL_DOWN] = {.fd = e->ports[LINK_DOWN].fd, .events = POLLIN},
+        [POLL_UP] = {.fd = e->ports[LINK_UP].fd, .events = POLLIN},
         [POLL_SIGNAL] = {.fd = e->signal_fd, .events = POLLIN},
         [POLL_STDOUT] = {.fd = STDOUT_FILENO, .events = 0},
         [POLL_CONTROL] = {.fd = e->control != NULL ? control_fd(e->control) : -1, .events = POLLIN},
@@ -346,8 +409,7 @@ enum status engine_run(struct engine *e, struct error *err)
 
     report_up(stdout, e);
     while (now_ns < end_ns && !is_ending) {
-        enum status s =
-            wait_for(e, fds, earliest(earliest(sample_ns, end_ns), next_packet_ns(e)), err);
+        enum status s = wait_for(e, fds, next_packet_ns(e), earliest(sample_ns, end_ns), err);
 
         s = s == STATUS_OK ? serve(e, fds, &is_ending, err) : s;
         if (s != STATUS_OK) {

@@ -4,30 +4,32 @@
 
 #include "testbed/link/control.h"
 #include "testbed/link/link.h"
+#include "testbed/link/pace.h"
+#include "testbed/link/port.h"
+#include "testbed/link/stamps.h"
 
 struct engine {
     const struct link_options *options; /* borrowed */
     bool is_sched_fifo;
-    int fd[LINK_DIRECTIONS]; /* the device at which a direction begins */
+    struct port ports[LINK_DIRECTIONS]; /* where a direction begins */
+    struct stamps stamps[LINK_DIRECTIONS];
+    bool is_stamped;         /* times of arrival are the kernel's */
     int signal_fd;           /* SIGINT and SIGTERM */
     struct control *control; /* NULL: none */
     struct packet_log *log;  /* NULL: none */
     struct link link;
-    int64_t wall_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
-    uint64_t lost_samples;  /* not written because nobody emptied the pipe */
+    struct kernel_queue kernel[LINK_DIRECTIONS]; /* where the spec says so */
+    int64_t wall_offset_ns;                      /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+    uint64_t lost_samples;                       /* not written because nobody emptied the pipe */
 
-    /* How the loop waits. */
-    bool is_dense;      /* packets leave so fast that each is not worth a wake-up */
+    struct pace pace;   /* when the loop looks at packets */
     bool has_more;      /* a device had more to read than its turn allows */
-    uint64_t woken_ns;  /* last end of a wait */
     uint64_t polled_ns; /* last look at the descriptors */
-    uint64_t window_ns; /* begin of the window in which written_pkts count */
-    uint64_t written_pkts;
 };
 
 /* Block SIGINT and SIGTERM, create both devices, the control socket and the packet log, ask for
  * SCHED_FIFO. On failure nothing is left; on success the caller calls engine_close(). Errors: those
- * of tun_open(), link_init(), control_open() and packet_log_open(). */
+ * of port_open_both(), kernel_queue_open(), link_init(), control_open() and packet_log_open(). */
 CCALAB_MUST_USE enum status engine_open(struct engine *e, const struct link_options *options,
                                         struct error *err);
 /* Write `result` "up", pass packets until a signal or the end of the duration, write the last

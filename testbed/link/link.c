@@ -45,7 +45,13 @@ static enum status init_direction(struct link *l, int dir, struct packet_log *lo
     const struct link_options *o = l->options;
     struct direction *d = &l->dir[dir];
     uint64_t rate_bps = dir == LINK_DOWN ? o->rate_bps : o->up_rate_bps;
-    enum status s = direction_init(d, rate_bps, o->delay_us, AQM_PKTS_MAX, err);
+    bool is_kernel = aqm_spec_is_kernel(o->aqm);
+    enum status s;
+
+    if (is_kernel) { /* which shapes and queues: what comes has waited, and only needs its delay */
+        rate_bps = 0;
+    }
+    s = direction_init(d, rate_bps, o->delay_us, AQM_PKTS_MAX, err);
 
     if (s != STATUS_OK) {
         return s;
@@ -60,15 +66,17 @@ static enum status init_direction(struct link *l, int dir, struct packet_log *lo
     d->log = log;
     d->log_dir = (uint8_t)dir;
     d->capacity_ns = now_ns;
-    if (dir == LINK_DOWN || !o->has_up_rate) {
+    if (dir == LINK_UP && o->up_rate_trace[0] != '\0') {
+        direction_set_trace(d, &l->traces[LINK_UP], now_ns);
+    } else if (dir == LINK_DOWN || !o->has_up_rate) {
         d->steps = l->steps;
         d->step_count = o->step_count;
         if (o->rate_trace[0] != '\0') {
-            direction_set_trace(d, &l->trace, now_ns);
+            direction_set_trace(d, &l->traces[LINK_DOWN], now_ns);
         }
     }
-    return make_aqm(l, dir, o->aqm, d->trace.trace == NULL ? rate_bps : 0, 2 * o->delay_us, now_ns,
-                    &d->aqm, err);
+    return make_aqm(l, dir, is_kernel ? "fifo limit 100000p" : o->aqm,
+                    d->trace.trace == NULL ? rate_bps : 0, 2 * o->delay_us, now_ns, &d->aqm, err);
 }
 
 enum status link_init(struct link *l, const struct link_options *options, uint32_t seed,
@@ -82,7 +90,10 @@ enum status link_init(struct link *l, const struct link_options *options, uint32
     l->paths = options->paths;
     set_steps(l, now_ns);
     if (options->rate_trace[0] != '\0') {
-        s = trace_load(options->rate_trace, &l->trace, err);
+        s = trace_load(options->rate_trace, &l->traces[LINK_DOWN], err);
+    }
+    if (s == STATUS_OK && options->up_rate_trace[0] != '\0') {
+        s = trace_load(options->up_rate_trace, &l->traces[LINK_UP], err);
     }
     for (int dir = 0; dir < LINK_DIRECTIONS && s == STATUS_OK; dir++) {
         s = init_direction(l, dir, log, now_ns, err);
@@ -97,8 +108,8 @@ void link_done(struct link *l)
 {
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
         direction_done(&l->dir[dir]);
+        trace_done(&l->traces[dir]);
     }
-    trace_done(&l->trace);
 }
 
 static enum status prepare_aqms(struct link *l, const struct link_change *change, uint64_t now_ns,
@@ -115,7 +126,7 @@ static enum status prepare_aqms(struct link *l, const struct link_change *change
                             : d->trace.trace == NULL ? d->rate_bps
                                                      : 0;
 
-        if (change[dir].aqm != NULL) {
+        if (change[dir].aqm != NULL && l->kernel[dir] == NULL) {
             enum status s =
                 make_aqm(l, dir, change[dir].aqm, rate_bps, delay_us[LINK_DOWN] + delay_us[LINK_UP],
                          now_ns, &out[dir], err);
@@ -142,16 +153,79 @@ static enum status merge_paths(struct path_table *into, const struct path_table 
     return STATUS_OK;
 }
 
+/* Is the change one that the kind of queue there is can make? */
+static enum status check_kinds(const struct link *l, const struct link_change *change,
+                               struct error *err)
+{
+    for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
+        const struct link_change *c = &change[dir];
+        bool is_kernel = l->kernel[dir] != NULL;
+
+        if (c->aqm != NULL && aqm_spec_is_kernel(c->aqm) != is_kernel) {
+            error_set(err, STATUS_USAGE, "link", "the queue here is %s, and '%.64s' is not",
+                      is_kernel ? "the kernel's" : "ccalab-link's own", c->aqm);
+            return err != NULL ? error_hint(err,
+                                            "whose it is, is decided when the lab is built: "
+                                            "--aqm %s",
+                                            is_kernel ? "codel" : "kernel:codel")
+                               : STATUS_USAGE;
+        }
+        if (is_kernel && c->has_rate && c->rate_bps == 0) {
+            return error_set(err, STATUS_USAGE, "link", "the kernel's queue needs a rate");
+        }
+    }
+    return STATUS_OK;
+}
+
+/* All of it or nothing, as far as the kernel lets us go back. */
+static enum status apply_kernel(struct link *l, const struct link_change *change, struct error *err)
+{
+    struct {
+        char spec[AQM_SPEC_MAX];
+        uint64_t rate_bps;
+    } was[LINK_DIRECTIONS] = {{{0}}};
+    enum status s = STATUS_OK;
+
+    for (int dir = 0; dir < LINK_DIRECTIONS && s == STATUS_OK; dir++) {
+        struct kernel_queue *q = l->kernel[dir];
+
+        if (q == NULL) {
+            continue;
+        }
+        memcpy(was[dir].spec, q->spec, sizeof(was[dir].spec));
+        was[dir].rate_bps = q->rate_bps;
+        s = change[dir].has_rate ? kernel_queue_set_rate(q, change[dir].rate_bps, err) : s;
+        if (s == STATUS_OK && change[dir].aqm != NULL) {
+            s = kernel_queue_set_spec(q, change[dir].aqm, err);
+        }
+    }
+    for (int dir = 0; dir < LINK_DIRECTIONS && s != STATUS_OK; dir++) {
+        struct kernel_queue *q = l->kernel[dir];
+
+        if (q != NULL && was[dir].rate_bps != 0 && was[dir].rate_bps != q->rate_bps) {
+            (void)!kernel_queue_set_rate(q, was[dir].rate_bps, NULL);
+        }
+        if (q != NULL && was[dir].rate_bps != 0 && strcmp(was[dir].spec, q->spec) != 0) {
+            (void)!kernel_queue_set_spec(q, was[dir].spec, NULL);
+        }
+    }
+    return s;
+}
+
 enum status link_apply(struct link *l, const struct link_change change[LINK_DIRECTIONS],
                        const struct path_table *paths, uint64_t now_ns, struct error *err)
 {
     struct aqm *aqms[LINK_DIRECTIONS] = {NULL};
     struct path_table merged = l->paths;
-    enum status s = paths != NULL ? merge_paths(&merged, paths, err) : STATUS_OK;
+    enum status s = check_kinds(l, change, err);
 
+    if (s == STATUS_OK && paths != NULL) {
+        s = merge_paths(&merged, paths, err);
+    }
     for (int dir = 0; dir < LINK_DIRECTIONS; dir++) {
         direction_advance(&l->dir[dir], now_ns);
     }
+    s = s == STATUS_OK ? apply_kernel(l, change, err) : s;
     s = s == STATUS_OK ? prepare_aqms(l, change, now_ns, aqms, err) : s;
     for (int dir = 0; dir < LINK_DIRECTIONS && s == STATUS_OK; dir++) {
         if (aqms[dir] != NULL) {
@@ -169,7 +243,7 @@ enum status link_apply(struct link *l, const struct link_change change[LINK_DIRE
         const struct link_change *c = &change[dir];
         struct direction *d = &l->dir[dir];
 
-        if (c->has_rate) {
+        if (c->has_rate && l->kernel[dir] == NULL) {
             direction_set_rate(d, c->rate_bps, now_ns);
         }
         d->delay_ns = c->has_delay ? c->delay_us * 1000 : d->delay_ns;

@@ -4,6 +4,7 @@
 #define CCALAB_TESTBED_LINK_LINK_H
 
 #include "testbed/link/direction.h"
+#include "testbed/link/kernel_queue.h"
 #include "testbed/link/options.h"
 
 enum { LINK_DOWN, LINK_UP, LINK_DIRECTIONS };
@@ -13,9 +14,12 @@ struct link {
     uint32_t seed;
     struct rng rng[LINK_DIRECTIONS]; /* of the AQMs */
     struct path_table paths;
-    struct trace trace;
+    struct trace traces[LINK_DIRECTIONS]; /* what each follows, if it follows one */
     struct rate_step steps[LINK_STEPS_MAX];
     struct direction dir[LINK_DIRECTIONS];
+    /* The kernel's queue before a direction, which then only delays; borrowed, NULL: none. Set by
+     * the caller after link_init(). */
+    struct kernel_queue *kernel[LINK_DIRECTIONS];
 };
 
 extern const char *const link_dir_names[LINK_DIRECTIONS]; /* "down", "up" */
@@ -38,8 +42,9 @@ struct link_change {
 };
 
 /* Change both directions and paths at now_ns. A change that is refused changes nothing. `paths` are
- * merged into those there are (NULL: none). Errors: those of aqm_from_spec(), STATUS_USAGE (too
- * many paths). */
+ * merged into those there are (NULL: none). Errors: those of aqm_from_spec() and
+ * kernel_queue_set_spec(), STATUS_USAGE (too many paths; a queue of the kernel cannot become one of
+ * ours, nor unlimited, and the other way round). */
 CCALAB_MUST_USE enum status link_apply(struct link *l,
                                        const struct link_change change[LINK_DIRECTIONS],
                                        const struct path_table *paths, uint64_t now_ns,

@@ -13,10 +13,12 @@
 enum option_id {
     OPT_A = 1000,
     OPT_B,
+    OPT_PORTS,
     OPT_RATE,
     OPT_UP_RATE,
     OPT_RATE_STEPS,
     OPT_RATE_TRACE,
+    OPT_UP_RATE_TRACE,
     OPT_DELAY,
     OPT_JITTER,
     OPT_LOSS,
@@ -26,6 +28,7 @@ enum option_id {
     OPT_LIMIT_BYTES,
     OPT_CONTROL,
     OPT_PACKET_LOG,
+    OPT_TICK,
     OPT_INTERVAL,
     OPT_DURATION,
     OPT_SEED,
@@ -35,10 +38,12 @@ enum option_id {
 static const struct option long_options[] = {
     {"a", required_argument, NULL, OPT_A},
     {"b", required_argument, NULL, OPT_B},
+    {"ports", required_argument, NULL, OPT_PORTS},
     {"rate", required_argument, NULL, OPT_RATE},
     {"up-rate", required_argument, NULL, OPT_UP_RATE},
     {"rate-steps", required_argument, NULL, OPT_RATE_STEPS},
     {"rate-trace", required_argument, NULL, OPT_RATE_TRACE},
+    {"up-rate-trace", required_argument, NULL, OPT_UP_RATE_TRACE},
     {"delay", required_argument, NULL, OPT_DELAY},
     {"jitter", required_argument, NULL, OPT_JITTER},
     {"loss", required_argument, NULL, OPT_LOSS},
@@ -48,6 +53,7 @@ static const struct option long_options[] = {
     {"limit-bytes", required_argument, NULL, OPT_LIMIT_BYTES},
     {"control", required_argument, NULL, OPT_CONTROL},
     {"packet-log", required_argument, NULL, OPT_PACKET_LOG},
+    {"tick", required_argument, NULL, OPT_TICK},
     {"interval", required_argument, NULL, OPT_INTERVAL},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"seed", required_argument, NULL, OPT_SEED},
@@ -61,7 +67,7 @@ void link_options_help(FILE *f)
     fputs(
         "usage: ccalab-link --a NETNS:IFNAME --b NETNS:IFNAME [options]\n"
         "\n"
-        "An emulated bottleneck between two network namespaces: creates a TUN device in each and\n"
+        "An emulated bottleneck between two network namespaces: creates a device in each and\n"
         "passes packets on through AQM, serializer and fixed delay, each way. Direction \"down\" "
         "is\n"
         "from a to b, \"up\" from b to a. The devices vanish with the process. Addresses and "
@@ -71,23 +77,32 @@ void link_options_help(FILE *f)
         "  --a NETNS:IFNAME    near end: path of a network namespace (/run/netns/x; empty for\n"
         "                      the current one) and the name of the device to create in it\n"
         "  --b NETNS:IFNAME    far end\n"
+        "  --ports KIND        what the devices are: tun, or packet (veth and packet sockets), "
+        "which\n"
+        "                      needs no /dev/net/tun; auto: tun where it can be had (default)\n"
         "  --rate RATE         50mbit, 1gbit, 500kbit, a number of bit/s, or unlimited;\n"
         "                      counts IP bytes (default 50mbit)\n"
         "  --up-rate RATE      rate of direction up, if it differs\n"
         "  --rate-steps LIST   0s:50mbit,5s:25mbit: from that time on this rate\n"
         "  --rate-trace FILE   a Mahimahi trace instead of a rate, over and over\n"
+        "  --up-rate-trace FILE  the same for direction up, if it differs\n"
         "  --delay TIME        one way, after the serializer: 10ms, 500us (default 10ms)\n"
         "  --jitter TIME       added to or taken off the delay, uniformly; order is kept\n"
         "  --loss P            probability that a packet is lost on the line: 0.01 or 1%\n"
         "  --path ADDRESS=TIME extra delay, each way, of packets from or to an address;\n"
         "                      may be given often\n"
         "  --aqm SPEC          AQM with its options in tc's words: \"codel target 5ms ecn\"\n"
-        "                      (default dualpi2); see below\n"
+        "                      (default dualpi2); see below. \"kernel:KIND ...\": that qdisc of "
+        "the\n"
+        "                      kernel, under its HTB, instead of our own\n"
         "  --limit N           packets queued at most, where the spec has no limit\n"
         "  --limit-bytes N     bytes queued at most, where the spec has no limit\n"
         "  --control PATH      listen on a Unix socket for changes while it runs\n"
         "  --packet-log FILE   a row of CSV for each packet: when, queue, sojourn time, mark, "
         "drop\n"
+        "  --tick TIME         send what is due only so often, up to 10ms: less CPU, more "
+        "lateness\n"
+        "                      (default 0: each packet at its time)\n"
         "  --interval TIME     between samples, 0 for none (default 100ms)\n"
         "  --duration TIME     stop after it: 20 (seconds), 500ms (default: at SIGTERM or SIGINT)\n"
         "  --seed N            of the AQMs' random numbers (default: random, and reported)\n"
@@ -96,6 +111,20 @@ void link_options_help(FILE *f)
         "\n",
         f);
     aqm_spec_help(f);
+}
+
+const char *const link_port_names[] = {"auto", "tun", "packet", NULL};
+
+enum status link_options_ports(const char *text, enum link_port_kind *out, struct error *err)
+{
+    for (int i = 0; link_port_names[i] != NULL; i++) {
+        if (strcmp(text, link_port_names[i]) == 0) {
+            *out = (enum link_port_kind)i;
+            return STATUS_OK;
+        }
+    }
+    error_set(err, STATUS_USAGE, "link", "there are no ports of the kind '%.32s'", text);
+    return error_hint(err, "auto, tun or packet");
 }
 
 enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
@@ -246,6 +275,8 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return parse_endpoint(arg, "--a", &o->a, err);
     case OPT_B:
         return parse_endpoint(arg, "--b", &o->b, err);
+    case OPT_PORTS:
+        return link_options_ports(arg, &o->ports, err);
     case OPT_RATE:
         return parse_rate_bps(arg, &o->rate_bps, err);
     case OPT_UP_RATE:
@@ -256,6 +287,8 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return parse_steps(arg, o, err);
     case OPT_RATE_TRACE:
         return copy_text(arg, "--rate-trace", o->rate_trace, sizeof(o->rate_trace), err);
+    case OPT_UP_RATE_TRACE:
+        return copy_text(arg, "--up-rate-trace", o->up_rate_trace, sizeof(o->up_rate_trace), err);
     case OPT_DELAY:
         return link_options_delay(arg, "--delay", &o->delay_us, err);
     case OPT_JITTER:
@@ -277,6 +310,13 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return s;
     case OPT_LIMIT_BYTES:
         return parse_count(arg, "--limit-bytes", 1, LIMIT_BYTES_MAX, &o->limit_bytes, err);
+    case OPT_TICK:
+        s = parse_time_us(arg, &o->tick_us, err);
+        if (s == STATUS_OK && o->tick_us > LINK_TICK_MAX_US) {
+            error_set(err, STATUS_USAGE, "link", "--tick '%.64s' is out of range", arg);
+            s = error_hint(err, "at most 10ms, or 0 for each packet at its time");
+        }
+        return s;
     case OPT_INTERVAL:
         s = parse_time_us(arg, &o->interval_us, err);
         if (s == STATUS_OK && o->interval_us != 0 && o->interval_us < 1000) {
@@ -347,11 +387,31 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
         error_set(err, STATUS_USAGE, "link", "--rate-steps and --rate-trace exclude each other");
         return error_hint(err, "give one of them");
     }
+    if (out->has_up_rate && out->up_rate_trace[0] != '\0') {
+        error_set(err, STATUS_USAGE, "link", "--up-rate and --up-rate-trace exclude each other");
+        return error_hint(err, "give one of them");
+    }
+    if (aqm_spec_is_kernel(out->aqm) &&
+        (out->step_count != 0 || out->rate_trace[0] != '\0' || out->up_rate_trace[0] != '\0' ||
+         out->packet_log[0] != '\0')) {
+        error_set(err, STATUS_USAGE, "link", "%s needs an AQM of ccalab-link's own, not '%.64s'",
+                  out->step_count != 0            ? "--rate-steps"
+                  : out->rate_trace[0] != '\0'    ? "--rate-trace"
+                  : out->up_rate_trace[0] != '\0' ? "--up-rate-trace"
+                                                  : "--packet-log",
+                  out->aqm);
+        return error_hint(err, out->step_count != 0 ? "change the rate while it runs: ccalab "
+                                                      "testbed set rate=25mbit"
+                                                    : "ccalab-link --help lists them");
+    }
     if (out->step_count != 0 && out->steps[0].at_us == 0) {
         out->rate_bps = out->steps[0].rate_bps;
     }
     if (!out->has_up_rate) {
         out->up_rate_bps = out->rate_bps;
+    }
+    if (aqm_spec_is_kernel(out->aqm) && (out->rate_bps == 0 || out->up_rate_bps == 0)) {
+        return error_set(err, STATUS_USAGE, "link", "the kernel's queue needs a rate, both ways");
     }
     return STATUS_OK;
 }

@@ -15,6 +15,12 @@
 #define LINK_STEPS_MAX 1000
 #define LINK_LOSS_ONE  4294967296.0 /* a loss of 100 % */
 
+#define LINK_TICK_MAX_US 10000u
+
+/* What the ends are (port.h). */
+enum link_port_kind { LINK_PORT_AUTO, LINK_PORT_TUN, LINK_PORT_PACKET };
+extern const char *const link_port_names[]; /* by kind, NULL-terminated: "auto", "tun", "packet" */
+
 struct link_endpoint {
     char netns[CCALAB_PATH_MAX]; /* "" is our own */
     char ifname[IFNAMSIZ];
@@ -27,13 +33,15 @@ struct link_step {
 
 struct link_options {
     struct link_endpoint a, b;
+    enum link_port_kind ports;
     uint64_t rate_bps;    /* a to b; 0: no serializer */
     uint64_t up_rate_bps; /* b to a */
     bool has_up_rate;     /* steps and trace are then for a to b only */
     struct link_step steps[LINK_STEPS_MAX];
     size_t step_count;
-    char rate_trace[CCALAB_PATH_MAX]; /* "": none */
-    uint64_t delay_us;                /* each way */
+    char rate_trace[CCALAB_PATH_MAX];    /* "": none */
+    char up_rate_trace[CCALAB_PATH_MAX]; /* "": none; rate_trace is then for a to b only */
+    uint64_t delay_us;                   /* each way */
     uint64_t jitter_us;
     uint64_t loss; /* of LINK_LOSS_ONE */
     struct path_table paths;
@@ -42,6 +50,7 @@ struct link_options {
     uint64_t limit_bytes;             /* the same */
     char control[CCALAB_PATH_MAX];    /* "": none */
     char packet_log[CCALAB_PATH_MAX]; /* "": none */
+    uint64_t tick_us;                 /* look at packets so often; 0: at each one's time */
     uint64_t interval_us;             /* between samples; 0: none */
     uint64_t duration_us;             /* 0: until a signal */
     uint32_t seed;
@@ -55,6 +64,9 @@ struct link_options {
 CCALAB_MUST_USE enum status link_options_parse(int argc, char *const argv[],
                                                struct link_options *out, struct error *err);
 void link_options_help(FILE *f);
+/* A kind of ports by its name. Errors: STATUS_USAGE. */
+CCALAB_MUST_USE enum status link_options_ports(const char *text, enum link_port_kind *out,
+                                               struct error *err);
 /* A delay, jitter or path's delay, at most LINK_DELAY_MAX_US. `what` names it in the message.
  * Errors: STATUS_USAGE. */
 #define LINK_DELAY_MAX_US 10000000u

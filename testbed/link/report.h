@@ -12,10 +12,20 @@
 
 extern const char *const report_src[LINK_DIRECTIONS]; /* "link/down", "link/up" */
 
-/* All packets that a direction did not pass on, of these counters of it. */
-double report_drops(const struct direction *d, const struct aqm_stats *s);
-/* NAN where there is none: unlimited, or a trace. */
-double report_rate_bps(const struct direction *d);
+/* What there is to say of the queue of a direction, ours or the kernel's. What it does not tell is
+ * NAN. Counters are since the start. */
+struct report_queue {
+    double rate_bps; /* NAN: unlimited, or a trace */
+    double backlog_bytes, backlog_pkts;
+    double prob, pkts_l, pkts_c, maxq_pkts, ecn_mark, step_mark, ce_set;
+    double drop; /* all packets that were not passed on */
+    double drop_aqm, drop_overlimit;
+    bool is_kernel;
+    struct qdisc_stats kernel; /* if it is */
+};
+void report_queue(const struct link *l, int dir, uint64_t now_ns, struct report_queue *out);
+/* The spec as it is in force. */
+void report_spec(const struct link *l, int dir, struct buf *out);
 /* Add `late_us` with p50, p99 and max, each null if there was no packet. */
 void report_add_late(cJSON *obj, const struct hist *late);
 /* `result` with state "up". "down" and "up" in it name the device where that direction begins. */

@@ -131,24 +131,26 @@ static void add_direction(cJSON *root, const struct link *l, int dir, uint64_t n
 {
     const struct direction *d = &l->dir[dir];
     cJSON *v = cJSON_AddObjectToObject(root, link_dir_names[dir]);
-    struct aqm_stats s;
+    struct report_queue q;
     struct buf spec;
 
-    direction_stats(d, now_ns, &s);
+    report_queue(l, dir, now_ns, &q);
     buf_init(&spec, 2 * AQM_SPEC_MAX);
-    aqm_describe(d->aqm, &spec);
-    json_add_num(v, "rate_bps", report_rate_bps(d));
+    report_spec(l, dir, &spec);
+    json_add_num(v, "rate_bps", q.rate_bps);
     json_add_num(v, "delay_us", (double)d->delay_ns / 1e3);
     json_add_num(v, "jitter_us", (double)d->jitter_ns / 1e3);
     json_add_num(v, "loss", (double)d->loss / LINK_LOSS_ONE);
     cJSON_AddStringToObject(v, "aqm", spec.data);
     buf_done(&spec);
-    cJSON_AddItemToObject(v, "stats", aqm_stats_json(d->aqm, now_ns));
-    json_add_num(v, "backlog_pkts", (double)d->aqm->backlog_pkts);
-    json_add_num(v, "backlog_bytes", (double)d->aqm->backlog_bytes);
+    cJSON_AddItemToObject(v, "stats",
+                          q.is_kernel ? kernel_queue_stats_json(l->kernel[dir])
+                                      : aqm_stats_json(d->aqm, now_ns));
+    json_add_num(v, "backlog_pkts", q.backlog_pkts);
+    json_add_num(v, "backlog_bytes", q.backlog_bytes);
     json_add_num(v, "out_pkts", (double)d->totals.out_pkts);
     json_add_num(v, "out_bytes", (double)d->totals.out_bytes);
-    json_add_num(v, "drop", report_drops(d, &s));
+    json_add_num(v, "drop", q.drop);
 }
 
 static void answer_get(struct link *l, uint64_t now_ns, cJSON *out)

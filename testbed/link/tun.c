@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/netns.h"
+#include "testbed/link/device.h"
 
-#define TUN_PATH       "/dev/net/tun"
-#define TUN_QUEUE_PKTS 10000 /* txqueuelen: the AQM shall be the queue, not the device */
+#define TUN_PATH "/dev/net/tun"
 
 static enum status open_failed(int sys_errno, struct error *err)
 {
@@ -47,35 +46,6 @@ static enum status create_failed(int sys_errno, const char *ifname, struct error
     }
 }
 
-/* txqueuelen and IFF_UP, through any socket of the namespace. */
-static enum status set_up(const char *ifname, struct error *err)
-{
-    struct ifreq ifr = {0};
-    enum status s = STATUS_OK;
-    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (sock < 0) {
-        return error_sys(err, STATUS_HOST, errno, "link", "cannot open a socket for '%s'", ifname);
-    }
-    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
-    ifr.ifr_qlen = TUN_QUEUE_PKTS;
-    if (ioctl(sock, SIOCSIFTXQLEN, &ifr) != 0) {
-        s = error_sys(err, STATUS_HOST, errno, "link", "cannot set txqueuelen of '%s'", ifname);
-        goto out;
-    }
-    if (ioctl(sock, SIOCGIFFLAGS, &ifr) != 0) {
-        s = error_sys(err, STATUS_HOST, errno, "link", "cannot read the flags of '%s'", ifname);
-        goto out;
-    }
-    ifr.ifr_flags |= IFF_UP;
-    if (ioctl(sock, SIOCSIFFLAGS, &ifr) != 0) {
-        s = error_sys(err, STATUS_HOST, errno, "link", "cannot set '%s' up", ifname);
-    }
-out:
-    close(sock);
-    return s;
-}
-
 static enum status create_here(const char *ifname, int *fd, struct error *err)
 {
     struct ifreq ifr = {0};
@@ -93,13 +63,31 @@ static enum status create_here(const char *ifname, int *fd, struct error *err)
         close(tun);
         return s;
     }
-    s = set_up(ifname, err);
+    s = device_set_queue(ifname, err);
+    s = s == STATUS_OK ? device_up(ifname, 0, err) : s;
     if (s != STATUS_OK) {
         close(tun);
         return s;
     }
     *fd = tun;
     return STATUS_OK;
+}
+
+bool tun_is_usable(int *sys_errno)
+{
+    unsigned features;
+    int tun = open(TUN_PATH, O_RDWR | O_CLOEXEC);
+
+    *sys_errno = tun < 0 ? errno : 0;
+    if (tun < 0) {
+        return false;
+    }
+    if (ioctl(tun, TUNGETFEATURES, &features) != 0) {
+        close(tun);
+        return false;
+    }
+    close(tun);
+    return true;
 }
 
 enum status tun_open(const char *netns, const char *ifname, int *fd, struct error *err)

@@ -1,9 +1,14 @@
-/* TUN devices in network namespaces: the two ends of the link. */
+/* TUN devices in network namespaces: the usual ends of the link (port.h). */
 #ifndef CCALAB_TESTBED_LINK_TUN_H
 #define CCALAB_TESTBED_LINK_TUN_H
 
+#include <stdbool.h>
+
 #include "core/error.h"
 
+/* Is /dev/net/tun there, open to us, and the TUN device? Otherwise *sys_errno says why it cannot be
+ * opened; 0: it is something else. */
+bool tun_is_usable(int *sys_errno);
 /* Create a TUN device (IFF_TUN | IFF_NO_PI, no offload: packets of at most the MTU, with their
  * checksums) called `ifname` in the network namespace at path `netns` ("" is the caller's own),
  * with a transmit queue of 10000 packets, and set it up. *fd is non-blocking; the device lives as

@@ -37,6 +37,36 @@ def ours(path):
     return json.loads(out)
 
 
+# Everything that packet_rows knows.
+ROW_FIELDS = """frame.number frame.time_epoch frame.len frame.cap_len vlan.id ieee8021ad.id gre.proto ip.src ip.dst ip.ttl
+ip.dsfield.dscp ip.dsfield.ecn ipv6.src ipv6.tclass.ecn udp.srcport udp.dstport udp.stream
+sctp.srcport tcp.stream tcp.srcport tcp.dstport tcp.len tcp.seq tcp.ack tcp.seq_raw tcp.ack_raw
+tcp.flags tcp.flags.ae tcp.flags.cwr tcp.flags.ece tcp.flags.ace tcp.window_size tcp.option_kind
+tcp.options.acc_ecn.ee0b tcp.options.acc_ecn.eceb tcp.options.acc_ecn.ee1b tcp.time_relative
+tcp.time_delta tcp.analysis.retransmission tcp.analysis.fast_retransmission
+tcp.analysis.spurious_retransmission tcp.analysis.out_of_order tcp.analysis.duplicate_ack
+tcp.analysis.duplicate_ack_num tcp.analysis.lost_segment tcp.analysis.ack_lost_segment
+tcp.analysis.keep_alive tcp.analysis.keep_alive_ack tcp.analysis.zero_window
+tcp.analysis.zero_window_probe tcp.analysis.window_update tcp.analysis.window_full
+tcp.analysis.reused_ports tcp.analysis.ack_rtt tcp.analysis.initial_rtt tcp.analysis.rto
+tcp.analysis.bytes_in_flight""".split()
+
+
+def check_rows(checks, path):
+    """Every field of every frame."""
+    name = os.path.basename(path)
+    args = [a for f in ROW_FIELDS for a in ("-e", f)]
+    theirs = tshark("-n", "-r", path, "-T", "fields", *args).splitlines()
+    mine = subprocess.run([os.path.join(os.environ.get("CCALAB_BUILD", "."), "packet_rows"), path,
+                           *ROW_FIELDS], check=True, stdout=subprocess.PIPE, text=True)
+    mine = mine.stdout.splitlines()
+    checks.equal(name + " rows", len(mine), len(theirs))
+    for ours_row, their_row in zip(mine, theirs):
+        frame = their_row.split("\t")[0]
+        for field, a, b in zip(ROW_FIELDS, ours_row.split("\t"), their_row.split("\t")):
+            checks.equal("%s frame %s %s" % (name, frame, field), a, b)
+
+
 class Checks:
     """Counts comparisons, prints the ones that differ."""
 

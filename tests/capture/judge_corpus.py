@@ -175,7 +175,8 @@ def check_differences(checks, tmp):
     pcap(path, ETHERNET, [eth(ipv4(quoted, 4, ecn=0))])
     mine = judge.ours(path)
     checks.equal("tunnel: outermost", mine["ipv4"]["not_ect"], 1)
-    checks.equal("tunnel: no flow inside", mine["flows"], [])
+    checks.equal("tunnel: the flow has the marks of its own header",
+                 [f["fwd"]["data"]["ce"] for f in mine["flows"]], [1])
 
     # Wireshark puts a datagram together and gives it to its last fragment.
     path = os.path.join(tmp, "fragments.pcap")
@@ -222,6 +223,7 @@ def main():
                     for ecn, key in enumerate(judge.NAMES):
                         checks.equal("%s %s %s" % (name, family, key), mine[family][key],
                                      values.count(str(ecn)))
+                judge.check_rows(checks, path)
                 judge.check_flows(checks, name, mine,
                                   judge.flows_of_rows(judge.tshark_rows(path)))
                 count += 1

@@ -271,7 +271,7 @@ static void test_ipv6_extensions(void **state)
     assert_int_equal(p.ecn, ECN_CE);
 
     /* Upper layers that we know nothing of, and "no next header". */
-    static const unsigned others[] = {58, 59, 50, 4, 41};
+    static const unsigned others[] = {58, 59, 50, 139, 253};
     for (size_t i = 0; i < 5; i++) {
         f.len = 0;
         put_eth(&f, 0x86dd);
@@ -380,6 +380,23 @@ static void test_udp_lengths(void **state)
     }
 }
 
+/* Layers follow each other within the frame. */
+static void check_layers(const struct packet *p)
+{
+    uint32_t at = 0;
+    assert_true(p->nlayers <= DISSECT_LAYERS_MAX);
+    for (int i = 0; i < p->nlayers; i++) {
+        const struct layer *l = &p->layers[i];
+        assert_true(l->kind < LAYER_COUNT && l->at >= at);
+        assert_true(l->at <= p->wire_len && l->header_len <= p->wire_len - l->at);
+        assert_true(l->payload_len <= p->wire_len - l->at - l->header_len);
+        at = l->at + (i + 1 < p->nlayers ? 1 : 0);
+    }
+    assert_true(p->flow_layer < p->nlayers && p->quoted_layer < p->nlayers);
+    assert_int_equal(p->flow_layer >= 0, p->reach == PACKET_REACH_TRANSPORT);
+    assert_int_equal(p->ip_layer >= 0, p->reach >= PACKET_REACH_IP);
+}
+
 /* Copies of exactly the captured length, so that ASan sees the first byte too many. */
 static struct packet read_exact(enum link_type link, const uint8_t *data, uint32_t cap_len,
                                 uint32_t wire_len)
@@ -387,9 +404,16 @@ static struct packet read_exact(enum link_type link, const uint8_t *data, uint32
     uint8_t *copy = malloc(cap_len ? cap_len : 1);
     assert_non_null(copy);
     memcpy(copy, data, cap_len);
-    struct packet p = {.frame = 5, .t_ns = 6};
+    struct packet p;
+    struct tcp_options options;
+    p.frame = 5;
+    p.t_ns = 6;
     dissect(link, cap_len ? copy : NULL, cap_len, wire_len, &p);
+    check_layers(&p);
+    if (p.flow_layer >= 0 && p.proto == PROTO_TCP)
+        tcp_options_read(&p, &p.layers[p.flow_layer], &options);
     free(copy);
+    p.data = data; /* the same bytes, for as long as the caller has them */
     assert_int_equal(p.frame, 5);
     assert_int_equal(p.t_ns, 6);
     assert_int_equal(p.wire_len, wire_len);
@@ -397,7 +421,7 @@ static struct packet read_exact(enum link_type link, const uint8_t *data, uint32
     assert_true(p.payload_len <= wire_len);
     assert_int_equal(p.reach >= PACKET_REACH_ECN, p.ip_version == 4 || p.ip_version == 6);
     if (p.reach == PACKET_REACH_TRANSPORT)
-        assert_true(p.proto == PROTO_TCP || p.proto == PROTO_UDP);
+        assert_true(p.proto == PROTO_TCP || p.proto == PROTO_UDP || p.proto == PROTO_SCTP);
     return p;
 }
 
@@ -509,7 +533,7 @@ static void test_random_bytes(void **state)
         transport += p.reach == PACKET_REACH_TRANSPORT;
     }
     uint64_t counted = ecn_counts_sum(&e.other.data) + ecn_counts_sum(&e.other.ack);
-    for (uint32_t i = 0; i < e.flow_count; i++)
+    for (uint32_t i = 0; i < ecn_flow_count(&e); i++)
         for (int d = 0; d < 2; d++) {
             const struct ecn_dir *dir = &ecn_flow_at(&e, i)->dir[d];
             counted += ecn_counts_sum(&dir->data) + ecn_counts_sum(&dir->ack);
@@ -517,7 +541,8 @@ static void test_random_bytes(void **state)
     assert_int_equal(e.frames, RUNS);
     assert_int_equal(ecn_counts_sum(&e.ipv4) + ecn_counts_sum(&e.ipv6), ip);
     assert_int_equal(counted, transport);
-    assert_int_equal(e.flow_count, 5000); /* the limit was met, so the test reached the flows */
+    assert_int_equal(ecn_flow_count(&e),
+                     5000); /* the limit was met, so the test reached the flows */
     assert_true(ecn_counts_sum(&e.other.data) > 0);
     ecn_done(&e);
 }

@@ -82,12 +82,19 @@ static void test_command_takes_the_rest(void **state)
 static void test_command_in_lua(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("facts", "--help"), STATUS_OK);
+    assert_int_equal(PARSE("doctor", "--help"), STATUS_OK);
     assert_int_equal(o.mode, OPTIONS_RUN);
-    assert_string_equal(o.builtin, "facts");
+    assert_string_equal(o.builtin, "doctor");
     assert_null(o.file);
     assert_int_equal(o.argc, 1);
     assert_string_equal(o.argv[0], "--help");
+    assert_int_equal(PARSE("testbed", "bench", "--json"), STATUS_OK);
+    assert_int_equal(o.mode, OPTIONS_RUN);
+    assert_string_equal(o.builtin, "testbed_bench");
+    assert_int_equal(o.argc, 1);
+    assert_string_equal(o.argv[0], "--json");
+    assert_int_equal(PARSE("testbed", "up"), STATUS_OK);
+    assert_null(o.builtin);
 }
 
 static void test_values(void **state)

@@ -15,7 +15,7 @@
 #include "core/run.h"
 
 struct seen {
-    int events, noise, types[5];
+    int events, noise, types[EVENT_CHECKS + 1];
     double last_value;
     char last_line[64];
 };
@@ -74,6 +74,25 @@ static void test_round_trip_in_any_slicing(void **state)
         event_reader_done(&r);
     }
     free(text);
+}
+
+static void test_checks_need_a_host_and_a_list(void **state)
+{
+    static const char *const lines[] = {
+        "{\"t\":1,\"type\":\"checks\",\"host\":\"router\",\"checks\":[]}",
+        "{\"t\":1,\"type\":\"checks\",\"checks\":[]}",
+        "{\"t\":1,\"type\":\"checks\",\"host\":\"router\"}",
+        "{\"t\":1,\"type\":\"checks\",\"host\":\"router\",\"checks\":{}}"};
+    struct event ev;
+    cJSON *root;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        assert_int_equal(event_parse(lines[i], strlen(lines[i]), "", &ev, &root), i == 0);
+        if (i == 0)
+            assert_int_equal(ev.type, EVENT_CHECKS);
+        cJSON_Delete(root);
+    }
 }
 
 static void test_endless_line_is_dropped_not_kept(void **state)
@@ -188,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip_in_any_slicing),
+        cmocka_unit_test(test_checks_need_a_host_and_a_list),
         cmocka_unit_test(test_endless_line_is_dropped_not_kept),
         cmocka_unit_test(test_bus_survives_unsubscribing_inside),
         cmocka_unit_test(test_run_record),

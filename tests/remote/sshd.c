@@ -138,8 +138,8 @@ bool sshd_make(struct sshd *d)
         "Port %d\nListenAddress 127.0.0.1\nHostKey %s/host_key\nPidFile none\nUsePAM no\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\nUseDNS no\n"
         "AuthorizedKeysFile %s/authorized\nMaxSessions 64\nMaxStartups 100\n"
-        "SetEnv SHLVL=9\nSubsystem sftp internal-sftp\nEND\n",
-        d->dir, d->port, d->port, d->dir, d->dir);
+        "SetEnv SHLVL=9 XDG_CACHE_HOME=%s/cache\nSubsystem sftp internal-sftp\nEND\n",
+        d->dir, d->port, d->port, d->dir, d->dir, d->dir);
     if (ok && !(ok = sshd_start(d)))
         printf("sshd does not start here\n");
     if (!ok)

@@ -83,12 +83,15 @@ static void test_wrong_key(void **state)
     refuse(&o, STATUS_IO, "cannot read the key", "absent");
 }
 
-static bool say_sesame(void *user, const char *prompt, char *out, size_t size)
+static enum ssh_answer say_sesame(void *user, struct ssh_link *l, enum ssh_question kind,
+                                  const char *prompt, char *out, size_t size)
 {
     int *asked = user;
+    (void)l;
+    assert_int_equal(kind, SSH_QUESTION_SECRET);
     assert_non_null(strstr(prompt, "locked"));
     snprintf(out, size, "%s", ++*asked == 1 ? "sesame" : "wrong");
-    return true;
+    return SSH_ANSWER_GIVEN;
 }
 
 static void test_passphrase(void **state)

@@ -9,24 +9,22 @@
 
 #include <cmocka.h>
 
-#include "core/json.h"
 #include "remote/sha256.h"
-#include "remote/transfer.h"
-#include "tests/remote/ssh_fixture.h"
+#include "tests/remote/transfer_fixture.h"
 
 /* FIPS 180-4's examples, and a length beside every edge against sha256sum(1). */
 static void test_sha256(void **state)
 {
     (void)state;
-    struct sha256 s;
+    struct sha256 s = {NULL};
     char hex[65], want[65], data[300], command[400];
-    sha256_init(&s);
+    assert_true(sha256_init(&s));
     sha256_add(&s, "abc", 3);
     sha256_hex(&s, hex);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     memset(data, 'x', sizeof data);
     for (size_t len = 0; len < 300; len += len < 50 || len > 70 ? 7 : 1) {
-        sha256_init(&s);
+        assert_true(sha256_init(&s));
         sha256_add(&s, data, len / 3);
         sha256_add(&s, data, len - len / 3);
         sha256_hex(&s, hex);
@@ -36,56 +34,6 @@ static void test_sha256(void **state)
         pclose(f);
         assert_string_equal(hex, want);
     }
-}
-
-struct outcome {
-    struct end end;
-    int progress;
-    double files, bytes;
-    bool is_verified;
-};
-
-static void on_event(void *user, struct job *job, const struct event *ev)
-{
-    struct outcome *o = user;
-    (void)job;
-    o->progress += ev->type == EVENT_PROGRESS;
-    if (ev->type == EVENT_RESULT) {
-        const cJSON *data = json_get(ev->body, "data");
-        o->files = json_num(data, "files", -1);
-        o->bytes = json_num(data, "bytes", -1);
-        o->is_verified = json_bool(data, "is_verified", false);
-    }
-}
-
-static void on_transfer_done(void *user, struct job *job, const struct job_exit *how)
-{
-    struct outcome *o = user;
-    on_done(&o->end, job, how);
-}
-
-static struct job *begin(struct host *h, bool is_upload, const char *local, const char *remote,
-                         struct outcome *o)
-{
-    struct transfer_opts t = {is_upload, local, remote};
-    struct job_opts opts = {.label = "transfer", .output = JOB_OUTPUT_EVENTS};
-    struct job_callbacks cb = {on_event, NULL, on_transfer_done};
-    struct job *job;
-    struct error err;
-    *o = (struct outcome){0};
-    if (job_start_with(&loop, NULL, h, &opts, transfer_start, &t, &cb, o, &job, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    return job;
-}
-
-static struct outcome move(struct host *h, bool is_upload, const char *local, const char *remote)
-{
-    struct outcome o;
-    begin(h, is_upload, local, remote, &o);
-    turn(&o.end.is_done);
-    if (o.end.error.status != STATUS_OK)
-        printf("  %s\n", o.end.error.message);
-    return o;
 }
 
 static void test_tree(void **state)
@@ -187,13 +135,39 @@ static void test_cancelled(void **state)
     assert_true(sshd_start(&sshd));
 }
 
+/* New keys in the middle of it, as after each GiB with some ciphers. */
+static void test_new_keys(void **state)
+{
+    (void)state;
+    sshd_stop(&sshd);
+    assert_true(sshd_sh("cd %s; cp config saved; echo 'RekeyLimit 5M' >>config; mkdir keys; "
+                        "head -c 60000000 /dev/urandom >keys/a",
+                        sshd.dir));
+    assert_true(sshd_start(&sshd));
+    struct host *h = open_good();
+    char a[128], b[128], c[128];
+    snprintf(a, sizeof a, "%s/keys/a", sshd.dir);
+    snprintf(b, sizeof b, "%s/keys/b", sshd.dir);
+    snprintf(c, sizeof c, "%s/keys/c", sshd.dir);
+    struct outcome o = move(h, true, a, b);
+    assert_int_equal(o.end.error.status, STATUS_OK);
+    end_done(&o.end);
+    o = move(h, false, c, b);
+    assert_int_equal(o.end.error.status, STATUS_OK);
+    end_done(&o.end);
+    close_host(h);
+    sshd_stop(&sshd);
+    assert_true(
+        sshd_sh("cd %s; cmp keys/a keys/b && cmp keys/a keys/c && mv saved config", sshd.dir));
+    assert_true(sshd_start(&sshd));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_sha256),   cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_new_keys),
     };
     signal(SIGPIPE, SIG_IGN);
     if (!sshd_make(&sshd))

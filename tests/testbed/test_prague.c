@@ -85,15 +85,17 @@ static void a_borrower_takes_over(void **state)
 
     prague_stop(&owner);
     assert_true(is_gone("bpf_prague"));
+    assert_true(is_gone("bpf_prague_fb"));
     assert_true(is_gone("bpf_dctcp"));
     assert_true(prague_retry(&borrower));
     assert_false(borrower.cc[PRAGUE_KIND_PRAGUE].is_borrowed);
     assert_true(prague_is_available("bpf_prague"));
     assert_false(prague_retry(&borrower));
     o = prague_ccs_json(&borrower);
-    assert_int_equal(cJSON_GetArraySize(o), 2);
+    assert_int_equal(cJSON_GetArraySize(o), 3);
     assert_string_equal(json_str(cJSON_GetArrayItem(o, 0), "cc", ""), "bpf_prague");
-    assert_string_equal(json_str(cJSON_GetArrayItem(o, 1), "label", ""), "BPF DCTCP");
+    assert_string_equal(json_str(cJSON_GetArrayItem(o, 1), "cc", ""), "bpf_prague_fb");
+    assert_string_equal(json_str(cJSON_GetArrayItem(o, 2), "label", ""), "BPF DCTCP");
     assert_null(json_str(cJSON_GetArrayItem(o, 0), "note", NULL));
     cJSON_Delete(o);
 

@@ -21,7 +21,7 @@ static const char chain[] =
     "            {\"name\":\"b\",\"role\":\"client\",\"delay\":\"5ms\"}],\n"
     " \"routers\":[{\"name\":\"r1\",\"rate\":\"10mbit\",\"rtt\":\"10ms\",\"jitter\":\"1ms\"},"
     "              {\"name\":\"r2\",\"up_rate\":\"2mbit\",\"loss\":0.25,"
-    "               \"rate_steps\":\"0s:50mbit,5s:25mbit\"}]}";
+    "               \"rate_steps\":\"0s:50mbit,5s:25mbit\",\"up_rate_trace\":\"/t/up\"}]}";
 
 static void check_node(const struct topology *t, int i, const char *name, const char *address)
 {
@@ -77,6 +77,7 @@ static void a_chain(void **state)
     assert_true(t.routers[1].loss == 0.25);
     assert_string_equal(t.routers[1].rate_steps, "0s:50mbit,5s:25mbit");
     assert_string_equal(t.routers[1].aqm, "dualpi2");
+    assert_string_equal(t.routers[1].up_rate_trace, "/t/up");
     /* What is written is read again. */
     cJSON *o = topology_to_json(&t);
     assert_int_equal(topology_from_json(o, "again", &base, &again, &err), STATUS_OK);

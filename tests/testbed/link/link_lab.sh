@@ -60,6 +60,9 @@ grep -q 'hint:' "$tmp/err" || fail "no hint without /dev/net/tun"
     >"$tmp/events" 2>"$tmp/err" </dev/null &
 link_pid=$!
 await grep -q '"state":"up"' "$tmp/events" || fail "not up: $(cat "$tmp/events" "$tmp/err")"
+if grep -q 'CapEff:.*1ff........$' /proc/self/status; then # all rights: BPF too
+    grep -q '"is_stamped":true' "$tmp/events" || fail "no stamps of arrivals: $(cat "$tmp/events")"
+fi
 ip -n $a -o link show bn0 | grep -q 'UP.*qlen 10000' || fail "bn0 is not up with txqueuelen 10000"
 ip -n $a addr add 10.231.0.1/30 dev bn0
 ip -n $b addr add 10.231.0.2/30 dev eth0
@@ -129,6 +132,7 @@ s = socket.socket(socket.AF_UNIX); s.settimeout(2); s.connect(sys.argv[1])
 s.sendall(sys.argv[2].encode() + b"\n"); print(s.makefile().readline(), end="")' "$tmp/sock" "$1"
 }
 median_rtt() { sed -n 's/.*time=\([0-9.]*\) ms/\1/p' "$1" | sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
+rm "$tmp/events" # or the "up" of the run before would be taken for that of this one
 "$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 --delay 1ms --aqm fifo --limit 40 --control "$tmp/sock" \
     --path 10.231.0.5=7ms --packet-log "$tmp/log.csv" >"$tmp/events" 2>"$tmp/err" &
 link_pid=$!

@@ -108,6 +108,10 @@ static void test_line_options(void **state)
     assert_int_equal(o.loss, 1ull << 32);
     assert_true(o.has_up_rate);
     assert_string_equal(o.rate_trace, "t");
+    assert_string_equal(o.up_rate_trace, "");
+    assert_int_equal(parse("--a x:a --b x:b --up-rate-trace u --tick 1ms", &o, NULL), STATUS_OK);
+    assert_string_equal(o.up_rate_trace, "u");
+    assert_int_equal(o.tick_us, 1000);
 }
 
 static void test_refused(void **state)
@@ -148,6 +152,9 @@ static void test_refused(void **state)
         "--a x:a --b x:b --rate-steps 0s:50mbit,0s:20mbit",
         "--a x:a --b x:b --rate-steps 0s:50mbit,1:20mbit",
         "--a x:a --b x:b --rate-steps 0s:50mbit --rate-trace x",
+        "--a x:a --b x:b --up-rate 1mbit --up-rate-trace x",
+        "--a x:a --b x:b --tick 11ms",
+        "--a x:a --b x:b --tick often",
         "--a x:a --b x:b --limit 0",
         "--a x:a --b x:b --limit 1000001",
         "--a x:a --b x:b --limit-bytes 0",

@@ -35,13 +35,16 @@ static void offer(struct direction *d, int count, uint32_t len_bytes, uint64_t n
     }
 }
 
-/* When the next packet leaves, looking only at the very end. */
+/* When the next packet leaves. */
 static uint64_t next_due(struct direction *d)
 {
-    struct packet *p = direction_take_due(d, 1000 * S);
+    struct packet *p = NULL;
     uint64_t due_ns;
 
-    assert_non_null(p);
+    while (p == NULL) {
+        assert_true(direction_wake_ns(d) != AQM_NEVER);
+        p = direction_take_due(d, direction_wake_ns(d));
+    }
     due_ns = p->due_ns;
     direction_sent(d, p, 0, true);
     return due_ns;

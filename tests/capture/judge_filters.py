@@ -1,0 +1,281 @@
+"""Display filters: the same number of frames as tshark for every expression on every capture, and the
+same fields. Usage: judge_filters.py (programs in $CCALAB_BUILD, the tree in $CCALAB_SOURCE)
+
+tshark counts many filters in one pass, with `-z io,stat,0,FILTER` for each; what holds a comma, which
+io,stat takes for the next filter, is counted by `-Y` on the small captures."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+SOURCE, BUILD = os.environ["CCALAB_SOURCE"], os.environ["CCALAB_BUILD"]
+CCALAB = os.path.join(BUILD, "ccalab")
+SMALL = 300_000  # bytes
+FIELD_FRAMES = "2000"
+
+FILTERS = """
+ip
+ipv6
+tcp
+udp
+not tcp
+!udp && ip
+ip or ipv6
+tcp.port
+ip.dsfield.ecn == 0
+ip.dsfield.ecn == 1
+ip.dsfield.ecn == 2
+ip.dsfield.ecn == 3
+ip.dsfield.ecn != 0
+ip.dsfield.ecn ~= 0
+ip.dsfield.ecn > 0 and tcp.len > 0
+ipv6.tclass.ecn == 2
+ipv6.tclass.ecn != 0
+ip.dsfield.dscp > 0
+ip.dsfield & 3
+ip.dsfield & 3 == 2
+tcp.len == 0
+tcp.len > 0
+tcp.len > 100 and tcp.len < 1000 or tcp.flags.push
+not (tcp.len == 0 or tcp.flags.syn)
+tcp.len >= 0x10 and tcp.len<=0xFFFF
+tcp.len == 0b1011
+tcp.len == 'a'
+tcp.flags.syn
+tcp.flags.syn == 1
+tcp.flags.syn == True
+tcp.flags.syn == 0 && tcp.flags.ack == 1
+tcp.flags & 0x10
+tcp.flags & 0x12 == 0x12
+tcp.flags bitwise_and 2
+tcp.flags == 0x018
+tcp.flags.ece == 1
+tcp.flags.cwr
+tcp.flags.ae
+tcp.flags.ae == 1
+tcp.flags.ace
+tcp.flags.ace == 5
+tcp.flags.ace != 5
+tcp.flags.ace > 2 and not tcp.flags.ace == 7
+tcp.stream eq 0
+tcp.stream ne 0
+tcp.stream >= 1
+udp.stream == 0
+tcp.seq > 1000000
+tcp.seq lt 2
+tcp.ack == tcp.seq
+tcp.seq < tcp.ack
+tcp.nxtseq > 1449
+tcp.srcport == tcp.dstport
+tcp.srcport != tcp.dstport
+tcp.port == 5201
+tcp.port != 5201
+tcp.port ~= 5201
+tcp.port !== 5201
+tcp.port === 5201
+all tcp.port > 5000
+any tcp.port > 5000
+all tcp.option_kind > 0
+tcp.option_kind == 8
+tcp.option_kind == 172 or tcp.option_kind == 174 or tcp.option_kind == 254
+tcp.option_kind != 1
+tcp.hdr_len > 20
+tcp.window_size > 65535
+tcp.window_size_value > 500
+tcp.options.mss_val
+tcp.options.mss_val < 1460
+tcp.options.wscale.shift > 6
+tcp.options.timestamp.tsval > 1000
+tcp.options.acc_ecn.ee0b
+tcp.options.acc_ecn.ee0b > 8000000
+tcp.options.acc_ecn.eceb > 0
+tcp.options.acc_ecn.ee1b == 1
+tcp.analysis.retransmission
+tcp.analysis.fast_retransmission
+tcp.analysis.out_of_order
+tcp.analysis.duplicate_ack
+tcp.analysis.lost_segment
+tcp.analysis.ack_rtt
+tcp.analysis.ack_rtt > 0.01
+tcp.analysis.ack_rtt <= 0.0005
+tcp.analysis.bytes_in_flight > 20000
+tcp.analysis.initial_rtt > 0.001
+tcp.analysis.acks_frame > 100
+tcp.time_delta == 0
+tcp.time_relative > 0.5
+frame
+frame.number <= 100
+frame.number & 1
+frame.number & 3 == 2
+frame.len >= 1514 or (ip.ttl < 64 and not tcp.len)
+frame.cap_len < frame.len
+frame.time_relative < 1
+frame.time_relative >= 0.25
+frame.time_delta < 0.001
+frame.time_epoch > 1000000000.5
+ip.ttl < 64
+ip.proto == 6
+ip.id == 0x0000
+ip.flags.df
+ip.flags.mf == 0
+ip.src == 192.168.0.0/16
+ip.addr == 10.0.0.0/8
+ip.addr != 10.0.0.0/8
+ip.src < 192.168.0.0
+ip.src == ip.dst
+ip.src != ip.dst
+ipv6.addr == ::/1
+ipv6.addr == 2001::/16
+ipv6.hlim < 64
+ip.version == 6
+eth.type == 0x800
+eth.src[0:3] == 00:00:00
+eth.addr[5] & 1
+tcp[13] & 2
+tcp[13] == 12
+tcp[13] == 0x10
+tcp[13] & 0x10 == 0x10
+tcp[13:1] & 03
+tcp[12:2] == 80:10
+tcp[12:2] & 01:00
+tcp[12-13] == 8010
+tcp[2:2] > 10:00
+tcp[:2] == tcp[2:2]
+tcp[30:] and tcp.len == 0
+tcp[60:]
+tcp[0:5000]
+ip[8] == 40
+ip[-1:1] == 00
+ip[-2] > 80
+ip.src[0] == 0a
+ip.dst[2-3] > 01:00
+frame[12:2] == 08:00
+udp.port == 443
+udp.length > 1000
+vlan
+vlan.id > 1
+gre
+icmp
+icmp.type == 3
+arp
+""".strip().splitlines()
+
+WITH_COMMAS = """
+ip.dsfield.ecn in {1, 3}
+ip.dsfield.ecn not in {1, 3}
+not ip.dsfield.ecn in {0}
+tcp.port in {80, 443, 5000..6000}
+tcp.port in {1..2, 5 .. 9}
+tcp.len in {0..10, 1448}
+tcp.option_kind in {5, 172, 254}
+ip.src in {10.0.0.1..192.168.255.255}
+ip.addr in {10.0.0.0/8, 192.168.0.0/16}
+frame.time_relative in {0.1..0.5}
+tcp[0,2] == 8080
+tcp[0:2,12:2] > 14:00:00:00
+frame.number in {1..5, 10}
+""".strip().splitlines()
+
+failures = []
+
+
+def captures():
+    found = sorted(glob.glob(f"{SOURCE}/../shared/data/captures/*.pcap*"))
+    return found + sorted(glob.glob(f"{SOURCE}/tests/capture/corpus/*.pcap*"))
+
+
+def tshark(*args):
+    p = subprocess.run(["tshark", *args], capture_output=True, text=True, timeout=250)
+    if p.returncode not in (0, 2):  # 2: the file is damaged somewhere; what came before counts
+        sys.exit(f"tshark {' '.join(args)}: {p.stderr}")
+    return p.stdout
+
+
+def counts_of_tshark(path, filters):
+    out = tshark("-q", "-r", path, *[a for f in filters for a in ("-z", f"io,stat,0,{f}")])
+    # Each table lists its filter as "Col 1: ..." (broken at the table's width) and one interval.
+    tables = [t for t in out.split("| IO Statistics") if "<>" in t]
+    got = []
+    for table in tables:
+        row = re.search(r"<>[^|]*\|\s*(\d+)\s*\|", table)
+        got.append(int(row.group(1)))
+    if not tables and "Duration: 0.000" in out:
+        return None
+    if len(got) != len(filters):
+        sys.exit(f"{path}: {len(got)} tables of tshark for {len(filters)} filters")
+    return got[::-1] if is_reversed else got
+
+
+def count_of_tshark(path, text):
+    return len(tshark("-r", path, "-Y", text, "-T", "fields", "-e", "frame.number").splitlines())
+
+
+def count_of_ours(path, text):
+    p = subprocess.run([CCALAB, "packets", path, "-Y", text, "--count"], capture_output=True, text=True)
+    return int(p.stdout) if p.returncode == 0 else p.stderr
+
+
+def table_order(path):
+    """Does tshark print its tables in the order of the options, or backwards?"""
+    global is_reversed
+    is_reversed = False
+    is_reversed = counts_of_tshark(path, ["frame.number == 0", "frame"])[0] > 0
+
+
+def judge(path, filters, theirs):
+    wrong = 0
+    for text, want in zip(filters, theirs):
+        got = count_of_ours(path, text)
+        if got != want:
+            failures.append(text)
+            wrong += 1
+            print(f"FAIL {os.path.basename(path)}: {text}: tshark {want}, ccalab {got}")
+    return wrong
+
+
+def judge_fields(path):
+    listing = subprocess.run([CCALAB, "packets", "--fields"], capture_output=True, text=True).stdout
+    fields = [line.split()[0] for line in listing.splitlines() if line.split()[1] != "protocol"]
+    args = ["-c", FIELD_FRAMES, "-T", "fields"] + [a for f in fields for a in ("-e", f)]
+    theirs = [r.split("\t") for r in tshark("-r", path, *args).splitlines()]
+    ours = subprocess.run([CCALAB, "packets", path, *args], capture_output=True, text=True).stdout
+    ours = [r.split("\t") for r in ours.splitlines()]
+    wrong = {"frames"} if len(ours) != len(theirs) else set()
+    for number, (a, b) in enumerate(zip(theirs, ours), 1):
+        for field, want, got in zip(fields, a, b):
+            # Wireshark shows this label twice, as a field and as an expert's note.
+            if field == "tcp.analysis.duplicate_ack":
+                want = want[:1]
+            if want != got and field not in wrong:
+                wrong.add(field)
+                print(f"FAIL {os.path.basename(path)} frame {number}: {field}: "
+                      f"tshark {want!r}, ccalab {got!r}")
+    failures.extend(wrong)
+    print(f"{'FAIL' if wrong else 'ok  '} {os.path.basename(path)}: {len(fields)} fields of {len(theirs)} frames")
+
+
+def main():
+    if not shutil.which("tshark"):
+        print("skip: no tshark")
+        sys.exit(77)
+    paths = captures()
+    if not paths:
+        print("skip: no captures in ../shared/data/captures or tests/capture/corpus")
+        sys.exit(77)
+    table_order(paths[0])
+    for path in paths:
+        counts = counts_of_tshark(path, FILTERS)  # None: io,stat has no row for a single moment
+        n = len(FILTERS) if counts else 0
+        wrong = judge(path, FILTERS, counts or [])
+        if os.path.getsize(path) < SMALL:
+            wrong += judge(path, WITH_COMMAS, [count_of_tshark(path, f) for f in WITH_COMMAS])
+            n += len(WITH_COMMAS)
+        print(f"{'FAIL' if wrong else 'ok  '} {os.path.basename(path)}: {n - wrong} of {n} filters")
+        judge_fields(path)
+    print(f"{len(FILTERS) + len(WITH_COMMAS)} filters, {len(paths)} captures, {len(failures)} failures")
+    sys.exit(1 if failures else 0)
+
+
+main()
