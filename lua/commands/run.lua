@@ -92,14 +92,14 @@ local function print_table(rows)
 end
 
 local function show(r)
-    local rows = {{"flow", "cc", "start", "seconds", "received", "sRTT p50 ms", "p99 ms", "retrans",
+    local rows = {{"flow", "cc", "start", "took s", "received", "sRTT p50 ms", "p99 ms", "retrans",
                    "CE marks", "samples"}}
     for _, f in ipairs(r.flows) do
         local t = f.tcp or {}
         local srtt = t.srtt_us or {}
         local ce = t.delivered and t.delivered > 0 and t.delivered_ce
-        rows[#rows + 1] = {f.label, f.cc or f.cc_asked, ("%.1f"):format(f.start_s or 0 / 0),
-            ("%.1f"):format(f.start_s and f.end_s - f.start_s or 0 / 0), mbit(f.received_bps),
+        rows[#rows + 1] = {f.label, f.cc or f.cc_asked, f.start_s and ("%.1f"):format(math.max(f.start_s, 0)) or "-",
+            f.end_s and ("%.1f"):format(f.end_s - f.start_s) or "-", mbit(f.received_bps),
             ms(srtt.median), ms(srtt.p99), tostring(f.retransmits or t.retrans or "-"),
             ce and ("%.2f %%"):format(100 * ce / t.delivered) or "-",
             t.samples and ("%d (%s)"):format(t.samples, f.sampler) or "none"}

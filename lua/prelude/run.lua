@@ -539,7 +539,7 @@ local function run(o, flows)
     for i, f in ipairs(flows) do
         result.flows[i] = result_of(f, result.t0, clocks.before)
         result.by_label[f.label] = result.flows[i]
-        for _, path in ipairs{f.raw, f.save} do
+        for _, path in ipairs{f.raw or f.save, f.raw and f.save} do
             ok, err = save_text(f, path)
             failed = failed or not ok and err or nil
         end

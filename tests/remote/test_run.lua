@@ -67,18 +67,33 @@ local command = seen["iperf3 late"]
 check(command and command.host == "client_y" and command.exit_code == 0 and command.status == "ok"
     and command.end_s - command.start_s > 1.9 and command.argv[1] == "iperf3", lab.pretty(command))
 
--- tcp_ecn is the client's for the time of the run, and put back, also when the run is cancelled.
-local before = assert(lab.sysctl(x, "net.ipv4.tcp_ecn"))
+-- tcp_ecn is the client's for the time of the run, and put back; of a cancelled run with the script's
+-- other changes.
+local function ecn()
+    return assert(lab.sysctl(x, "net.ipv4.tcp_ecn"))
+end
+local before = ecn()
 local other = before == "0" and 1 or 0
+local seen_ecn
+lab.all{
+    function()
+        return lab.iperf3{client = x, server = server, ecn = other, seconds = 1}
+    end,
+    function()
+        lab.sleep(0.8)
+        seen_ecn = ecn()
+        return true
+    end,
+}
+check(seen_ecn == tostring(other) and ecn() == before, "set, and put back")
 local task = lab.spawn(lab.run, {{client = x, server = server, ecn = other, seconds = 20},
                                  probes = false, progress = false})
 lab.sleep(0.8)
-check(lab.sysctl(x, "net.ipv4.tcp_ecn") == tostring(other), "set")
 task:cancel()
 task:join()
-lab.sleep(0.1)
-check(lab.sysctl(x, "net.ipv4.tcp_ecn") == before, "put back")
-local left = server:run{"sh", "-c", "ss -Hltn; ss -Htn 'sport >= :5201'"}
+assert(lab.restore(x))
+check(ecn() == before, "put back after all")
+local left = server:run{"sh", "-c", "ss -Hltn; ss -Htn state established 'sport >= :5201'"}
 check(not left.out:find(":52"), "nothing is left of a cancelled run: " .. left.out)
 
 -- Ports: a taken one is passed over, or is an error where it was asked for.

@@ -75,5 +75,19 @@ local flow = r.flows[1]
 check(flow.sampler == "ccalab-sampler" and flow.tcp.samples >= 5, lab.pretty(flow.tcp))
 check(flow.tcp.srtt_us, "stats of another host's samples")
 check(r.probes.l.answered >= 5 and r.probes.c.answered >= 5, lab.pretty(r.probes))
+
+-- The server's host is lost in mid-run: its session with it.
+local SESSION = [[p=$$; while [ "$p" -gt 1 ]; do case "$(cat /proc/$p/comm)" in sshd*) break ;; esac
+p=$(sed 's/.*) . \([0-9]*\).*/\1/' /proc/$p/stat); done; echo "$p"]]
+local session = assert(a:run{"sh", "-c", SESSION}).out:match("%d+")
+local task = lab.spawn(lab.run, {{client = b, server = a, seconds = 20, label = "lost"}, probes = false,
+                                 progress = false})
+lab.sleep(3)
+local t0 = lab.now()
+assert(lab.localhost:run{"kill", "-9", session})
+local nothing, err, partial = task:join()
+check(not nothing and err.message:find("lost: its server on server went away"), tostring(err))
+check(lab.now() - t0 < 10, "at once, not after the 20 s")
+check(partial.flows[1].tcp.samples > 5, "what came before is kept")
 assert(b:run{"rm", "-f", by.words[1]})
 print("ok")
