@@ -297,8 +297,10 @@ static int l_sha256(lua_State *L)
     struct sha256 hash;
     char hex[65];
     int n = 1;
-    if (buf_read_file(&b, luaL_checkstring(L, 1), FILE_MAX, &e) == STATUS_OK) {
-        sha256_init(&hash);
+    enum status st = buf_read_file(&b, luaL_checkstring(L, 1), FILE_MAX, &e);
+    if (st == STATUS_OK && !sha256_init(&hash))
+        st = error_set(&e, STATUS_NOMEM, "file", "out of memory");
+    if (st == STATUS_OK) {
         sha256_add(&hash, b.data, b.len);
         sha256_hex(&hash, hex);
         lua_pushstring(L, hex);

@@ -5,9 +5,10 @@
 
 bool sha256_init(struct sha256 *s)
 {
-    if (!s->context)
-        s->context = EVP_MD_CTX_new();
-    return s->context && EVP_DigestInit_ex(s->context, EVP_sha256(), NULL) == 1;
+    s->context = EVP_MD_CTX_new();
+    if (s->context && EVP_DigestInit_ex(s->context, EVP_sha256(), NULL) != 1)
+        sha256_done(s);
+    return s->context != NULL;
 }
 
 void sha256_add(struct sha256 *s, const void *data, size_t len)

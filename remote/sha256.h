@@ -12,7 +12,7 @@ struct sha256 {
     void *context; /* NULL: not begun */
 };
 
-/* Begin, or begin anew. False: out of memory. */
+/* Begin, whatever *s held. False: out of memory; then there is nothing to end. */
 bool sha256_init(struct sha256 *s);
 void sha256_add(struct sha256 *s, const void *data, size_t len);
 /* The digits; ends it and frees what it holds. */

@@ -11,6 +11,7 @@
 
 #define FILE_MAX      (1u << 20)
 #define INCLUDE_DEPTH 16
+#define FILES_MAX     64 /* a file that includes itself twice would be read 2^16 times */
 #define IGNORED_MAX   2048
 
 /* What libssh 0.10 follows (or ssh_open() does in its place). */
@@ -122,7 +123,7 @@ static void scan(struct ssh_config_facts *f, const char *path, const char *dir, 
 {
     struct buf text;
     bool is_active = true;
-    if (depth > INCLUDE_DEPTH)
+    if (depth > INCLUDE_DEPTH || ++f->nfiles > FILES_MAX)
         return;
     if (buf_read_file(&text, path, FILE_MAX, NULL) != STATUS_OK) {
         buf_done(&text);

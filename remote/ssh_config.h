@@ -8,6 +8,7 @@
 
 struct ssh_config_facts {
     bool has_identities_only, is_identities_only; /* the first value counts */
+    unsigned nfiles;                              /* read so far; more than 64 are not */
     struct buf ignored; /* "ControlMaster, SendEnv": without effect here */
 };
 

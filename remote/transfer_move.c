@@ -364,6 +364,7 @@ static enum status end_download(struct move *v, struct slot *f)
                                 {.tv_sec = (time_t)(i->mtime_ns / 1000000000)}};
     i->size = f->end;
     if (f->hashed < i->size) { /* answers in another order than asked */
+        sha256_done(&f->hash);
         if (!sha256_init(&f->hash))
             return error_set(v->err, STATUS_NOMEM, "transfer", "out of memory");
         enum status st = transfer_hash(f->fd, i->size, &f->hash, v->m->is_over, i->temp, v->err);

@@ -29,4 +29,28 @@ for signal in INT KILL; do
         sleep 0.1
     done
 done
+
+# Killed in the middle of an upload: the next one goes on with what is there.
+truncate -s 300M "$SSHD_DIR/big"
+printf begin | dd of="$SSHD_DIR/big" conv=notrunc status=none
+cat >"$script" <<END
+local h = assert(lab.ssh{name = "h", host = "127.0.0.1", port = $SSHD_PORT, config = "/dev/null",
+    identity = "$SSHD_DIR/id", known_hosts = "$SSHD_DIR/known_hosts"})
+print(lab.json_encode(assert(h:upload("$SSHD_DIR/big", "$SSHD_DIR/there")).data))
+END
+"$CCALAB_BUILD/ccalab" --run "$script" 2>/dev/null &
+pid=$!
+i=0
+while [ "$(stat -c %s "$SSHD_DIR/.there.ccalab-part" 2>/dev/null || echo 0)" -lt 1000000 ]; do
+    i=$((i + 1))
+    [ $i -lt 500 ] || { echo "FAILED: nothing arrives"; kill -9 $pid; exit 1; }
+    sleep 0.01
+done
+kill -9 $pid
+wait $pid
+[ ! -e "$SSHD_DIR/there" ] || { echo "FAILED: it was not killed in the middle"; exit 1; }
+"$CCALAB_BUILD/ccalab" --run "$script" 2>/dev/null >"$SSHD_DIR/said"
+cat "$SSHD_DIR/said"
+grep -q '"resumed":[1-9]' "$SSHD_DIR/said" || { echo "FAILED: it began anew"; exit 1; }
+cmp "$SSHD_DIR/big" "$SSHD_DIR/there" || exit 1
 echo ok

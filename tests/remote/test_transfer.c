@@ -16,7 +16,7 @@
 static void test_sha256(void **state)
 {
     (void)state;
-    struct sha256 s = {NULL};
+    struct sha256 s;
     char hex[65], want[65], data[300], command[400];
     assert_true(sha256_init(&s));
     sha256_add(&s, "abc", 3);

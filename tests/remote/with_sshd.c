@@ -25,5 +25,7 @@ int main(int argc, char **argv)
     }
     waitpid(pid, &ws, 0);
     sshd_remove(&d);
-    return WIFEXITED(ws) ? WEXITSTATUS(ws) : 1;
+    if (WIFSIGNALED(ws))
+        printf("%s was killed by signal %d\n", argv[1], WTERMSIG(ws));
+    return WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
 }
