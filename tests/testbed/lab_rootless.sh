@@ -13,7 +13,7 @@ tmp=$(mktemp -d)
 chmod 755 "$tmp"
 mkdir "$tmp/a" "$tmp/b" "$tmp/bin"
 # Where nobody can read them.
-cp "$CCALAB_BUILD/ccalab" "$CCALAB_BUILD/ccalab-link" "$tmp/bin"
+cp "$CCALAB_BUILD/ccalab" "$CCALAB_BUILD/ccalab-link" "$CCALAB_BUILD/netllm" "$tmp/bin"
 cp "$CCALAB_SOURCE/labs/quickstart.lua" "$tmp"
 chmod -R a+rX "$tmp/bin" "$tmp/quickstart.lua"
 if [ "$(id -u)" = 0 ]; then
