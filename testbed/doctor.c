@@ -16,7 +16,10 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/paths.h"
+#include "core/spawn.h"
+#include "core/userns.h"
 
+#define PROBE_TIMEOUT_MS  5000
 #define PROBES            100
 #define PROBE_NS          1000000ull
 #define OBSERVE_NS        1000000000ull
@@ -172,13 +175,67 @@ static void check_kernel(cJSON *o)
     add_check(o, "TUN", has_tun ? VERDICT_PASS : VERDICT_WARN,
               has_tun ? "/dev/net/tun can be opened"
                       : "/dev/net/tun is missing or not ours to open",
-              "modprobe tun, and run as root: the bottleneck needs it");
+              "modprobe tun, and run as root; else the bottleneck uses packet sockets");
     bool has_btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
     cJSON_AddBoolToObject(o, "has_btf", has_btf);
     add_check(o, "BTF", has_btf ? VERDICT_PASS : VERDICT_WARN,
               has_btf ? "the kernel describes its types: BPF Prague can be loaded"
                       : "no /sys/kernel/btf/vmlinux: no BPF Prague",
               "use a kernel with CONFIG_DEBUG_INFO_BTF");
+}
+
+/* Root, or what there is without: tried out, as a container may forbid what the settings allow. */
+static void check_rights(cJSON *o)
+{
+    const char *const argv[] = {"unshare", "-Urn", "true", NULL};
+    struct error e = {0};
+    bool is_root = paths_is_root();
+    enum status st = userns_check(&e);
+    if (st == STATUS_OK && !is_root)
+        st = spawn_run(argv, NULL, NULL, NULL, PROBE_TIMEOUT_MS, &e);
+    cJSON_AddBoolToObject(o, "is_root", is_root);
+    cJSON_AddBoolToObject(o, "has_userns", st == STATUS_OK);
+    if (is_root)
+        add_check(o, "rights", VERDICT_PASS, "root: the lab with all that it has", NULL);
+    else if (st == STATUS_OK)
+        add_check(o, "rights", VERDICT_PASS,
+                  "no root, but user namespaces: the lab without BPF Prague and SCHED_FIFO", NULL);
+    else
+        add_check(o, "rights", VERDICT_WARN, e.message,
+                  e.hint[0] ? e.hint : "the lab needs root, or user namespaces: use sudo");
+}
+
+/* For --aqm kernel:KIND: each is put on a device of a namespace that then vanishes. */
+static void check_queues(cJSON *o)
+{
+    static const char script[] =
+        "PATH=$PATH:/usr/sbin:/sbin\n"
+        "for k in htb pfifo bfifo codel fq_codel pie dualpi2 fq cake netem; do\n"
+        "  tc qdisc add dev lo root $k 2>/dev/null && printf ' %s' $k\n"
+        "  tc qdisc del dev lo root 2>/dev/null\n"
+        "done; true\n";
+    const char *const argv[] = {"unshare", paths_is_root() ? "-n" : "-Urn", "sh", "-c", script,
+                                NULL};
+    char text[TEXT_MAX];
+    struct buf b;
+    buf_init(&b, 4096);
+    bool is_known = spawn_run(argv, NULL, NULL, &b, PROBE_TIMEOUT_MS, NULL) == STATUS_OK;
+    bool has_htb = is_known && strncmp(b.data, " htb", 4) == 0;
+    cJSON *list = is_known ? cJSON_AddArrayToObject(o, "kernel_qdiscs")
+                           : cJSON_AddNullToObject(o, "kernel_qdiscs");
+    snprintf(text, sizeof text, has_htb ? "the kernel has%.150s" : "the kernel has no htb",
+             is_known ? b.data : "");
+    char *save = NULL;
+    for (char *w = is_known ? strtok_r(b.data, " ", &save) : NULL; w;
+         w = strtok_r(NULL, " ", &save))
+        cJSON_AddItemToArray(list, cJSON_CreateString(w));
+    if (is_known)
+        add_check(o, "kernel queues", has_htb ? VERDICT_PASS : VERDICT_WARN, text,
+                  "--aqm kernel:KIND needs it (modprobe sch_htb); our own AQMs do not");
+    else
+        add_check(o, "kernel queues", VERDICT_UNKNOWN, "no namespace to try them in",
+                  "our own AQMs need nothing of the kernel");
+    buf_done(&b);
 }
 
 /* --- what others take away -------------------------------------------------------------------- */
@@ -353,6 +410,8 @@ cJSON *doctor_examine(bool is_quick)
     check_cpu(o);
     check_clock(o);
     check_kernel(o);
+    check_rights(o);
+    check_queues(o);
     bool has_before = !is_quick && read_cpu_time(&before);
     check_timers(o, is_quick);
     if (!is_quick) {

@@ -13,6 +13,7 @@ int testbed_main(int argc, char **argv);
 
 enum testbed_feature_id {
     TESTBED_FEATURE_ROOT,
+    TESTBED_FEATURE_USERNS,
     TESTBED_FEATURE_IP,
     TESTBED_FEATURE_NFT,
     TESTBED_FEATURE_TUN,

@@ -103,7 +103,8 @@ static enum status refused(const char *spec, const struct error *said, struct er
                   kind);
         return err != NULL ? hint_own(spec, kind, err) : STATUS_UNAVAILABLE;
     }
-    error_set(err, STATUS_USAGE, "link", "'%.100s' is refused: %.300s", spec, said->message);
+    error_set(err, STATUS_USAGE, "link", "'%.100s' is refused: %.*s", spec,
+              (int)strcspn(said->message, "\n"), said->message);
     return err != NULL ? error_hint(err, "see tc-%s(8) for what it takes", kind) : STATUS_USAGE;
 }
 

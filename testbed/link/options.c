@@ -411,7 +411,8 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
         out->up_rate_bps = out->rate_bps;
     }
     if (aqm_spec_is_kernel(out->aqm) && (out->rate_bps == 0 || out->up_rate_bps == 0)) {
-        return error_set(err, STATUS_USAGE, "link", "the kernel's queue needs a rate, both ways");
+        error_set(err, STATUS_USAGE, "link", "the kernel's queue needs a rate, both ways");
+        return error_hint(err, "as in --rate 50mbit");
     }
     return STATUS_OK;
 }

@@ -27,7 +27,7 @@ static void keep(void **state)
     (void)state;
     struct testbed_options o;
     char line[] = "testbed keep --name=t1 --rate 100mbit --rtt=12.5ms --aqm fifo --interval 0 "
-                  "--owner 4242";
+                  "--owner 4242 --ports packet";
     assert_int_equal(parse(line, &o, NULL), STATUS_OK);
     assert_int_equal(o.verb, TESTBED_KEEP);
     assert_string_equal(o.name, "t1");
@@ -37,6 +37,7 @@ static void keep(void **state)
     assert_string_equal(o.topology.routers[0].aqm, "fifo");
     assert_int_equal(o.interval_us, 0);
     assert_int_equal(o.owner, 4242);
+    assert_int_equal(o.ports, LINK_PORT_PACKET);
 }
 
 static void defaults(void **state)

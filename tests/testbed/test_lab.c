@@ -7,6 +7,7 @@
 #include <cmocka.h>
 // clang-format on
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,10 +37,15 @@ static void paths(void **state)
 {
     (void)state;
     char out[LAB_PATH_MAX];
+    setenv("CCALAB_RUNTIME_DIR", "/tmp/labs", 1);
     lab_netns_name("x1", "client_y", out, sizeof out);
     assert_string_equal(out, "x1-client_y");
     lab_netns_path("x1", "server", out, sizeof out);
-    assert_string_equal(out, "/run/netns/x1-server");
+    assert_string_equal(out,
+                        paths_is_root() ? "/run/netns/x1-server" : "/tmp/labs/x1/netns/server");
+    assert_int_equal(lab_userns_path("x1", out, sizeof out), !paths_is_root());
+    assert_string_equal(out, paths_is_root() ? "" : "/tmp/labs/x1/userns");
+    unsetenv("CCALAB_RUNTIME_DIR");
 }
 
 static struct lab_state sample(void)
@@ -48,7 +54,8 @@ static struct lab_state sample(void)
                           .created_s = 1795251163.25,
                           .keeper = {1234, 987654321},
                           .links = {{1235, 987654399}},
-                          .sshds = {{0, 0}, {1236, 987654400}}};
+                          .sshds = {{0, 0}, {1236, 987654400}},
+                          .netns = {{4, 4026532001, UINT64_MAX - 1}, {4, 4026532002, 7}}};
     struct topology_router r = {
         .rate_bps = 50000000, .up_rate_bps = 50000000, .rtt_us = 20000, .aqm = "dualpi2"};
     topology_default(&s.topology, &r);
@@ -78,6 +85,7 @@ static void round_trip(void **state)
     assert_int_equal(b.sshds[0].pid, 0);
     assert_int_equal(b.sshds[1].pid, 1236);
     assert_int_equal(b.owner.pid, 0);
+    assert_memory_equal(b.netns, a.netns, sizeof a.netns);
     assert_memory_equal(&b.topology, &a.topology, sizeof a.topology);
     assert_string_equal(json_str(b.up, "state", ""), "up");
     lab_state_done(&a);
@@ -146,6 +154,7 @@ static void other_boot(void **state)
     assert_int_equal(b.keeper.pid, 0);
     assert_int_equal(b.links[0].pid, 0);
     assert_int_equal(b.sshds[1].pid, 0);
+    assert_int_equal(b.netns[0].ino, 0);
     lab_state_done(&a);
     lab_state_done(&b);
     cJSON_Delete(o);

@@ -49,6 +49,7 @@ static void test_defaults(void **state)
     assert_int_equal(o.duration_us, 0);
     assert_false(o.has_seed);
     assert_true(o.is_realtime);
+    assert_int_equal(o.ports, LINK_PORT_AUTO);
 }
 
 static void test_all(void **state)
@@ -58,7 +59,7 @@ static void test_all(void **state)
     (void)state;
     assert_int_equal(parse("--a c:d:bn0 --b x:b --up-rate unlimited --rate 1gbit --delay 500us "
                            "--aqm fifo --limit 42 --limit-bytes 250000 --interval 0 --duration 20 "
-                           "--seed 4294967295 --no-realtime",
+                           "--seed 4294967295 --no-realtime --ports packet",
                            &o, NULL),
                      STATUS_OK);
     assert_string_equal(o.a.netns, "c:d");
@@ -73,6 +74,7 @@ static void test_all(void **state)
     assert_true(o.has_seed);
     assert_int_equal(o.seed, 4294967295u);
     assert_false(o.is_realtime);
+    assert_int_equal(o.ports, LINK_PORT_PACKET);
     assert_int_equal(parse("--a x:a --b x:b --duration 1500ms", &o, NULL), STATUS_OK);
     assert_int_equal(o.duration_us, 1500000);
     assert_int_equal(parse("--help --nonsense", &o, NULL), STATUS_OK);
@@ -162,6 +164,14 @@ static void test_refused(void **state)
         "--a x:a --b x:b --seed 4294967296",
         "--a x:a --b x:b --duration -1",
         "--a x:a --b x:b --duration 0",
+        "--a x:a --b x:b --ports veth",
+        "--a x:a --b x:b --aqm kernel:",
+        "--a x:a --b x:b --aqm kernel:Codel",
+        "--a x:a --b x:b --aqm kernel:codel --rate unlimited",
+        "--a x:a --b x:b --aqm kernel:codel --up-rate unlimited",
+        "--a x:a --b x:b --aqm kernel:codel --rate-steps 1s:20mbit",
+        "--a x:a --b x:b --aqm kernel:codel --rate-trace x",
+        "--a x:a --b x:b --aqm kernel:codel --packet-log x",
         "--a x:a --b x:b --no-realtime=yes",
     };
 
