@@ -6,7 +6,7 @@
 set -eu
 
 build="build-essential cmake ninja-build pkg-config libncurses-dev liblua5.4-dev libuv1-dev
-    libcjson-dev libpcap-dev zlib1g-dev libzstd-dev libcmocka-dev"
+    libcjson-dev libpcap-dev libssl-dev zlib1g-dev libzstd-dev libcmocka-dev"
 # Optional parts of the build: BPF Prague, and the policy. The OpenMP build of OpenBLAS, because
 # libtorch's own threads and OpenBLAS's pthreads slow each other down many times over.
 bpf="clang libbpf-dev libelf-dev zlib1g-dev"
