@@ -391,7 +391,10 @@ void analysis_add(struct flows *t, const struct packet *p, struct analysis *out)
     uint8_t src[16] = {0}, dst[16] = {0};
     struct flow_key key = {.src = p->src, .dst = p->dst};
     int index = p->flow_layer, direction = 0;
-    memset(out, 0, sizeof(*out));
+    memset(out, 0, offsetof(struct analysis, options));
+    out->options.has_mss = out->options.has_window_scale = out->options.has_timestamps = false;
+    out->options.has_accecn = false;
+    out->options.sack_count = 0;
     if (index < 0 && p->quoted_layer < 0)
         return;
     if (index >= 0) {

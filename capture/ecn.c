@@ -92,7 +92,8 @@ static void count_packet(struct ecn *e, struct ecn_dir *d, const struct packet *
         d->data.n[ecn]++;
         d->data_packets.n[ecn] += wire_packets;
         d->data_bytes.n[ecn] += p->payload_len;
-        d->super_frames += wire_packets > 1;
+        if (wire_packets > 1)
+            d->super_frames++;
         if (ecn != ECN_NOT_ECT)
             marks_add(&d->marks, &e->marks_bins, p->t_ns, ecn == ECN_CE);
     }
@@ -100,7 +101,8 @@ static void count_packet(struct ecn *e, struct ecn_dir *d, const struct packet *
         d->first_ce_frame = p->frame;
         d->first_ce_ns = p->t_ns;
     }
-    d->tunnel_ce += p->ecn == ECN_CE && p->outer_layer != p->ip_layer;
+    if (p->ecn == ECN_CE && p->outer_layer != p->ip_layer)
+        d->tunnel_ce++;
 }
 
 /* --- TCP ----------------------------------------------------------------------------------------
@@ -160,10 +162,13 @@ static void add_classic(struct ecn_flow *f, struct ecn_dir *d, const struct pack
     if (f->negotiation == ECN_ACCURATE || p->tcp_flags & TCP_SYN)
         return;
     bool is_ece = p->tcp_flags & TCP_ECE;
-    d->ece += is_ece;
-    d->ece_episodes += is_ece && !d->is_in_ece;
+    if (is_ece) {
+        d->ece++;
+        d->ece_episodes += !d->is_in_ece;
+    }
+    if (p->tcp_flags & TCP_CWR)
+        d->cwr++;
     d->is_in_ece = is_ece;
-    d->cwr += (p->tcp_flags & TCP_CWR) != 0;
 }
 
 static void add_feedback(struct ecn_flow *f, int direction, const struct packet *p,
@@ -194,10 +199,12 @@ static void add_tcp(struct ecn_flow *f, int direction, const struct packet *p,
     struct ecn_dir *d = &f->dir[direction], *other = &f->dir[!direction];
     if (p->payload_len > 0)
         d->segment_len = full_len;
-    d->retransmissions += (a->flags & ANALYSIS_ANY_RETRANSMISSION) != 0;
-    d->out_of_order += (a->flags & ANALYSIS_OUT_OF_ORDER) != 0;
-    d->duplicate_acks += (a->flags & ANALYSIS_DUPLICATE_ACK) != 0;
-    d->lost_segments += (a->flags & ANALYSIS_LOST_SEGMENT) != 0;
+    if (a->flags) {
+        d->retransmissions += (a->flags & ANALYSIS_ANY_RETRANSMISSION) != 0;
+        d->out_of_order += (a->flags & ANALYSIS_OUT_OF_ORDER) != 0;
+        d->duplicate_acks += (a->flags & ANALYSIS_DUPLICATE_ACK) != 0;
+        d->lost_segments += (a->flags & ANALYSIS_LOST_SEGMENT) != 0;
+    }
     if (a->bytes_in_flight > d->max_in_flight)
         d->max_in_flight = a->bytes_in_flight;
     if (a->acks_frame)

@@ -22,32 +22,33 @@ struct ecn_rtt {
     double sum_ns;
 };
 
+/* What every packet touches comes first, so that it is few cache lines. */
 struct ecn_dir {
     struct ecn_counts data;         /* frames: TCP with payload, every UDP and SCTP packet */
-    struct ecn_counts ack;          /* frames: TCP without payload: pure ACKs, SYN, FIN, RST */
     struct ecn_counts data_packets; /* super-frames (GSO, GRO, BIG TCP) taken apart by the MSS */
     struct ecn_counts data_bytes;   /* TCP, UDP or SCTP payload */
-    uint64_t super_frames;          /* frames of more than one segment */
-    uint64_t tunnel_ce;             /* frames with CE in a header around that of the flow */
-    uint64_t first_ce_frame;        /* 0: none yet */
-    int64_t first_ce_ns;            /* since the epoch */
+    struct ecn_counts ack;          /* frames: TCP without payload: pure ACKs, SYN, FIN, RST */
     struct marks marks;             /* data frames that are ECN-capable */
+    uint32_t tsval;                 /* the time stamp that an echo is awaited of */
+    bool has_tsval, is_tsval_awaited, has_fin, is_in_ece;
+    int64_t tsval_ns;
+    uint32_t segment_len;   /* of a full one, the last time there was data; 0: none yet */
+    uint32_t fin_end;       /* behind the FIN, with has_fin */
+    uint32_t max_in_flight; /* bytes */
+    uint16_t mss;           /* announced by this side; 0: not seen */
 
+    struct accecn accecn;      /* what the other side says of this direction's data */
+    struct ecn_rtt rtt;        /* from a segment of this direction to the ACK that ends with it */
+    struct ecn_rtt rtt_stamps; /* to the echo of its time stamp, once a round trip */
+
+    uint64_t super_frames;   /* frames of more than one segment */
+    uint64_t tunnel_ce;      /* frames with CE in a header around that of the flow */
+    uint64_t first_ce_frame; /* 0: none yet */
+    int64_t first_ce_ns;     /* since the epoch */
     /* TCP, as Wireshark counts them: of the segments sent in this direction. */
     uint64_t retransmissions, out_of_order, duplicate_acks, lost_segments;
-    uint32_t max_in_flight;     /* bytes */
-    struct ecn_rtt rtt;         /* from a segment of this direction to the ACK that ends with it */
-    struct ecn_rtt rtt_stamps;  /* to the echo of its time stamp, once a round trip */
     uint64_t ece, ece_episodes; /* segments with ECE; runs of them (not with accurate ECN) */
     uint64_t cwr;
-    struct accecn accecn; /* what the other side says of this direction's data */
-
-    uint32_t tsval; /* the time stamp that an echo is awaited of */
-    int64_t tsval_ns;
-    uint32_t fin_end;     /* behind the FIN, with has_fin */
-    uint32_t segment_len; /* of a full one, the last time there was data; 0: none yet */
-    uint16_t mss;         /* announced by this side; 0: not seen */
-    bool has_tsval, is_tsval_awaited, has_fin, is_in_ece;
 };
 
 /* Index 0 is the direction of the flow's first packet ("fwd"), 1 the other ("rev"). */

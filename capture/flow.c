@@ -62,9 +62,12 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_endpoint(const struct flows *t, const uint8_t addr[16], uint16_t port)
+static uint64_t hash_endpoint(const struct flows *t, const struct flow_key *k,
+                              const uint8_t addr[16], uint16_t port)
 {
     uint64_t word[2];
+    if (k->ip_version == 4)
+        return mix(((uint64_t)get_be32(addr) << 16 | port) ^ t->seed[0], t->seed[1] | 1);
     memcpy(word, addr, 16);
     return mix(mix(word[0] ^ t->seed[0], word[1] ^ t->seed[1]) ^ port, t->seed[0] | 1);
 }
@@ -72,7 +75,7 @@ static uint64_t hash_endpoint(const struct flows *t, const uint8_t addr[16], uin
 /* The same for both directions: a sum does not ask who came first. */
 static uint32_t hash_key(const struct flows *t, const struct flow_key *k)
 {
-    uint64_t sum = hash_endpoint(t, k->src, k->sport) + hash_endpoint(t, k->dst, k->dport);
+    uint64_t sum = hash_endpoint(t, k, k->src, k->sport) + hash_endpoint(t, k, k->dst, k->dport);
     uint64_t kind = (uint64_t)k->proto << 8 | k->ip_version;
     return (uint32_t)(mix(sum ^ kind, t->seed[1] | 1) >> 16);
 }

@@ -41,9 +41,12 @@ static void halve(struct marks *m)
     memset(m->bins + count, 0, (m->count - count) * sizeof(*m->bins));
     m->count = count;
     m->step_s *= 2;
+    m->bin = 0;
+    m->bin_ns = m->start_ns;
 }
 
-bool marks_add(struct marks *m, uint32_t *total, int64_t t_ns, bool is_ce)
+/* The bin of the time, made if it is new; false where there is no room. */
+static bool find_bin(struct marks *m, uint32_t *total, int64_t t_ns)
 {
     if (m->step_s == 0) {
         if (!grow(m, total, 1))
@@ -62,8 +65,19 @@ bool marks_add(struct marks *m, uint32_t *total, int64_t t_ns, bool is_ce)
         return false;
     if (i >= m->count)
         m->count = i + 1;
-    m->bins[i].capable++;
-    m->bins[i].ce += is_ce;
+    m->bin = i;
+    m->bin_ns = m->start_ns + (int64_t)i * m->step_s * NS_PER_S;
+    return true;
+}
+
+bool marks_add(struct marks *m, uint32_t *total, int64_t t_ns, bool is_ce)
+{
+    /* Nearly always the bin of the packet before: divisions are slow. */
+    bool is_same = m->count > 0 && t_ns >= m->bin_ns && t_ns - m->bin_ns < NS_PER_S;
+    if (!is_same && !find_bin(m, total, t_ns))
+        return false;
+    m->bins[m->bin].capable++;
+    m->bins[m->bin].ce += is_ce;
     return true;
 }
 

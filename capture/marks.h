@@ -20,6 +20,8 @@ struct marks {
     uint32_t step_s;  /* 0: nothing was counted */
     uint32_t count, cap;
     struct marks_bin *bins;
+    uint32_t bin;   /* the last one, */
+    int64_t bin_ns; /* and where it begins */
 };
 
 /* Count a packet. *total is the number of bins of all; where there is no more room for this flow,

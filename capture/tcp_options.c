@@ -1,6 +1,6 @@
 #include "capture/tcp_options.h"
 
-enum { SACK_BLOCKS_MAX = 3, WINDOW_SCALE_MAX = 14 };
+enum { SACK_BLOCKS_MAX = 3, WINDOW_SCALE_MAX = 14, ALIGNED_TIMESTAMPS = 0x0101080a };
 
 struct tcp_option_walk tcp_option_walk(const struct packet *p, const struct layer *layer)
 {
@@ -120,6 +120,15 @@ bool tcp_options_read(const struct packet *p, const struct layer *layer, struct 
     out->has_mss = out->has_window_scale = out->has_timestamps = out->has_accecn = false;
     out->sack_count = 0;
     out->sacked_bytes = 0;
+    /* As most segments have them: nothing but aligned time stamps, or those first (RFC 7323
+     * appendix A). */
+    const uint8_t *aligned = w.end - w.at >= 12 ? packet_at(p, w.at, 12) : NULL;
+    if (aligned && get_be32(aligned) == ALIGNED_TIMESTAMPS) {
+        out->has_timestamps = true;
+        out->tsval = get_be32(aligned + 4);
+        out->tsecr = get_be32(aligned + 8);
+        w.at += 12;
+    }
     while (tcp_option_next(&w, &o)) {
         switch (o.kind) {
         case TCP_OPTION_EOL:
