@@ -53,6 +53,12 @@
         .read = read_, .layer = LAYER_TCP, .at = at_, .also = -1, .size = size_, .shift = shift_,  \
         .mask = (uint32_t)((1ull << (bits_)) - 1)                                                  \
     }
+#define TCP_OPTION(name_, title_, kind_, len_, at_, size_)                                         \
+    {                                                                                              \
+        .name = name_, .title = title_, .type = FIELD_UINT, .bits = 8 * (size_),                   \
+        .read = field_read_option, .layer = LAYER_TCP, .at = at_, .also = len_, .size = size_,     \
+        .shift = kind_, .mask = (uint32_t)((1ull << (8 * (size_))) - 1)                            \
+    }
 #define TCP_FLAG(name_, title_, read_, shift_)                                                     \
     {                                                                                              \
         .name = name_, .title = title_, .type = FIELD_BOOL, .bits = 1, .read = read_,              \
@@ -79,7 +85,17 @@ static const struct field fields[] = {
     LAYER_ADDR("eth.dst", "Destination", FIELD_ETHER, LAYER_ETHERNET, 0, -1, 6),
     LAYER_ADDR("eth.src", "Source", FIELD_ETHER, LAYER_ETHERNET, 6, -1, 6),
     LAYER_ADDR("eth.addr", "Source or destination", FIELD_ETHER, LAYER_ETHERNET, 0, 6, 6),
-    LAYER_UINT("eth.type", "Type", LAYER_ETHERNET, 12, 2, 0, 16, 4),
+    {.name = "eth.type",
+     .title = "Type",
+     .type = FIELD_UINT,
+     .bits = 16,
+     .hex = 4,
+     .read = field_read_eth_type,
+     .layer = LAYER_ETHERNET,
+     .at = 12,
+     .also = -1,
+     .size = 2,
+     .mask = 0xffff},
     PROTOCOL("vlan", "802.1Q VLAN", LAYER_VLAN),
     LAYER_UINT("vlan.priority", "Priority", LAYER_VLAN, 0, 2, 13, 3, 0),
     LAYER_UINT("vlan.id", "ID", LAYER_VLAN, 0, 2, 0, 12, 0),
@@ -169,14 +185,11 @@ static const struct field fields[] = {
     TCP_UINT("tcp.checksum", "Checksum", field_read_tcp_header, 16, 2, 0, 16, 4),
     TCP_UINT("tcp.urgent_pointer", "Urgent Pointer", field_read_tcp_header, 18, 2, 0, 16, 0),
     SPECIAL("tcp.option_kind", "Option kind", FIELD_UINT, 8, field_read_option_kind),
-    TCP_UINT("tcp.options.mss_val", "Maximum segment size", field_read_option, 2, 2, TCP_OPTION_MSS,
-             16, 0),
-    TCP_UINT("tcp.options.wscale.shift", "Window scale: shift", field_read_option, 2, 1,
-             TCP_OPTION_WINDOW_SCALE, 8, 0),
-    TCP_UINT("tcp.options.timestamp.tsval", "Timestamp value", field_read_option, 2, 4,
-             TCP_OPTION_TIMESTAMPS, 32, 0),
-    TCP_UINT("tcp.options.timestamp.tsecr", "Timestamp echo reply", field_read_option, 6, 4,
-             TCP_OPTION_TIMESTAMPS, 32, 0),
+    TCP_OPTION("tcp.options.mss_val", "Maximum segment size", TCP_OPTION_MSS, 4, 2, 2),
+    TCP_OPTION("tcp.options.wscale.shift", "Window scale: shift", TCP_OPTION_WINDOW_SCALE, 3, 2, 1),
+    TCP_OPTION("tcp.options.timestamp.tsval", "Timestamp value", TCP_OPTION_TIMESTAMPS, 10, 2, 4),
+    TCP_OPTION("tcp.options.timestamp.tsecr", "Timestamp echo reply", TCP_OPTION_TIMESTAMPS, 10, 6,
+               4),
     TCP_UINT("tcp.options.acc_ecn.ee0b", "AccECN: bytes that arrived as ECT(0), modulo 2^24",
              field_read_accecn, ACCECN_EE0B, 3, 0, 24, 0),
     TCP_UINT("tcp.options.acc_ecn.eceb", "AccECN: bytes that arrived as CE, modulo 2^24",

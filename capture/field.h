@@ -21,8 +21,8 @@ enum field_type {
     FIELD_ETHER,
 };
 
-/* Values of one field in one frame; more are left out. */
-#define FIELD_VALUES_MAX 64
+/* Values of one field in one frame: two of each layer. */
+#define FIELD_VALUES_MAX (2 * DISSECT_LAYERS_MAX)
 
 struct field_value {
     uint64_t u;           /* BOOL, UINT; IPV4 in host order */

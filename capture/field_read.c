@@ -47,15 +47,31 @@ size_t field_read_layers(const struct field *f, const struct field_frame *frame,
     return n;
 }
 
+/* Below 1536 the number is a length (IEEE 802.3), and an LLC header follows. */
+size_t field_read_eth_type(const struct field *f, const struct field_frame *frame,
+                           struct field_value *out)
+{
+    size_t n = field_read_layers(f, frame, out), kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (out[i].u >= 0x600)
+            out[kept++] = out[i];
+    return kept;
+}
+
 /* Wireshark calls the version of IPv6 ip.version too. */
 size_t field_read_ip_version(const struct field *f, const struct field_frame *frame,
                              struct field_value *out)
 {
-    struct field v6 = *f;
-    size_t n = field_read_layers(f, frame, out);
+    const struct packet *p = frame->packet;
+    size_t n = 0;
 
-    v6.layer = LAYER_IPV6;
-    return n ? n : field_read_layers(&v6, frame, out);
+    for (int i = 0; i < p->nlayers; i++) {
+        const struct layer *l = &p->layers[i];
+        if ((l->kind == LAYER_IPV4 || l->kind == LAYER_IPV6) && !(l->flags & LAYER_HIDDEN))
+            put_at(f, p, l->at + (uint32_t)f->at, out, &n);
+    }
+    return n;
 }
 
 /* 0 where segmentation is left to the interface: Wireshark shows what the frame has. */
@@ -293,7 +309,8 @@ size_t field_read_option_kind(const struct field *f, const struct field_frame *f
     return n;
 }
 
-/* Fields of one option: `shift` is its kind, `at` the offset in it. */
+/* Fields of one option: `shift` is its kind, `at` the offset in it, `also` the length that it must
+ * have. */
 size_t field_read_option(const struct field *f, const struct field_frame *frame,
                          struct field_value *out)
 {
@@ -308,7 +325,7 @@ size_t field_read_option(const struct field *f, const struct field_frame *frame,
     plain.shift = 0;
     w = tcp_option_walk(frame->packet, l);
     while (tcp_option_next(&w, &o))
-        if (o.kind == f->shift && f->at + f->size <= o.len)
+        if (o.kind == f->shift && o.len == f->also)
             put_at(&plain, frame->packet, o.at + (uint32_t)f->at, out, &n);
     return n;
 }

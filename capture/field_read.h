@@ -10,6 +10,7 @@ enum accecn_counter { ACCECN_EE0B, ACCECN_ECEB, ACCECN_EE1B };
 /* X(name): struct field.read */
 #define FIELD_READERS(X)                                                                           \
     X(field_read_layers)                                                                           \
+    X(field_read_eth_type)                                                                         \
     X(field_read_ip_version)                                                                       \
     X(field_read_ip_len)                                                                           \
     X(field_read_protocol)                                                                         \

@@ -13,6 +13,7 @@ import sys
 SOURCE, BUILD = os.environ["CCALAB_SOURCE"], os.environ["CCALAB_BUILD"]
 CCALAB = os.path.join(BUILD, "ccalab")
 SMALL = 300_000  # bytes
+ALONE_MAX = 4  # captures on which filters are counted by -Y, which takes a run of tshark each
 FIELD_FRAMES = "2000"
 
 FILTERS = """
@@ -178,12 +179,19 @@ tcp[0:2,12:2] > 14:00:00:00
 frame.number in {1..5, 10}
 """.strip().splitlines()
 
+# Headers that contradict themselves: Wireshark shows of each what it had read when it gave up. What
+# counts there, flows and code points, is compared by judge_made.sh.
+LIES = "lies.pcap"
+# Of a TCP header of which an ICMP error quotes 8 bytes Wireshark shows the raw number as the relative.
+QUOTED = {"quoted.pcap": {"tcp.seq", "tcp.seq_raw"}}
+
 failures = []
 
 
 def captures():
     found = sorted(glob.glob(f"{SOURCE}/../shared/data/captures/*.pcap*"))
-    return found + sorted(glob.glob(f"{SOURCE}/tests/capture/corpus/*.pcap*"))
+    found += sorted(glob.glob(f"{SOURCE}/tests/capture/corpus/*.pcap*"))
+    return [p for p in found if os.path.basename(p) != LIES]
 
 
 def tshark(*args):
@@ -248,6 +256,8 @@ def judge_fields(path):
             # Wireshark shows this label twice, as a field and as an expert's note.
             if field == "tcp.analysis.duplicate_ack":
                 want = want[:1]
+            if field in QUOTED.get(os.path.basename(path), ()):
+                continue
             if want != got and field not in wrong:
                 wrong.add(field)
                 print(f"FAIL {os.path.basename(path)} frame {number}: {field}: "
@@ -265,11 +275,12 @@ def main():
         print("skip: no captures in ../shared/data/captures or tests/capture/corpus")
         sys.exit(77)
     table_order(paths[0])
+    alone = [p for p in paths if os.path.getsize(p) < SMALL][:: max(1, len(paths) // ALONE_MAX)]
     for path in paths:
         counts = counts_of_tshark(path, FILTERS)  # None: io,stat has no row for a single moment
         n = len(FILTERS) if counts else 0
         wrong = judge(path, FILTERS, counts or [])
-        if os.path.getsize(path) < SMALL:
+        if path in alone:
             wrong += judge(path, WITH_COMMAS, [count_of_tshark(path, f) for f in WITH_COMMAS])
             n += len(WITH_COMMAS)
         print(f"{'FAIL' if wrong else 'ok  '} {os.path.basename(path)}: {n - wrong} of {n} filters")
