@@ -34,7 +34,7 @@ await() {
 }
 
 if [ ! -e /dev/net/tun ]; then
-    "$link" --a :x --b :y >"$tmp/out" 2>"$tmp/err"
+    "$link" --ports tun --a :x --b :y >"$tmp/out" 2>"$tmp/err"
     [ $? = 6 ] || fail "without /dev/net/tun the exit code must be 6 (unavailable)"
     grep -q '/dev/net/tun' "$tmp/err" && grep -q 'hint:' "$tmp/err" || fail "no hint: $(cat "$tmp/err")"
     skip "no /dev/net/tun here (ccalab-link says so)"
@@ -50,7 +50,7 @@ ip netns add $b || fail "ip netns add"
 grep -q '"type":"error","status":"host"' "$tmp/out" || fail "no error event: $(cat "$tmp/out")"
 ip -n $a link show bn0 >/dev/null 2>&1 && fail "a failed start left its device"
 # No /dev/net/tun: hidden from this one command by an empty directory over /dev/net.
-unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$0" --a :x --b :y' "$link" \
+unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$0" --ports tun --a :x --b :y' "$link" \
     >"$tmp/out" 2>"$tmp/err"
 [ $? = 6 ] || fail "without /dev/net/tun the exit code must be 6: $(cat "$tmp/err")"
 grep -q 'hint:' "$tmp/err" || fail "no hint without /dev/net/tun"
