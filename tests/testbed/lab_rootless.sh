@@ -177,7 +177,7 @@ refused 6 "may open only 20 files" "ulimit -n" sh -c "ulimit -n 20; exec $testbe
 refused 7 "belongs to somebody else" CCALAB_RUNTIME_DIR \
     env CCALAB_RUNTIME_DIR=/usr $testbed up --name $name
 
-as a "$tmp/bin/ccalab" --run "$tmp/quickstart.lua" 4 >"$tmp/out" 2>"$tmp/err" </dev/null ||
+as a "$tmp/bin/ccalab" --run "$tmp/quickstart.lua" 14 >"$tmp/out" 2>"$tmp/err" </dev/null ||
     fail "quickstart: $(tail -n 20 "$tmp/out" "$tmp/err")"
 grep -q "^throughput  *X [a-z_]* .* Mbit/s, Y cubic" "$tmp/out" || fail "quickstart: $(cat "$tmp/out")"
 grep -q "^note: The lab ran without root, in a user namespace" "$tmp/out" || fail "quickstart does not say its rung"
