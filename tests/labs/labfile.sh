@@ -39,7 +39,7 @@ all_same() {
     [ -z "$(ls -d /tmp/ccalab-capture-* 2>/dev/null)" ] || fail "$1: a capture is left on the router"
 }
 
-"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 4 >"$tmp/out" 2>"$tmp/err" \
+"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 14 >"$tmp/out" 2>"$tmp/err" \
     </dev/null || fail "exit status $?: $(cat "$tmp/out")"
 sed -n '/^checks/,$p' "$tmp/out"
 all_same "after the run"
@@ -59,7 +59,7 @@ for when in ("before", "after"):
     assert all(f["kernel"] and f["qdiscs"] for f in r["hosts"][when].values())
 x, y = (r["result"]["throughput_bps"][c] / 1e6 for c in ("client_x", "client_y"))
 print(f"X {x:.1f} Mbit/s, Y {y:.1f} Mbit/s")
-# Wide: four seconds are mostly start, and this machine may be busy.
+# Wide: much of it is start, and this machine may be busy.
 assert 20 < x + y < 65 and x > 3 and y > 3, (x, y)
 assert r["result"]["ecn"]["client_x"]["ce"] is not None and r["result"]["captured_live"]["ect0"] > 0
 port, = [q for q in r["link"]["qdiscs"] if q["kind"] == "dualpi2"]
