@@ -22,8 +22,9 @@ struct run {
     struct transfer_host *host;
     const struct facts *facts;
     struct items items;
-    char *remote, *stage; /* the stage: a new tree until it is put in place as a whole, or NULL */
-    char manifest[40];    /* its name on the host */
+    char *local, *remote;
+    char *stage;       /* the stage: a new tree until it is put in place as a whole, or NULL */
+    char manifest[40]; /* its name on the host */
     bool is_staged, has_news; /* the manifest is no longer what we know */
     size_t nsent, done_files;
     uint64_t total, done, began_ns, told_ns, waiting_ns;
@@ -60,13 +61,21 @@ static void on_ended(void *user, struct item *i)
 
 /* --- what is there ---------------------------------------------------------------------------- */
 
+/* Without slashes at its end. */
+static char *trimmed(char *path)
+{
+    for (size_t n = path ? strlen(path) : 0; n > 1 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0';
+    return path;
+}
+
 /* As the shell and SFTP both understand it: below the home directory, never an option. */
 static char *normal_path(const char *path)
 {
     char *p;
     if (strncmp(path, "~/", 2) == 0)
         path += 2;
-    return asprintf(&p, "%s%s", path[0] == '/' ? "" : "./", path) < 0 ? NULL : p;
+    return asprintf(&p, "%s%s", path[0] == '/' ? "" : "./", path) < 0 ? NULL : trimmed(p);
 }
 
 static enum status no_memory(struct error *err)
@@ -92,9 +101,10 @@ static enum status survey(struct run *r, struct error *err)
     const struct transfer_work *w = r->w;
     bool has_root = true;
     struct sftp_attrs a;
+    r->local = trimmed(strdup(w->local));
     r->remote = normal_path(w->remote);
     r->stage = r->remote ? item_beside(r->remote) : NULL;
-    if (!r->stage)
+    if (!r->local || !r->stage)
         return no_memory(err);
     enum status st = name_manifest(r, err);
     if (st != STATUS_OK)
@@ -106,9 +116,9 @@ static enum status survey(struct run *r, struct error *err)
     transfer_host_turn(r->host); /* it works while SFTP greets */
     st = sftp_open(w->sftp_fd, w->host, &r->sftp, err);
     if (st == STATUS_OK && w->is_upload)
-        st = items_walk_local(&r->items, w->local, r->remote, err);
+        st = items_walk_local(&r->items, r->local, r->remote, err);
     else if (st == STATUS_OK)
-        st = items_walk_remote(&r->items, r->sftp, r->remote, w->local, err);
+        st = items_walk_remote(&r->items, r->sftp, r->remote, r->local, err);
     if (st == STATUS_OK)
         st = transfer_host_listen(r->host, err);
     if (st == STATUS_OK && w->is_upload)
@@ -405,6 +415,7 @@ enum status transfer_files(const struct transfer_work *w, struct error *err)
     items_done(&r.items);
     transfer_host_close(r.host);
     sftp_close(r.sftp);
+    free(r.local);
     free(r.remote);
     free(r.stage);
     return st;

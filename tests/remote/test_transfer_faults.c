@@ -79,7 +79,7 @@ static void test_unchanged(void **state)
     struct outcome o = move(h, true, in("work"), in("there/tree"));
     assert_int_equal(o.sent, 8);
     succeed(&o);
-    o = move(h, true, in("work"), in("there/tree"));
+    o = move(h, true, in("work/"), in("there/tree/")); /* another way to say it */
     assert_int_equal(o.sent, 0);
     assert_int_equal(o.files, 8);
     assert_int_equal(o.bytes, 0);
@@ -142,6 +142,11 @@ static void test_wrong_part(void **state)
     o = move(h, false, in("there/g"), in("work/f"));
     assert_int_equal(o.resumed, 0);
     succeed(&o);
+    o = move(h, true, in("work/"), in("there/new/"));
+    succeed(&o);
+    o = move(h, false, in("there/new2/"), in("there/new/"));
+    succeed(&o);
+    assert_true(sshd_sh("cd %s; diff -r work there/new && diff -r work there/new2", sshd.dir));
     /* A tree that was not finished: files that are no longer wanted, a directory for a file. */
     assert_true(sshd_sh("cd %s; mkdir -p there/.t.ccalab-part/old/f there/.t.ccalab-part/f; "
                         "echo >there/.t.ccalab-part/old/f/x; echo >there/.t.ccalab-part/a",
