@@ -108,9 +108,9 @@ static enum status append(struct machine *m, struct pickle_value *list,
 
 static enum status take(struct machine *m, size_t len, const uint8_t **out)
 {
+    *out = m->at;
     if (len > (size_t)(m->end - m->at))
         return bad(m, "the pickle breaks off");
-    *out = m->at;
     m->at += len;
     return STATUS_OK;
 }
@@ -200,11 +200,9 @@ static enum status above_mark(struct machine *m, size_t *from, size_t *count)
 
     while (i > 0 && m->stack.at[i - 1])
         i--;
-    if (!i)
-        return bad(m, "no mark on the stack");
     *from = i;
     *count = m->stack.count - i;
-    return STATUS_OK;
+    return i ? STATUS_OK : bad(m, "no mark on the stack");
 }
 
 /* The top `count` values must be there, above any mark. */

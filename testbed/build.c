@@ -236,7 +236,7 @@ enum status build_hosts(struct lab_state *s, int fds[TOPOLOGY_NODES_MAX], struct
     for (int i = 0; st == STATUS_OK && i < topology_nodes(&s->topology); i++) {
         char path[LAB_PATH_MAX];
         struct stat is;
-        uint64_t cookie;
+        uint64_t cookie = 0;
         struct topology_node n = topology_node(&s->topology, i);
         lab_netns_path(s->name, n.name, path, sizeof path);
         st = configure(path, n.role == TOPOLOGY_ROUTER, &cookie, err);
