@@ -40,7 +40,7 @@ struct codel_stats {
     uint64_t ce_mark;   /* marks by ce_threshold; not in ecn_mark */
 };
 
-/* When the drop after the count-th comes: t + interval / sqrt(count) (RFC 8289, section 4.3). */
+/* When the drop after the count-th comes: t + interval / sqrt(count) (RFC 8289, section 5.6). */
 uint64_t codel_control_law_ns(uint64_t t_ns, uint64_t interval_us, uint32_t count);
 
 /* Take the next packet to send from a queue of `a`, dropping and marking by the control law; NULL
