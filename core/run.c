@@ -132,6 +132,7 @@ enum status run_new(const char *base, const char *name, struct bus *bus, struct 
     cJSON_AddStringToObject(r->record, "ccalab", CCALAB_VERSION);
     cJSON_AddStringToObject(r->record, "started_utc", utc);
     cJSON_AddNumberToObject(r->record, "started_s", r->started_s);
+    cJSON_AddNumberToObject(r->record, "pid", getpid()); /* does a "running" one still run? */
     cJSON_AddItemToObject(r->record, "machine", host_facts());
     st = save(r, err);
     if (st != STATUS_OK)

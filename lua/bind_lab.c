@@ -1,4 +1,6 @@
 /* The rest of the lab table: events, programs, files, series and plots, iperf3's documents. */
+#include <dirent.h>
+#include <errno.h>
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
@@ -117,6 +119,30 @@ static int l_read_file(lua_State *L)
         n = value_push_failure(L, &e);
     buf_done(&b);
     return n;
+}
+
+/* lab.list_dir(path): the names in a directory, sorted, without "." and "..". */
+static int l_list_dir(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct dirent **names;
+    int n = scandir(path, &names, NULL, alphasort);
+    if (n < 0) {
+        struct error e;
+        error_sys(&e, STATUS_IO, errno, "lua", "cannot list %s", path);
+        return value_push_failure(L, &e);
+    }
+    lua_newtable(L);
+    lua_Integer count = 0;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(names[i]->d_name, ".") != 0 && strcmp(names[i]->d_name, "..") != 0) {
+            lua_pushstring(L, names[i]->d_name);
+            lua_rawseti(L, -2, ++count);
+        }
+        free(names[i]);
+    }
+    free(names);
+    return 1;
 }
 
 /* --- series ----------------------------------------------------------------------------------- */
@@ -337,6 +363,7 @@ void bind_lab(lua_State *L)
                                          {"program", l_program},
                                          {"write_file", l_write_file},
                                          {"read_file", l_read_file},
+                                         {"list_dir", l_list_dir},
                                          {"series_names", l_series_names},
                                          {"series_stats", l_series_stats},
                                          {"save_series", l_save_series},

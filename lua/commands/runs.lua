@@ -1,0 +1,263 @@
+-- `ccalab runs`: the records of runs.
+
+local about = {
+    name = "runs", help = "the records of runs: list, show, compare, export them",
+    usage = "list | show [RUN] | compare RUN RUN... | export [RUN...]",
+    flags = {{"--dir", meta = "DIR", help = "where the runs are (default: $CCALAB_RUNS, else runs)"},
+             {"--name", meta = "NAME", help = "list, export: only the runs of this name"},
+             {"--json", help = "list, show, compare: as JSON"},
+             {"--all", help = "compare: also what is equal"},
+             {"--output", meta = "FILE", help = "export: the CSV file (default: standard output)"}}}
+local o = lab.args(about, arg)
+if not o then
+    return
+end
+
+local function usage(message)
+    error({status = "usage", subsystem = "runs", message = message,
+           hint = "see ccalab runs --help"}, 0)
+end
+
+-- What a run was of and what came out, without what differs for each: times, processes, machines.
+local RESULTS = {"result", "link", "lab", "seeds"}
+
+local function columns_of(run)
+    local picked = {}
+    for _, key in ipairs(RESULTS) do
+        picked[key] = run.record and run.record[key]
+    end
+    return lab.flatten(picked)
+end
+
+local function sorted_keys(of)
+    local keys = {}
+    for k in pairs(of) do
+        keys[#keys + 1] = k
+    end
+    table.sort(keys)
+    return keys
+end
+
+local function readable(run)
+    if not run.record then
+        error({status = "input", subsystem = "runs",
+               message = ("%s/run.json: %s"):format(run.dir, tostring(run.error))}, 0)
+    end
+    return run
+end
+
+local function seconds(s)
+    return s and (s < 120 and ("%.1f s"):format(s) or s < 7200 and ("%.1f min"):format(s / 60)
+        or ("%.1f h"):format(s / 3600)) or "-"
+end
+
+local function utc(run)
+    local text = run.record and run.record.started_utc or run.id
+    return (text:gsub("^(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z.*$", "%1-%2-%3 %4:%5:%6"))
+end
+
+local function value_text(v)
+    if math.type(v) == "float" then
+        return ("%.6g"):format(v)
+    end
+    return tostring(v)
+end
+
+local function wanted_runs()
+    local runs = assert(lab.run_records(o.dir))
+    local out = {}
+    for _, run in ipairs(runs) do
+        if not o.name or (run.record and run.record.name == o.name) then
+            out[#out + 1] = run
+        end
+    end
+    return out
+end
+
+local verbs = {}
+
+function verbs.list()
+    if o[2] then
+        usage("list takes no runs")
+    end
+    local runs = wanted_runs()
+    if o.json then
+        local out = lab.json_decode("[]")
+        for i, run in ipairs(runs) do
+            out[i] = {id = run.id, dir = run.dir, status = run.status,
+                      name = run.record and run.record.name,
+                      started_s = run.record and run.record.started_s,
+                      duration_s = run.record and run.record.duration_s,
+                      message = run.record and run.record.message}
+        end
+        print(lab.json_encode(out, true))
+        return
+    elseif #runs == 0 then
+        print("no runs" .. (o.name and " of that name" or ""))
+        return
+    end
+    print(("%-19s  %-11s %9s  %s"):format("started (UTC)", "status", "took", "run"))
+    for _, run in ipairs(runs) do
+        local record = run.record or {}
+        print(("%-19s  %-11s %9s  %s%s"):format(utc(run), run.status, seconds(record.duration_s),
+            run.id, record.message and "  (" .. record.message .. ")" or ""))
+    end
+end
+
+function verbs.show()
+    if o[3] then
+        usage("show takes one run")
+    end
+    local run = readable(assert(lab.find_run(o[2], o.dir)))
+    local r = run.record
+    if o.json then
+        print(lab.json_encode(r, true))
+        return
+    end
+    print(("%s, %s, %s UTC, took %s"):format(run.id, run.status, utc(run), seconds(r.duration_s)))
+    if r.message then
+        print("  " .. r.message)
+    end
+    print("directory   " .. run.dir)
+    print("ccalab      " .. tostring(r.ccalab))
+    local m = r.machine or {}
+    print(("machine     Linux %s, %s, %s cores, %s"):format(m.kernel or "?", m.machine or "?",
+        m.cores or "?", m.memory_bytes and ("%.1f GiB"):format(m.memory_bytes / 2 ^ 30) or "?"))
+    local flat = columns_of(run)
+    for _, key in ipairs(sorted_keys(flat)) do
+        print(("  %-44s %s"):format(key, value_text(flat[key])))
+    end
+    if r.checks then
+        print("checks")
+        for _, c in ipairs(r.checks) do
+            print(("  %-4s %s: %s"):format(c.ok == true and "ok" or c.ok == false and "FAIL" or "?",
+                tostring(c.name), tostring(c.seen)))
+        end
+    end
+    if r.commands and #r.commands > 0 then
+        print("commands")
+        for _, c in ipairs(r.commands) do
+            print(("  %-12s %-24s %-11s %9s"):format(tostring(c.host), tostring(c.label),
+                tostring(c.status or "running"),
+                seconds(c.end_s and c.start_s and c.end_s - c.start_s)))
+        end
+    end
+    print("files       " .. table.concat(assert(lab.list_dir(run.dir)), " "))
+end
+
+function verbs.compare()
+    if not o[3] then
+        usage("compare takes two runs or more")
+    end
+    local runs, flats, keys = {}, {}, {}
+    for i = 2, #o do
+        local run = readable(assert(lab.find_run(o[i], o.dir)))
+        runs[#runs + 1] = run
+        flats[#flats + 1] = columns_of(run)
+        for k in pairs(flats[#flats]) do
+            keys[k] = true
+        end
+    end
+    local rows = {}
+    for _, key in ipairs(sorted_keys(keys)) do
+        local row, differs = {key = key}, false
+        for i, flat in ipairs(flats) do
+            row[i] = flat[key]
+            differs = differs or flat[key] ~= flats[1][key]
+        end
+        local a, b = row[1], row[2]
+        if #flats == 2 and type(a) == "number" and type(b) == "number" and a ~= 0 then
+            row.ratio = b / a
+        end
+        if differs or o.all then
+            rows[#rows + 1] = row
+        end
+    end
+    if o.json then
+        local out = {runs = {}, values = {}}
+        for i, run in ipairs(runs) do
+            out.runs[i] = run.id
+        end
+        for _, row in ipairs(rows) do
+            local values = {}
+            for i = 1, #runs do
+                values[i] = row[i] == nil and lab.null or row[i]
+            end
+            out.values[row.key] = values
+        end
+        print(lab.json_encode(out, true))
+        return
+    end
+    for i, run in ipairs(runs) do
+        print(("%s  %s (%s)"):format(string.char(64 + i), run.id, run.status))
+    end
+    local head = {("%-44s"):format("")}
+    for i = 1, #runs do
+        head[#head + 1] = ("%14s"):format(string.char(64 + i))
+    end
+    print(table.concat(head, " ") .. (#runs == 2 and ("%9s"):format("B/A") or ""))
+    for _, row in ipairs(rows) do
+        local line = {("%-44s"):format(row.key)}
+        for i = 1, #runs do
+            line[#line + 1] = ("%14s"):format(row[i] == nil and "-" or value_text(row[i]))
+        end
+        print(table.concat(line, " ") .. (row.ratio and ("%9.3f"):format(row.ratio) or ""))
+    end
+    if #rows == 0 then
+        print("no difference")
+    end
+end
+
+local function csv(v)
+    local text = v == nil and "" or math.type(v) == "float" and ("%.17g"):format(v) or tostring(v)
+    return text:find('[,"\n\r]') and '"' .. text:gsub('"', '""') .. '"' or text
+end
+
+-- One row a run, one column a value: what a spreadsheet or pandas.read_csv() takes.
+function verbs.export()
+    local runs = {}
+    for i = 2, #o do
+        runs[#runs + 1] = readable(assert(lab.find_run(o[i], o.dir)))
+    end
+    if #o == 1 then
+        for _, run in ipairs(wanted_runs()) do
+            if run.record then
+                runs[#runs + 1] = run
+            end
+        end
+    end
+    local flats, keys = {}, {}
+    for i, run in ipairs(runs) do
+        flats[i] = columns_of(run)
+        for k in pairs(flats[i]) do
+            keys[k] = true
+        end
+    end
+    keys = sorted_keys(keys)
+    local head = {"run", "name", "status", "started_s", "duration_s"}
+    local lines = {}
+    for _, key in ipairs(keys) do
+        head[#head + 1] = csv(key)
+    end
+    lines[1] = table.concat(head, ",")
+    for i, run in ipairs(runs) do
+        local row = {csv(run.id), csv(run.record.name), csv(run.status), csv(run.record.started_s),
+                     csv(run.record.duration_s)}
+        for _, key in ipairs(keys) do
+            row[#row + 1] = csv(flats[i][key])
+        end
+        lines[#lines + 1] = table.concat(row, ",")
+    end
+    if o.output then
+        assert(lab.write_file(o.output, table.concat(lines, "\n") .. "\n"))
+    else
+        print(table.concat(lines, "\n"))
+    end
+end
+
+local verb = verbs[o[1] or ""]
+if not verb then
+    usage(o[1] and ("'%s' is none of list, show, compare, export"):format(o[1])
+        or "list, show, compare or export?")
+end
+verb()
