@@ -8,6 +8,7 @@
 enum option_id {
     OPT_RUN,
     OPT_WATCH,
+    OPT_TEST,
     OPT_EVENTS,
     OPT_PLOT,
     OPT_UNSAFE,
@@ -26,6 +27,7 @@ static const struct option {
 } options[] = {
     {OPT_RUN, "--run", 0, "FILE.lua [ARGS]", "run a script without a terminal, then leave"},
     {OPT_WATCH, "--watch", 0, "FILE.lua [ARGS]", "run a script on the screen, then leave"},
+    {OPT_TEST, "--test", 0, "DIR [OPTIONS]", "run the tests of a directory: ccalab test DIR"},
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
     {OPT_PLOT, "--plot", 0, "MODE", "braille, ascii or auto (what the locale can show)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
@@ -216,6 +218,13 @@ enum status options_parse(int argc, char **argv, struct options *o, struct error
             o->file = value;
             o->argc = argc - i - 1;
             o->argv = argv + i + 1;
+            return STATUS_OK;
+        case OPT_TEST:
+            o->mode = OPTIONS_RUN;
+            o->builtin = "test";
+            argv[i] = (char *)value; /* the command's first word */
+            o->argc = argc - i;
+            o->argv = argv + i;
             return STATUS_OK;
         case OPT_EVENTS:
             o->events_path = value;

@@ -49,7 +49,8 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
     X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
     X(restore, "put hosts back as they were before a console changed them")                        \
     X(run, "run flows side by side on a lab's hosts, sample them, print the results")               \
-    X(runs, "the records of runs: list, show, compare, export them")
+    X(runs, "the records of runs: list, show, compare, export them")                               \
+    X(test, "run the tests of a directory, each test_*.lua in a console of its own")
 
 /* X(command, word): those that are a word of a command of C; their name is "command_word". */
 #define SCRIPT_SUBCOMMANDS(X) X(testbed, bench)

@@ -25,6 +25,22 @@ static enum status parse(char **argv, size_t argc)
     return options_parse((int)argc, argv, &o, &err);
 }
 
+static void test_test_is_a_command(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char *apart[] = {"ccalab", "--test", "dir", "--junit", "x", NULL};
+        char *joined[] = {"ccalab", "--test=dir", "--junit", "x", NULL};
+
+        assert_int_equal(i ? parse(joined, 4) : parse(apart, 5), STATUS_OK);
+        assert_int_equal(o.mode, OPTIONS_RUN);
+        assert_string_equal(o.builtin, "test");
+        assert_int_equal(o.argc, 3);
+        assert_string_equal(o.argv[0], "dir");
+        assert_string_equal(o.argv[2], "x");
+    }
+}
+
 static void test_nothing_opens_the_console(void **state)
 {
     char *argv[] = {"ccalab", NULL};
@@ -224,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_opens_the_console),
+        cmocka_unit_test(test_test_is_a_command),
         cmocka_unit_test(test_script_takes_the_rest),
         cmocka_unit_test(test_command_takes_the_rest),
         cmocka_unit_test(test_command_in_lua),
