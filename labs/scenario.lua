@@ -277,9 +277,6 @@ end
 
 -- Judging -----------------------------------------------------------------------------------------
 
--- 97.5 % quantile of Student's t for n-1 degrees of freedom, n = 2, 3, ...
-local STUDENT = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262}
-
 local function judge(e, runs)
     local values = {}
     local is_invalid = true
@@ -291,23 +288,14 @@ local function judge(e, runs)
             e.from = m.from
         end
     end
-    e.n = #values
-    if #values == 0 then
+    local stats = lab.stats(values)
+    e.n = stats and stats.n or 0
+    if not stats then
         -- What nobody expected and nobody could measure is no news: an L queue of a FIFO.
         e.verdict = is_invalid and "invalid: late" or e.source and "not measurable" or "-"
         return e
     end
-    local sum, squares = 0, 0
-    for _, v in ipairs(values) do
-        sum = sum + v
-    end
-    e.mean = sum / #values
-    for _, v in ipairs(values) do
-        squares = squares + (v - e.mean) ^ 2
-    end
-    if #values > 1 then
-        e.ci95 = (STUDENT[#values - 1] or 1.96) * math.sqrt(squares / (#values - 1) / #values)
-    end
+    e.mean, e.ci95 = stats.mean, stats.ci95
     if e.min or e.max then
         local is_in = e.mean >= (e.min or -math.huge) and e.mean <= (e.max or math.huge)
         e.verdict = is_in and "ok" or "outside"

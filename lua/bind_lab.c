@@ -145,6 +145,16 @@ static int l_list_dir(lua_State *L)
     return 1;
 }
 
+/* lab.make_dir(path): it and the directories above it, where they are missing. */
+static int l_make_dir(lua_State *L)
+{
+    struct error e;
+    if (path_mkdirs(luaL_checkstring(L, 1), &e) != STATUS_OK)
+        return value_push_failure(L, &e);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 /* --- series ----------------------------------------------------------------------------------- */
 
 /* lab.series_names(): what has been sampled so far. */
@@ -364,6 +374,7 @@ void bind_lab(lua_State *L)
                                          {"write_file", l_write_file},
                                          {"read_file", l_read_file},
                                          {"list_dir", l_list_dir},
+                                         {"make_dir", l_make_dir},
                                          {"series_names", l_series_names},
                                          {"series_stats", l_series_stats},
                                          {"save_series", l_save_series},

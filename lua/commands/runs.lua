@@ -208,11 +208,6 @@ function verbs.compare()
     end
 end
 
-local function csv(v)
-    local text = v == nil and "" or math.type(v) == "float" and ("%.17g"):format(v) or tostring(v)
-    return text:find('[,"\n\r]') and '"' .. text:gsub('"', '""') .. '"' or text
-end
-
 -- One row a run, one column a value: what a spreadsheet or pandas.read_csv() takes.
 function verbs.export()
     local runs = {}
@@ -234,24 +229,20 @@ function verbs.export()
         end
     end
     keys = sorted_keys(keys)
-    local head = {"run", "name", "status", "started_s", "duration_s"}
-    local lines = {}
-    for _, key in ipairs(keys) do
-        head[#head + 1] = csv(key)
-    end
-    lines[1] = table.concat(head, ",")
+    local head, rows = {"run", "name", "status", "started_s", "duration_s"}, {}
+    table.move(keys, 1, #keys, #head + 1, head)
     for i, run in ipairs(runs) do
-        local row = {csv(run.id), csv(run.record.name), csv(run.status), csv(run.record.started_s),
-                     csv(run.record.duration_s)}
-        for _, key in ipairs(keys) do
-            row[#row + 1] = csv(flats[i][key])
+        local row = {run.id, run.record.name, run.status, run.record.started_s, run.record.duration_s}
+        for k, key in ipairs(keys) do
+            row[5 + k] = flats[i][key]
         end
-        lines[#lines + 1] = table.concat(row, ",")
+        rows[i] = row
     end
+    local text = lab.csv(head, rows)
     if o.output then
-        assert(lab.write_file(o.output, table.concat(lines, "\n") .. "\n"))
+        assert(lab.write_file(o.output, text))
     else
-        print(table.concat(lines, "\n"))
+        io.write(text)
     end
 end
 

@@ -88,3 +88,26 @@ function lab.flatten(v)
     walk("", v)
     return out
 end
+
+local function csv_field(v)
+    local text = v == nil and "" or math.type(v) == "float" and ("%.17g"):format(v) or tostring(v)
+    return text:find('[,"\n\r]') and '"' .. text:gsub('"', '""') .. '"' or text
+end
+
+-- lab.csv(head, rows): the text of a table (RFC 4180, but lines end in LF). A missing value is empty;
+-- numbers keep every digit.
+function lab.csv(head, rows)
+    local lines = {}
+    local function add(row)
+        local fields = {}
+        for i = 1, #head do
+            fields[i] = csv_field(row[i])
+        end
+        lines[#lines + 1] = table.concat(fields, ",")
+    end
+    add(head)
+    for _, row in ipairs(rows) do
+        add(row)
+    end
+    return table.concat(lines, "\n") .. "\n"
+end
