@@ -77,7 +77,9 @@ quit_running() { # EXIT CODE
 check_terminal() {
     [ "$(t display -p -t lab '#{alternate_on}#{cursor_flag}')" = 01 ] ||
         fail "still on the alternate screen, or without a cursor"
-    enter "$modes >'$dir/after'; echo is_ba''ck"
+    rm -f "$dir/after" # the screen may still show an earlier is_back
+    enter "$modes >'$dir/after.new'; mv '$dir/after.new' '$dir/after'; echo is_ba''ck"
+    wait_until "the shell's answer" test -e "$dir/after"
     wait_for "is_back"
     cmp -s "$dir/before" "$dir/after" || {
         diff "$dir/before" "$dir/after"
