@@ -21,7 +21,8 @@
 #define PRELUDE(X)                                                                                 \
     X(base)                                                                                        \
     X(args)                                                                                        \
-    X(stats) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(runs) X(matrix) X(report)    \
+    X(stats)                                                                                       \
+    X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(runs) X(matrix) X(plot) X(report)     \
         X(doctor) X(kernel)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
