@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/suggest.h"
+#include "core/units.h"
 
 enum option_id {
     OPT_RUN,
@@ -11,6 +12,7 @@ enum option_id {
     OPT_TEST,
     OPT_EVENTS,
     OPT_PLOT,
+    OPT_MEMORY,
     OPT_UNSAFE,
     OPT_ACCEPT_NEW_HOSTS,
     OPT_LOG_LEVEL,
@@ -30,6 +32,7 @@ static const struct option {
     {OPT_TEST, "--test", 0, "DIR [OPTIONS]", "run the tests of a directory: ccalab test DIR"},
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
     {OPT_PLOT, "--plot", 0, "MODE", "braille, ascii or auto (what the locale can show)"},
+    {OPT_MEMORY, "--memory", 0, "MIB", "what a script may keep in memory, in MiB (2048)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
     {OPT_ACCEPT_NEW_HOSTS, "--accept-new-hosts", 0, NULL,
      "trust SSH hosts whose key is not known yet"},
@@ -231,6 +234,10 @@ enum status options_parse(int argc, char **argv, struct options *o, struct error
             break;
         case OPT_PLOT:
             st = set_plot(o, value, err);
+            break;
+        case OPT_MEMORY:
+            st = parse_count(value, "--memory", 16, 1 << 20, &o->memory_bytes, err);
+            o->memory_bytes <<= 20;
             break;
         case OPT_UNSAFE:
             o->is_unsafe = true;

@@ -124,6 +124,7 @@ enum status session_script(struct session *s,
                                .user = user,
                                .can_ask = s->options->mode == OPTIONS_RUN && isatty(STDIN_FILENO) &&
                                           isatty(STDERR_FILENO),
+                               .memory_bytes = s->options->memory_bytes,
                                .is_unsafe = s->options->is_unsafe,
                                .accepts_new_keys = s->options->accepts_new_hosts,
                                .ask = s->ask,

@@ -15,15 +15,17 @@
 #include "lua/task.h"
 #include "remote/job.h"
 
-#define SCRIPT_MAX (16u << 20)
+#define MEMORY_BYTES ((size_t)2 << 30)
+#define SCRIPT_MAX   (16u << 20)
 
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
 #define PRELUDE(X)                                                                                 \
     X(base)                                                                                        \
     X(args)                                                                                        \
     X(stats)                                                                                       \
-    X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(runs) X(matrix) X(plot) X(report)     \
-        X(doctor) X(kernel)
+    X(lab)                                                                                         \
+    X(labfile) X(change) X(qdisc) X(sampler) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor)  \
+        X(kernel)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
@@ -159,6 +161,7 @@ enum status script_new(const struct script_opts *opts, struct script **out, stru
     }
     s->opts = *opts;
     s->L = L;
+    memory_watch(&s->memory, L, opts->memory_bytes ? opts->memory_bytes : MEMORY_BYTES);
     s->ready_tail = &s->ready;
     *(struct script **)lua_getextraspace(L) = s;
     uv_idle_init(opts->loop, &s->idle);

@@ -20,6 +20,7 @@ struct script_opts {
     void (*on_print)(void *user, const char *text, size_t len);
     void *user;
     bool can_ask;          /* a person sits at standard input, and nobody else reads it */
+    size_t memory_bytes;   /* that scripts may keep; 0: 2 GiB */
     bool is_unsafe;        /* allow io.popen and os.execute */
     bool accepts_new_keys; /* hosts whose key is not known yet (docs/hosts.md) */
     /* Asks the person at the console, for `ask_user`; NULL: nobody is there. */

@@ -7,11 +7,13 @@
 #include <lua.h>
 #include <uv.h>
 
+#include "lua/memory.h"
 #include "lua/script.h"
 
 struct script {
     struct script_opts opts;
     lua_State *L;
+    struct memory memory;
     struct task *tasks;   /* all that live, newest first */
     struct task *current; /* the one Lua is running now */
     struct task *ready, **ready_tail;

@@ -321,9 +321,11 @@ static void end_with(struct task *t)
     settle(t);
 }
 
-static void end_with_error(struct task *t)
+static void end_with_error(struct task *t, int how)
 {
     value_to_error(t->co, -1, &t->error);
+    if (how == LUA_ERRMEM)
+        memory_error(&t->script->memory, &t->error);
     luaL_traceback(t->script->L, t->co, NULL, 0);
     const char *tb = lua_tostring(t->script->L, -1);
     t->traceback = tb ? strdup(tb) : NULL;
@@ -345,7 +347,9 @@ static void resume(struct task *t)
     t->is_running = true;
     t->slice_end_ns = clock_mono_ns() + SLICE_NS;
     s->current = t;
+    s->memory.is_strict = true;
     int r = lua_resume(t->co, NULL, nargs, &nres);
+    s->memory.is_strict = false;
     s->current = NULL;
     t->is_running = false;
     if (r == LUA_YIELD && t->is_in_hook) {
@@ -357,14 +361,14 @@ static void resume(struct task *t)
     } else if (r == LUA_YIELD) {
         lua_settop(t->co, 0);
         lua_pushliteral(t->co, "coroutine.yield() outside of a coroutine");
-        end_with_error(t);
+        end_with_error(t, r);
     } else if (r == LUA_OK) {
         t->nresults = nres;
         while (lua_gettop(t->co) > nres)
             lua_remove(t->co, 1);
         end_with(t);
     } else {
-        end_with_error(t);
+        end_with_error(t, r);
     }
 }
 
