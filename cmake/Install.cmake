@@ -6,6 +6,12 @@ install(TARGETS ccalab ccalab-link ccalab-sampler COMPONENT console)
 install(TARGETS netllm COMPONENT netllm)
 install(DIRECTORY labs DESTINATION ${CMAKE_INSTALL_DATADIR}/ccalab COMPONENT console)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT console)
+install(FILES console/completion/ccalab.bash COMPONENT console RENAME ccalab
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES console/completion/_ccalab COMPONENT console
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES console/completion/ccalab.fish COMPONENT console
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT console
     FILES_MATCHING PATTERN "*.md" PATTERN "*.png")
 
