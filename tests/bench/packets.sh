@@ -20,6 +20,7 @@ rounds = int(os.environ.get("ROUNDS", 5))
 with_tshark = os.environ.get("TSHARK", "all")
 if not os.access(ccalab, os.X_OK):
     sys.exit("not built: " + ccalab)
+core = str(max(os.sched_getaffinity(0)))
 path = where + "/bench.pcap"
 with open(path, "wb") as f:
     subprocess.run([where + "/pcap_make", str(packets), flows], stdout=f, check=True)
@@ -46,7 +47,7 @@ def best_of(n, command):
     for _ in range(n):
         with open(where + "/out", "w") as out:
             began = time.monotonic()
-            process = subprocess.Popen(["taskset", "-c", "1", *command], stdout=out,
+            process = subprocess.Popen(["taskset", "-c", core, *command], stdout=out,
                                        stderr=subprocess.DEVNULL)
             while True:
                 try:
