@@ -53,13 +53,19 @@ const char *unpack_fault(const struct unpack *u)
 /* --- the packed side ----------------------------------------------------------------------------
  */
 
+/* Why is known already. */
+static ssize_t failed(void)
+{
+    errno = EIO;
+    return -1;
+}
+
 /* The first reason is the one that stays. */
 static ssize_t fail(struct unpack *u, const char *what)
 {
     if (!u->fault[0])
         snprintf(u->fault, sizeof(u->fault), "%s", what);
-    errno = EIO;
-    return -1;
+    return failed();
 }
 
 static ssize_t fail_read(struct unpack *u)
@@ -140,11 +146,11 @@ static ssize_t read_packed(struct unpack *u, char *out, size_t size)
     for (;;) {
         ssize_t n;
         if (u->fault[0])
-            return fail(u, NULL);
+            return failed();
         if (u->at == u->len && !refill(u))
-            return fail(u, NULL);
+            return failed();
         if (u->packing == PACKING_GZIP && u->is_between && u->len - u->at < 2 && !refill(u))
-            return fail(u, NULL);
+            return failed();
         bool is_empty = u->at == u->len;
         if (is_empty && (u->packing == PACKING_NONE || u->is_between))
             return 0;

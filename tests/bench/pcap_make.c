@@ -79,7 +79,7 @@ static uint8_t *put_ip(uint8_t *p, const struct flow *f, bool is_from_server, un
         for (int side = 0; side < 2; side++) {
             p = put32(p, 0x20010db8);
             p = put32(put32(p, 0), 0);
-            p = put32(p, (side == 0) == is_from_server ? 0xffff : f->id + 1);
+            p = put32(p, (side == 0) == is_from_server ? 0xffffff : f->id + 1);
         }
         return p;
     }
@@ -90,8 +90,8 @@ static uint8_t *put_ip(uint8_t *p, const struct flow *f, bool is_from_server, un
     *p++ = 64;
     *p++ = (uint8_t)proto;
     p = put16(p, 0);
-    p = put32(p, 0x0a000000 | (is_from_server ? 0xffff : f->id + 1));
-    return put32(p, 0x0a000000 | (is_from_server ? f->id + 1 : 0xffff));
+    p = put32(p, 0x0a000000 | (is_from_server ? 0xffffff : f->id + 1));
+    return put32(p, 0x0a000000 | (is_from_server ? f->id + 1 : 0xffffff));
 }
 
 struct segment {
@@ -221,7 +221,7 @@ int main(int argc, char **argv)
     static const uint32_t header[6] = {0xa1b23c4d, 0x00040002, 0, 0, SNAPLEN, 1};
     uint64_t packets = argc == 3 ? strtoull(argv[1], NULL, 10) : 0;
     uint32_t n = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
-    if (packets == 0 || n == 0 || n > 60000) {
+    if (packets == 0 || n == 0 || n > 2000000) {
         fputs("usage: pcap_make PACKETS FLOWS >FILE\n", stderr);
         return 2;
     }

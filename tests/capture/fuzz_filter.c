@@ -1,5 +1,6 @@
 /* libFuzzer target: the compiler of display filters, and what it made run over a frame. The input
- * is the filter's text, a NUL, and the frame. Build: clang, -DCCALAB_FUZZ=ON. */
+ * is the filter's text, a NUL, and the frame.
+ * Build: clang, -DCCALAB_FUZZ=ON. Run: fuzz_filter -max_len=1024 CORPUS_DIR corpus-filters */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -26,6 +26,41 @@ def expected_rows(path):
                    int(r["tcp.len"] or 0))
 
 
+def modulo_deltas(values, bits):
+    """What counters of so many bits grew by, one after the other."""
+    values = list(values)
+    return [(b - a) % (1 << bits) for a, b in zip(values, values[1:])]
+
+
+def check_conservation(checks, path, mine):
+    """What the AccECN options of the receiver add up to is what it acknowledged, and 77 segments were
+    marked: the ground truth of ../shared/data/captures/README.md, and the same worked out from
+    tshark's rows."""
+    with gzip.open(path, "rt", newline="") as f:
+        acks = [r for r in csv.DictReader(f)
+                if r["tcp.stream"] == "1" and r["tcp.srcport"] == "5201"]
+    flow = next(f for f in mine["flows"] if f["proto"] == "tcp" and f["stream"] == 1)
+    accecn = flow["fwd"]["accecn"]
+    truth = {"ee0b": 62158861, "eceb": 110264, "ee1b": 0, "acked_bytes": 62269125,
+             "ce_segments": 77, "negotiated": True, "ambiguous": 0}
+    for key, value in truth.items():
+        checks.equal("conservation: " + key, accecn[key], value)
+    with_option = [r for r in acks if r["tcp.options.acc_ecn.eceb"]]
+    for key in ("ee0b", "eceb", "ee1b"):
+        grown = modulo_deltas((int(r["tcp.options.acc_ecn." + key]) for r in with_option), 24)
+        # An ACK that was overtaken takes a counter back, and the next one puts it forward again.
+        checks.equal("conservation: rows' " + key,
+                     sum(d if d < 1 << 23 else d - (1 << 24) for d in grown), accecn[key])
+    # Not the reset at the end, which acknowledges nothing.
+    raw = modulo_deltas((int(r["tcp.ack_raw"]) for r in acks if int(r["tcp.flags"], 16) & 0x14 == 0x10),
+                        32)
+    acked = sum(d if d < 1 << 31 else d - (1 << 32) for d in raw)
+    checks.equal("conservation: rows' acknowledged bytes", acked, accecn["acked_bytes"])
+    checks.equal("conservation: the sum",
+                 accecn["ee0b"] + accecn["eceb"] + accecn["ee1b"], accecn["acked_bytes"])
+    checks.equal("conservation: whole segments", accecn["ce_segments"] * 1432, accecn["eceb"])
+
+
 def main():
     folder = os.path.join(os.environ["CCALAB_SOURCE"], "..", "shared", "data", "captures")
     if not os.path.isdir(folder):
@@ -49,6 +84,8 @@ def main():
             checks.equal(name + " frames", mine["frames"], frames)
             checks.equal(name + " truncated", mine["truncated"], False)
             judge.check_totals(checks, path, mine)
+            if name.startswith("heistp_"):
+                check_conservation(checks, expected, mine)
             if name in WITHOUT_STREAMS:
                 continue
             theirs = judge.flows_of_rows(expected_rows(expected))
