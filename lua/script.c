@@ -20,7 +20,9 @@
 /* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
 #define PRELUDE(X)                                                                                 \
     X(base)                                                                                        \
-    X(args) X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(run) X(report) X(doctor) X(kernel)
+    X(args)                                                                                        \
+    X(lab) X(labfile) X(change) X(qdisc) X(sampler) X(capture) X(run) X(report) X(doctor)          \
+        X(kernel)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)

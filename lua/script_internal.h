@@ -52,6 +52,9 @@ void bind_value(lua_State *L);
 const char *opt_string(lua_State *L, int index, const char *key, const char *def);
 double opt_number(lua_State *L, int index, const char *key, double def);
 bool opt_bool(lua_State *L, int index, const char *key, bool def);
+/* The command in the array part of the table at `index`, strings and numbers, with a NULL behind;
+ * raises otherwise. Pushes the value that keeps it alive. */
+const char **opt_argv(lua_State *L, int index);
 
 /* --- the rest of the lab table ---------------------------------------------------------------- */
 

@@ -176,29 +176,6 @@ end
 
 -- Packets -----------------------------------------------------------------------------------------
 
--- lab.capture{host=, interface=, file=, filter=, snaplen=}: start a live capture; returns its job
--- once packets are being captured. job:finish().data is the account of all packets (docs/events.md).
-function lab.capture(o)
-    local cmd = {ccalab, "capture", "-i", o.interface, label = "capture", events = true}
-    for flag, value in pairs{["-w"] = o.file or false, ["-f"] = o.filter or false,
-                             ["--snaplen"] = o.snaplen or false} do
-        if value then
-            cmd[#cmd + 1] = flag
-            cmd[#cmd + 1] = value
-        end
-    end
-    local job, err = o.host:start(cmd)
-    if not job then
-        return nil, err
-    end
-    local up
-    up, err = job:wait_up(10)
-    if not up then
-        return nil, err
-    end
-    return job
-end
-
 -- lab.ecn(file): the account of a capture file, as `ccalab ecn FILE --json` gives it.
 function lab.ecn(file)
     local r, err = lab.localhost:run{ccalab, "ecn", file, "--json", label = "ecn"}
