@@ -128,6 +128,7 @@ static int load_all(lua_State *L)
     bind_tc(L);
     bind_labfile(L);
     bind_journal(L);
+    bind_capture(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
     lua_setglobal(L, "lab");

@@ -65,6 +65,7 @@ void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
 void bind_journal(lua_State *L);
+void bind_capture(lua_State *L); /* capture files */
 
 /* A command as it is noted in the innermost run record that is open. */
 struct record_note {

@@ -98,3 +98,119 @@ getmetatable(lab.localhost).methods.capture = function(host, o)
     end
     return lab.capture(all)
 end
+
+-- Capture files -------------------------------------------------------------------------------------
+
+-- lab.ecn(file): the account of a capture file, as `ccalab ecn FILE --json` gives it.
+function lab.ecn(file)
+    local r, err = lab.localhost:run{ccalab, "ecn", file, "--json", label = "ecn"}
+    if not r then
+        return nil, err
+    end
+    return lab.json_decode(r.out)
+end
+
+-- lab.flow(ecn, host): the flow that sent the most bytes from the host, or nil.
+function lab.flow(ecn, host)
+    local best
+    for _, flow in ipairs(ecn.flows) do
+        if flow.src == host.address and (not best or flow.fwd.bytes > best.fwd.bytes) then
+            best = flow
+        end
+    end
+    return best
+end
+
+local Capture = {}
+Capture.__index = Capture
+
+-- Ask a pass for what one of its methods gives, however long that takes: other tasks run meanwhile.
+local function ask(pass, method)
+    while true do
+        local value, err = method(pass)
+        if value ~= false then
+            return value, err
+        end
+        lab.sleep(0)
+    end
+end
+
+-- Begin a pass over the file of `cap`.
+local function begin(cap, filter)
+    if cap.passes == nil then
+        error("this capture is closed", 3)
+    end
+    local pass, err = lab._capture_pass(cap.path, filter)
+    if pass then
+        cap.passes[pass] = true
+    end
+    return pass, err
+end
+
+local function finish(cap, pass)
+    cap.truncated = pass:truncated()
+    pass:close()
+    cap.passes[pass] = nil
+end
+
+-- lab.open_capture(path): a capture file, read again by each of its methods; nil, err where it is none.
+-- With `local cap <close> =`, or cap:close(), what still reads it ends. cap.truncated is what cut the
+-- file short, if anything did, once something has read it to its end.
+function lab.open_capture(path)
+    local cap = setmetatable({path = path, passes = setmetatable({}, {__mode = "k"})}, Capture)
+    local pass, err = begin(cap)
+    if not pass then
+        return nil, err
+    end
+    cap:close()
+    cap.passes = setmetatable({}, {__mode = "k"})
+    return cap
+end
+
+-- cap:packets(filter): iterate over the packets that pass a display filter (docs/packets.md), all
+-- without one: for p in cap:packets("ip.dsfield.ecn == 3") do print(p["tcp.seq"]) end. nil, err where
+-- the filter is wrong, err.position being the column. p["FIELD"] is the field's first value, nil where
+-- the packet has none; p:all("FIELD") the list of all. A packet stays what it is after its turn.
+function Capture:packets(filter)
+    local pass, err = begin(self, filter)
+    if not pass then
+        return nil, err
+    end
+    return function()
+        local p, why = ask(pass, pass.next)
+        if p == nil and why then
+            error(why, 0)
+        elseif p == nil then
+            finish(self, pass)
+        end
+        return p
+    end, nil, nil, pass
+end
+
+-- cap:count(filter): how many packets pass; nil, err as of cap:packets().
+function Capture:count(filter)
+    local pass, err = begin(self, filter)
+    if not pass then
+        return nil, err
+    end
+    local n
+    n, err = ask(pass, pass.count)
+    if n then
+        finish(self, pass)
+    end
+    return n, err
+end
+
+-- cap:ecn(): the account of the file, as lab.ecn().
+function Capture:ecn()
+    return lab.ecn(self.path)
+end
+
+function Capture:close()
+    for pass in pairs(self.passes or {}) do
+        pass:close()
+    end
+    self.passes = nil
+end
+
+Capture.__close = Capture.close

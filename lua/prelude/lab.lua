@@ -174,28 +174,6 @@ function lab.machine()
     return lab.json_decode(r.out)
 end
 
--- Packets -----------------------------------------------------------------------------------------
-
--- lab.ecn(file): the account of a capture file, as `ccalab ecn FILE --json` gives it.
-function lab.ecn(file)
-    local r, err = lab.localhost:run{ccalab, "ecn", file, "--json", label = "ecn"}
-    if not r then
-        return nil, err
-    end
-    return lab.json_decode(r.out)
-end
-
--- lab.flow(ecn, host): the flow that sent the most bytes from the host, or nil.
-function lab.flow(ecn, host)
-    local best
-    for _, flow in ipairs(ecn.flows) do
-        if flow.src == host.address and (not best or flow.fwd.bytes > best.fwd.bytes) then
-            best = flow
-        end
-    end
-    return best
-end
-
 -- The policy --------------------------------------------------------------------------------------
 
 local function netllm(cmd)
