@@ -105,8 +105,9 @@ static void option(struct pcapng_writer *w, uint16_t code, const void *data, siz
 
 static void option_text(struct pcapng_writer *w, uint16_t code, const char *text)
 {
-    if (text && text[0])
-        option(w, code, text, strnlen(text, TEXT_MAX));
+    size_t len = text ? strlen(text) : 0;
+    if (len)
+        option(w, code, text, len < TEXT_MAX ? len : TEXT_MAX);
 }
 
 /* --- the file --------------------------------------------------------------------------------- */

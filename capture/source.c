@@ -202,7 +202,7 @@ static enum status activate(pcap_t *p, const struct source_live_opts *opts, stru
     pcap_set_snaplen(p, opts->snaplen > 0 ? opts->snaplen : SNAPLEN_WHOLE);
     pcap_set_promisc(p, 0);
     pcap_set_timeout(p, SOURCE_TIMEOUT_MS);
-    pcap_set_buffer_size(p, SOURCE_BUFFER_BYTES);
+    pcap_set_buffer_size(p, opts->snaplen > 0 ? SOURCE_BUFFER_BYTES : 4 * SOURCE_BUFFER_BYTES);
     if (pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO) != 0)
         return error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "libpcap has no nanoseconds here");
     int rc = pcap_activate(p);

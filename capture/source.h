@@ -12,7 +12,8 @@
 /* Longest headers we read: Ethernet with two VLAN tags (22) or SLL2 (20), IPv6 (40), TCP with all
  * its options (60): 122 bytes. Copying no more keeps ring and file small at full rate. */
 #define SOURCE_SNAPLEN 128
-/* Kernel buffer, and how long it may hold a packet back while it fills. */
+/* Kernel buffer (four times as much for whole frames, so that it bridges as long a wait for the
+ * disk), and how long it may hold a packet back while it fills. */
 #define SOURCE_BUFFER_BYTES (16 << 20)
 #define SOURCE_TIMEOUT_MS   100
 
