@@ -189,14 +189,6 @@ bool host_stream_took(struct host_stream *s, size_t len, source_fn fn, void *use
 
 void host_stream_finish(struct host_stream *s)
 {
-    /* tcpdump was killed within a record: the end is behind the pieces of it. */
-    if (s->stage == STAGE_RECORDS) {
-        const char *end = memmem(s->buffer + s->at, available(s), HOST_STREAM_END, END_LEN);
-        if (end) {
-            s->at = (size_t)(end - s->buffer) + END_LEN;
-            s->stage = STAGE_WORDS;
-        }
-    }
     s->has_end = s->stage == STAGE_WORDS || (s->stage == STAGE_OVER && !s->fault);
     s->stage = STAGE_OVER;
     if (!s->has_end)

@@ -4,11 +4,11 @@ local ccalab = assert(lab.program("ccalab"))
 
 -- What runs on a machine over SSH: tcpdump, as root where the login may become root without being asked
 -- (not with $1 = "user"), framed as capture/host_stream.h has it. It ends with its input, after what is
--- on its way to it; its words come last. The inner script is what runs as root, as nobody else may
+-- on its way to it ($1 of the inner script are seconds); its words come last. The inner script is what runs as root, as nobody else may
 -- signal tcpdump then.
-local INNER = [[command -v tcpdump >/dev/null 2>&1 || exit 127; exec 4<&0;
+local INNER = [[command -v tcpdump >/dev/null 2>&1 || exit 127; exec 4<&0; s=$1; shift;
 tcpdump "$@" </dev/null 4<&- & p=$!;
-{ read -r x <&4; sleep 0.3 || sleep 1; kill $p; } >/dev/null 2>&1 & w=$!;
+{ read -r x <&4; sleep $s || sleep 2; kill $p; } >/dev/null 2>&1 & w=$!;
 wait $p; r=$?; kill $w 2>/dev/null; exit $r]]
 local OUTER = [[PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL;
 i=$1; as=; if test "$2" = root && test "$(id -u)" != 0 && sudo -n true 2>/dev/null </dev/null;
@@ -19,13 +19,23 @@ printf "ccalab:the:end:\n%s\n%s\n" "$r" "$e"]]
 -- A login shell may be one that knows no line breaks within quotes.
 INNER, OUTER = INNER:gsub("\n", " "), OUTER:gsub("\n", " ")
 
-local SNAPLEN, BUFFER_KIB = 128, "16384"
+-- Immediate mode gives each packet a place of the longest one's size: with whole frames that is a buffer
+-- of a few packets only. Without it they come in blocks, a second late.
+local SNAPLEN, IMMEDIATE_MAX = 128, 2048
 
-local function tcpdump_on(host, o)
-    return {"/bin/sh", "-c", OUTER, "sh", INNER, o.sudo == false and "user" or "root",
-            "-n", "-U", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root",
-            "-B", BUFFER_KIB, "-i", o.interface, "-s", tostring(o.snaplen or SNAPLEN), "-w", "-",
-            "--", o.filter}
+local function tcpdump_on(o)
+    local snaplen = o.snaplen or SNAPLEN
+    local is_immediate = snaplen > 0 and snaplen <= IMMEDIATE_MAX
+    local cmd = {"/bin/sh", "-c", OUTER, "sh", INNER, o.sudo == false and "user" or "root",
+                 is_immediate and "0.3" or "1.2", "-n", "-U", "--time-stamp-precision=nano",
+                 "-Z", "root", "-B", is_immediate and "16384" or "65536", "-i", o.interface,
+                 "-s", tostring(snaplen), "-w", "-"}
+    if is_immediate then
+        cmd[#cmd + 1] = "--immediate-mode"
+    end
+    cmd[#cmd + 1] = "--"
+    cmd[#cmd + 1] = o.filter
+    return cmd
 end
 
 local options = {host = true, on_count = true, sudo = true, interface = "-i", file = "-w",
@@ -70,7 +80,7 @@ function lab.capture(o)
     if host.kind == "ssh" then
         cmd[#cmd + 1] = "--from-host"
         cmd[#cmd + 1] = host.name
-        cmd.stdin_of = tcpdump_on(host, o)
+        cmd.stdin_of = tcpdump_on(o)
     end
     cmd.grace_s = 15 -- what is under way still comes
     local job, up, err
