@@ -44,7 +44,7 @@ all_same() {
 sed -n '/^checks/,$p' "$tmp/out"
 all_same "after the run"
 run=$(sed -n 's/^run directory  *//p' "$tmp/out")
-for file in run.json events.jsonl samples.csv ecn.json report.html capture/router.pcap \
+for file in run.json events.jsonl samples.csv ecn.json report.html capture/router.pcapng \
     iperf3/client_x.json iperf3/client_y.json pool/pool.safetensors \
     plots/cwnd.svg plots/rtt.svg plots/throughput.svg plots/queue.svg; do
     [ -s "$run/$file" ] || fail "$file is missing or empty"
