@@ -11,9 +11,8 @@ import judge
 
 CAPTURES = sorted(p for p in glob.glob(os.path.join(os.environ["CCALAB_SOURCE"], "..", "shared", "data",
                                          "captures", "*.pcap*"))
-                  if os.path.getsize(p) < 1000000)
-FILTERS = ["", "ip.dsfield.ecn == 3", "tcp.flags.ack and tcp.len == 0", "not tcp", "frame.number in {2..5}",
-           "tcp.analysis.retransmission"]
+                  if os.path.getsize(p) < 400000)
+FILTERS = ["", "ip.dsfield.ecn == 3", "tcp.flags.ack and tcp.len == 0", "frame.number in {2..5}"]
 FIELDS = ["frame.number", "ip.src", "tcp.stream", "tcp.seq", "tcp.len"]
 
 SCRIPT = r"""
