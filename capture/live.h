@@ -9,7 +9,7 @@
 struct live_opts {
     struct source_live_opts source; /* of another host: only what messages and files tell of it */
     const char *from_host; /* standard input is the stream of this host (capture/host_stream.h), a
-                              socket whose other direction ends when it is to stop; or NULL */
+                              socket whose other direction is shut down to stop it; or NULL */
     const char *label;     /* src of the samples */
     struct live_files_opts files; /* path NULL: nothing is written */
     uint64_t duration_us;         /* 0: until a signal */

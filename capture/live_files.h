@@ -15,7 +15,7 @@ struct live_files_opts {
 struct live_files {
     struct live_files_opts opts;
     struct pcapng_interface interface;
-    struct pcapng_writer *writer; /* NULL before the first frame could be written */
+    struct pcapng_writer *writer; /* NULL where another file could not be begun */
     uint32_t index;               /* of the file that is written, from 1; 0: none yet */
     uint64_t begun_ns;            /* CLOCK_MONOTONIC */
     /* Of the current file. */

@@ -243,7 +243,7 @@ static void push_value(lua_State *L, const struct field *f, const struct field_v
     struct buf text;
     buf_init(&text, 256);
     field_print(f, v, &text);
-    lua_pushlstring(L, text.data, text.len); /* short: nothing is lost if it raises but that */
+    lua_pushlstring(L, text.data, text.len);
     buf_done(&text);
 }
 
