@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture/capture_filter.h"
 #include "capture/pcap_reader.h"
 #include "capture/unpack.h"
 #include "core/log.h"
@@ -35,10 +36,8 @@ struct source {
     void *user;
 };
 
-static enum status set_link(struct source *s, int dlt, struct error *err)
+enum status source_link_from_dlt(int dlt, enum link_type *out, struct error *err)
 {
-    enum link_type *out = &s->link;
-    s->dlt = dlt;
     switch (dlt) {
     case DLT_EN10MB:
         *out = LINK_TYPE_ETHERNET;
@@ -73,16 +72,24 @@ static enum status set_link(struct source *s, int dlt, struct error *err)
 }
 
 /* Files have numbers of their own for a few types that systems disagree on. */
-static int dlt_from_linktype(int linktype)
+enum { LINKTYPE_RAW = 101, LINKTYPE_LOOP = 108 };
+
+int source_dlt_from_linktype(int linktype)
 {
     switch (linktype) {
-    case 101: /* LINKTYPE_RAW */
+    case LINKTYPE_RAW:
         return DLT_RAW;
-    case 108: /* LINKTYPE_LOOP */
+    case LINKTYPE_LOOP:
         return DLT_LOOP;
     default:
         return linktype;
     }
+}
+
+static enum status set_link(struct source *s, int dlt, struct error *err)
+{
+    s->dlt = dlt;
+    return source_link_from_dlt(dlt, &s->link, err);
 }
 
 static enum status source_new(struct source **out, struct error *err)
@@ -107,6 +114,11 @@ void source_close(struct source *s)
 enum link_type source_link_type(const struct source *s)
 {
     return s->link;
+}
+
+int source_linktype(const struct source *s)
+{
+    return s->dlt == DLT_RAW ? LINKTYPE_RAW : s->dlt == DLT_LOOP ? LINKTYPE_LOOP : s->dlt;
 }
 
 int source_fd(const struct source *s)
@@ -171,7 +183,7 @@ enum status source_open_file(const char *path, struct source **out, struct error
     if (status != STATUS_OK)
         unpack_close(u);
     else if (s->reader)
-        status = set_link(s, dlt_from_linktype(pcap_reader_linktype(s->reader)), err);
+        status = set_link(s, source_dlt_from_linktype(pcap_reader_linktype(s->reader)), err);
     else
         status = open_by_libpcap(s, path, u, err);
     if (status != STATUS_OK)
@@ -190,7 +202,7 @@ static enum status activate(pcap_t *p, const struct source_live_opts *opts, stru
     pcap_set_snaplen(p, opts->snaplen > 0 ? opts->snaplen : SNAPLEN_WHOLE);
     pcap_set_promisc(p, 0);
     pcap_set_timeout(p, SOURCE_TIMEOUT_MS);
-    pcap_set_buffer_size(p, SOURCE_BUFFER_BYTES);
+    pcap_set_buffer_size(p, opts->snaplen > 0 ? SOURCE_BUFFER_BYTES : 4 * SOURCE_BUFFER_BYTES);
     if (pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO) != 0)
         return error_set(err, STATUS_UNAVAILABLE, SUBSYSTEM, "libpcap has no nanoseconds here");
     int rc = pcap_activate(p);
@@ -212,11 +224,8 @@ static enum status activate(pcap_t *p, const struct source_live_opts *opts, stru
 static enum status set_filter(pcap_t *p, const char *filter, struct error *err)
 {
     struct bpf_program program;
-    if (pcap_compile(p, &program, filter, 1, PCAP_NETMASK_UNKNOWN) != 0) {
-        error_set(err, STATUS_USAGE, SUBSYSTEM, "filter '%s': %s", filter, pcap_geterr(p));
-        error_hint(err, "capture filters are those of tcpdump, see pcap-filter(7)");
-        return STATUS_USAGE;
-    }
+    if (pcap_compile(p, &program, filter, 1, PCAP_NETMASK_UNKNOWN) != 0)
+        return capture_filter_explain(filter, pcap_datalink(p), pcap_geterr(p), err);
     int rc = pcap_setfilter(p, &program);
     pcap_freecode(&program);
     return rc == 0

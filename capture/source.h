@@ -12,7 +12,8 @@
 /* Longest headers we read: Ethernet with two VLAN tags (22) or SLL2 (20), IPv6 (40), TCP with all
  * its options (60): 122 bytes. Copying no more keeps ring and file small at full rate. */
 #define SOURCE_SNAPLEN 128
-/* Kernel buffer, and how long it may hold a packet back while it fills. */
+/* Kernel buffer (four times as much for whole frames, so that it bridges as long a wait for the
+ * disk), and how long it may hold a packet back while it fills. */
 #define SOURCE_BUFFER_BYTES (16 << 20)
 #define SOURCE_TIMEOUT_MS   100
 
@@ -49,6 +50,12 @@ CCALAB_MUST_USE enum status source_open_live(const struct source_live_opts *opts
 void source_close(struct source *s);
 
 enum link_type source_link_type(const struct source *s);
+/* The LINKTYPE_ that files of it have (https://www.tcpdump.org/linktypes.html). */
+int source_linktype(const struct source *s);
+/* What dissect() calls libpcap's DLT_. Errors: STATUS_UNAVAILABLE. */
+CCALAB_MUST_USE enum status source_link_from_dlt(int dlt, enum link_type *out, struct error *err);
+/* libpcap's DLT_ for the LINKTYPE_ of a file. */
+int source_dlt_from_linktype(int linktype);
 /* For poll(2) on a live source. */
 int source_fd(const struct source *s);
 

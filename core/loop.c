@@ -108,7 +108,7 @@ enum status child_start(uv_loop_t *loop, const struct spawn_opts *opts,
         goto fail;
     }
     struct spawn_opts with_pipes = *opts;
-    with_pipes.fd_in = -1;
+    with_pipes.fd_in = opts->has_input ? opts->fd_in : -1;
     with_pipes.fd_out = o[1];
     with_pipes.fd_err = e[1];
     st = spawn_start(&with_pipes, &c->pid, err);

@@ -22,8 +22,8 @@ struct child_callbacks {
     void (*on_exit)(void *user, int wait_status);
 };
 
-/* Start a process with stdin from /dev/null and stdout and stderr as pipes on the loop. The
- * fd_* members of `opts` are ignored. The callbacks come from the loop, never from within this
+/* Start a process with stdin from /dev/null (or fd_in, with has_input) and stdout and stderr as
+ * pipes on the loop. The other fd_* members of `opts` are ignored. The callbacks come from the loop, never from within this
  * call. Errors: those of spawn_start(). */
 CCALAB_MUST_USE enum status child_start(uv_loop_t *loop, const struct spawn_opts *opts,
                                         const struct child_callbacks *cb, void *user,

@@ -106,7 +106,7 @@ assert(run:set("hosts.before", facts_of_all()))
 -- Traffic -----------------------------------------------------------------------------------------
 
 print(("%d s of traffic: X sends with %s, Y with cubic"):format(SECONDS, cc_x))
-local pcap = assert(run:path("capture/router.pcap"))
+local pcap = assert(run:path("capture/router.pcapng"))
 local capture = assert(lab.capture{host = bed.router, interface = bed.egress, file = pcap})
 if o.lab then -- what the emulator tells of a virtual router, the port of a real one tells
     assert(lab.watch_qdisc(bed.router, bed.egress, {label = "link/down"}))

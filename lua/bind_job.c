@@ -7,14 +7,15 @@
 
 #include "core/json.h"
 #include "lua/bind_host.h"
+#include "lua/job_samples.h"
 #include "lua/task.h"
 #include "remote/detached.h"
+#include "remote/piped.h"
 #include "remote/qdisc_watch.h"
 #include "remote/transfer.h"
 
 #define HOST_META "lab.Host"
 #define JOB_META  "lab.Job"
-#define MAX_ARGS  256
 
 struct host_box {
     struct host *host;
@@ -34,6 +35,7 @@ struct task_job {
     cJSON *up, *result;
     struct buf seen; /* stdout so far, while looking for `ready` */
     struct wait_list up_waiters, done_waiters;
+    struct job_samples samples;
     struct error error;
     int exit_code;
     char *out, *err_tail;
@@ -74,6 +76,7 @@ static void free_if_unused(struct task_job *j)
     free(j->out);
     free(j->err_tail);
     buf_done(&j->seen);
+    job_samples_done(&j->samples);
     cJSON_Delete(j->up);
     cJSON_Delete(j->result);
     free(j);
@@ -126,6 +129,8 @@ static void on_event(void *user, struct job *job, const struct event *ev)
 {
     struct task_job *j = user;
     (void)job;
+    if (ev->type == EVENT_SAMPLE)
+        job_samples_add(&j->samples, ev->body);
     if (ev->type != EVENT_RESULT || j->is_up)
         return;
     const cJSON *data = json_get(ev->body, "data");
@@ -168,6 +173,7 @@ static void on_done(void *user, struct job *job, const struct job_exit *how)
     if (!j->is_up)
         wait_list_wake(&j->up_waiters, push_up, j);
     wait_list_wake(&j->done_waiters, push_done, j);
+    job_samples_end(&j->samples);
     task_remove_job(owner, j);
     j->is_ending = false;
     free_if_unused(j);
@@ -185,28 +191,6 @@ void host_push(lua_State *L, struct host *h)
     struct host_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->host = h;
     luaL_setmetatable(L, HOST_META);
-}
-
-/* The argv of a command: the array part of the table, or its field `argv`. Strings and numbers. */
-static const char **check_argv(lua_State *L, int index)
-{
-    lua_Integer n = (lua_Integer)lua_rawlen(L, index);
-    luaL_argcheck(L, n >= 1 && n < MAX_ARGS, index, "a command: {\"program\", \"argument\", ...}");
-    const char **argv = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *argv, 1);
-    lua_newtable(L); /* keeps the converted numbers alive */
-    for (lua_Integer i = 1; i <= n; i++) {
-        int type = lua_rawgeti(L, index, i);
-        if (type != LUA_TSTRING && type != LUA_TNUMBER)
-            luaL_error(L, "argument %d of the command is a %s", (int)i, lua_typename(L, type));
-        size_t len;
-        argv[i - 1] = lua_tolstring(L, -1, &len);
-        if (strlen(argv[i - 1]) != len)
-            luaL_error(L, "argument %d of the command contains a zero byte", (int)i);
-        lua_rawseti(L, -2, i);
-    }
-    lua_setiuservalue(L, -2, 1);
-    argv[n] = NULL;
-    return argv;
 }
 
 /* Begin a job of the running task on a host: `process` starts it, NULL a command. Pushes a Job, or
@@ -286,7 +270,7 @@ static struct task_job *start(lua_State *L, struct error *e)
 {
     struct host *h = host_check(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
-    const char **argv = check_argv(L, 2);
+    const char **argv = opt_argv(L, 2);
     const char *label = opt_string(L, 2, "label", argv[0]);
     const char *id = detached_id(L, 2, label);
     struct job_opts opts = {
@@ -308,6 +292,12 @@ static struct task_job *start(lua_State *L, struct error *e)
         opts.output = JOB_OUTPUT_EVENTS;
         return begin(L, h, &opts, ready, is_service, qdisc_watch_start, &watch, e);
     }
+    if (lua_getfield(L, 2, "stdin_of") == LUA_TTABLE) { /* of lab.capture() */
+        struct spawn_opts so = {.argv = argv, .cwd = opts.cwd};
+        struct piped_opts piped = {&so, opt_argv(L, lua_gettop(L))};
+        return begin(L, h, &opts, ready, is_service, piped_start, &piped, e);
+    }
+    lua_pop(L, 1);
     opts.reader = check_reader(L, 2); /* last: nothing raises while we hold it */
     struct task_job *j = begin(L, h, &opts, ready, is_service, NULL, NULL, e);
     if (!j && opts.reader)
@@ -534,6 +524,12 @@ static int l_job_finish(lua_State *L)
     return task_wait(L, &j->done_waiters, 0, "");
 }
 
+/* job:next_sample(): its next sample, as job_samples_next() gives it */
+static int l_job_next_sample(lua_State *L)
+{
+    return job_samples_next(L, &check_job(L)->samples);
+}
+
 static int l_job_is_running(lua_State *L)
 {
     lua_pushboolean(L, check_job(L)->job != NULL);
@@ -566,6 +562,7 @@ void bind_job(lua_State *L)
                                            {"wait_up", l_job_wait_up},
                                            {"cancel", l_job_cancel},
                                            {"finish", l_job_finish},
+                                           {"next_sample", l_job_next_sample},
                                            {"is_running", l_job_is_running},
                                            {NULL, NULL}};
     luaL_newmetatable(L, HOST_META);

@@ -24,7 +24,8 @@
     X(args)                                                                                        \
     X(stats)                                                                                       \
     X(lab)                                                                                         \
-    X(labfile) X(change) X(qdisc) X(sampler) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor)  \
+    X(labfile)                                                                                     \
+    X(change) X(qdisc) X(sampler) X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor)  \
         X(kernel)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
@@ -131,6 +132,7 @@ static int load_all(lua_State *L)
     bind_tc(L);
     bind_labfile(L);
     bind_journal(L);
+    bind_capture(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
     lua_setglobal(L, "lab");

@@ -54,6 +54,9 @@ void bind_value(lua_State *L);
 const char *opt_string(lua_State *L, int index, const char *key, const char *def);
 double opt_number(lua_State *L, int index, const char *key, double def);
 bool opt_bool(lua_State *L, int index, const char *key, bool def);
+/* The command in the array part of the table at `index`, strings and numbers, with a NULL behind;
+ * raises otherwise. Pushes the value that keeps it alive. */
+const char **opt_argv(lua_State *L, int index);
 
 /* --- the rest of the lab table ---------------------------------------------------------------- */
 
@@ -64,6 +67,7 @@ void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
 void bind_journal(lua_State *L);
+void bind_capture(lua_State *L); /* capture files */
 
 /* A command as it is noted in the innermost run record that is open. */
 struct record_note {

@@ -9,6 +9,7 @@
 
 #define ERROR_META "lab.Error"
 #define MAX_DEPTH  64
+#define MAX_ARGS   256
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
@@ -264,6 +265,27 @@ bool opt_bool(lua_State *L, int index, const char *key, bool def)
     bool b = opt_field(L, index, key, LUA_TBOOLEAN) == LUA_TNIL ? def : lua_toboolean(L, -1);
     lua_pop(L, 1);
     return b;
+}
+
+const char **opt_argv(lua_State *L, int index)
+{
+    lua_Integer n = (lua_Integer)lua_rawlen(L, index);
+    luaL_argcheck(L, n >= 1 && n < MAX_ARGS, index, "a command: {\"program\", \"argument\", ...}");
+    const char **argv = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *argv, 1);
+    lua_newtable(L); /* keeps the converted numbers alive */
+    for (lua_Integer i = 1; i <= n; i++) {
+        int type = lua_rawgeti(L, index, i);
+        if (type != LUA_TSTRING && type != LUA_TNUMBER)
+            luaL_error(L, "argument %d of the command is a %s", (int)i, lua_typename(L, type));
+        size_t len;
+        argv[i - 1] = lua_tolstring(L, -1, &len);
+        if (strlen(argv[i - 1]) != len)
+            luaL_error(L, "argument %d of the command contains a zero byte", (int)i);
+        lua_rawseti(L, -2, i);
+    }
+    lua_setiuservalue(L, -2, 1);
+    argv[n] = NULL;
+    return argv;
 }
 
 void bind_value(lua_State *L)

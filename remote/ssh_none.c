@@ -52,6 +52,16 @@ enum status ssh_link_exec(struct ssh_link *l, const struct spawn_opts *opts,
     return error_set(err, STATUS_UNAVAILABLE, "ssh", "this build has no SSH");
 }
 
+enum status ssh_link_pipe(struct ssh_link *l, enum ssh_pipe kind, const char *name, int *fd,
+                          struct error *err)
+{
+    (void)l;
+    (void)kind;
+    (void)name;
+    (void)fd;
+    return error_set(err, STATUS_UNAVAILABLE, "ssh", "this build has no SSH");
+}
+
 enum status transfer_start(struct host *host, uv_loop_t *loop, void *opts,
                            const struct process_callbacks *cb, void *user, struct process **out,
                            struct error *err)

@@ -174,51 +174,6 @@ function lab.machine()
     return lab.json_decode(r.out)
 end
 
--- Packets -----------------------------------------------------------------------------------------
-
--- lab.capture{host=, interface=, file=, filter=, snaplen=}: start a live capture; returns its job
--- once packets are being captured. job:finish().data is the account of all packets (docs/events.md).
-function lab.capture(o)
-    local cmd = {ccalab, "capture", "-i", o.interface, label = "capture", events = true}
-    for flag, value in pairs{["-w"] = o.file or false, ["-f"] = o.filter or false,
-                             ["--snaplen"] = o.snaplen or false} do
-        if value then
-            cmd[#cmd + 1] = flag
-            cmd[#cmd + 1] = value
-        end
-    end
-    local job, err = o.host:start(cmd)
-    if not job then
-        return nil, err
-    end
-    local up
-    up, err = job:wait_up(10)
-    if not up then
-        return nil, err
-    end
-    return job
-end
-
--- lab.ecn(file): the account of a capture file, as `ccalab ecn FILE --json` gives it.
-function lab.ecn(file)
-    local r, err = lab.localhost:run{ccalab, "ecn", file, "--json", label = "ecn"}
-    if not r then
-        return nil, err
-    end
-    return lab.json_decode(r.out)
-end
-
--- lab.flow(ecn, host): the flow that sent the most bytes from the host, or nil.
-function lab.flow(ecn, host)
-    local best
-    for _, flow in ipairs(ecn.flows) do
-        if flow.src == host.address and (not best or flow.fwd.bytes > best.fwd.bytes) then
-            best = flow
-        end
-    end
-    return best
-end
-
 -- The policy --------------------------------------------------------------------------------------
 
 local function netllm(cmd)

@@ -97,6 +97,8 @@ def compare(checks, what, result, path):
     """Live, from the file, and tshark."""
     drops = result.pop("kernel_drops")
     checks.equal(what + ": kernel drops", drops, 0)
+    checks.equal(what + ": its file", (result.pop("files"), result.pop("files_written")),
+                 ([path], 1))
     file = judge.ours(path)
     for flow in file["flows"]:
         for direction in ("fwd", "rev"):
@@ -110,7 +112,7 @@ def compare(checks, what, result, path):
 
 
 def test_traffic(checks, tmp):
-    path = os.path.join(tmp, "traffic.pcap")
+    path = os.path.join(tmp, "traffic.pcapng")
     capture = Capture("-w", path)
     checks.equal("up", capture.is_up, True)
     for tos in range(4):
@@ -132,7 +134,10 @@ def test_traffic(checks, tmp):
     samples = [e for e in capture.events if e["type"] == "sample"]
     checks.equal("samples come", len(samples) > 0, True)
     checks.equal("what a sample holds", (samples[-1]["src"], sorted(samples[-1]["values"])),
-                 ("ecn", sorted(["packets", "kernel_drops"] + judge.NAMES)))
+                 ("ecn", sorted(["packets", "ce_ratio", "kernel_drops"] + judge.NAMES)))
+    ratios = [e["values"]["ce_ratio"] for e in samples]
+    checks.equal("CE ratios of intervals", all(r is None or 0 <= r <= 1 for r in ratios) and
+                 any(ratios), True)
     big = max(result["flows"], key=lambda f: f["fwd"]["bytes"])
     checks.equal("the biggest flow is the transfer", (big["proto"], big["dport"]), ("tcp", 5201))
     checks.equal("its data is ECT(0)", big["fwd"]["data"]["ect0"] > 0, True)
@@ -141,7 +146,7 @@ def test_traffic(checks, tmp):
 
 def test_stop_loses_nothing(checks, tmp):
     for signum in (signal.SIGTERM, signal.SIGINT):
-        path = os.path.join(tmp, "burst-%d.pcap" % signum)
+        path = os.path.join(tmp, "burst-%d.pcapng" % signum)
         capture = Capture("-w", path, "-f", "udp")
         udp_burst(BURST, 3, 7002)
         code, result = capture.wait(signum)
@@ -150,7 +155,7 @@ def test_stop_loses_nothing(checks, tmp):
         compare(checks, "burst", result, path)
     # The last packet before the signal, in a block that the kernel has not handed over yet.
     for i in range(5):
-        path = os.path.join(tmp, "one-%d.pcap" % i)
+        path = os.path.join(tmp, "one-%d.pcapng" % i)
         capture = Capture("-w", path)
         udp_burst(1, 3, 7003)
         code, result = capture.wait(signal.SIGTERM)
@@ -159,7 +164,7 @@ def test_stop_loses_nothing(checks, tmp):
 
 
 def test_filter_snaplen_duration(checks, tmp):
-    path = os.path.join(tmp, "filter.pcap")
+    path = os.path.join(tmp, "filter.pcapng")
     capture = Capture("-w", path, "-f", "udp port 7004", "--snaplen", "64", "--duration", "2")
     before = capture.cpu_ticks()
     udp_burst(10, 2, 7004)
@@ -172,30 +177,103 @@ def test_filter_snaplen_duration(checks, tmp):
     checks.equal("filtered", result["frames"], 10)
     checks.equal("payload from the headers, not the snap length",
                  result["flows"][0]["fwd"]["bytes"], sum(range(10)))
-    with open(path, "rb") as f:
-        head = f.read(24)
-    checks.equal("snap length in the file", head[16:20], (64).to_bytes(4, sys.byteorder))
     compare(checks, "filter", result, path)
+    check_blocks(checks, path, result)
+
+
+def check_blocks(checks, path, result):
+    """What the file says of its making, as Wireshark reads it."""
+    if shutil.which("capinfos"):
+        info = run("capinfos", path)
+        for text in ("Wireshark/... - pcapng", "Capture application: ccalab", "Capture oper-sys:    Linux",
+                     "Name = lo", "Capture length = 64", "Time precision = nanoseconds (9)",
+                     "Filter string = udp port 7004", "Number of stat entries = 1",
+                     "Number of packets = %d" % result["frames"]):
+            checks.equal("capinfos says " + text, text in info, True)
+    if shutil.which("tshark"):
+        blocks = subprocess.run(["tshark", "-r", path, "-X", "read_format:MIME Files Format", "-V"],
+                                check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True).stdout
+        checks.equal("nothing in it is malformed", "alformed" in blocks, False)
+        for text in ("Number of Received Packets = %d" % result["frames"],
+                     "Number of Dropped Packets = 0"):
+            checks.equal("tshark says " + text, text in blocks, True)
+
+
+def frames_of(path):
+    return judge.ours(path)["frames"]
+
+
+def test_files(checks, tmp):
+    """A number of packets, files that follow one another, a full disk."""
+    path = os.path.join(tmp, "count.pcapng")
+    capture = Capture("-w", path, "-f", "udp", "--count", "7")
+    udp_burst(20, 1, 7006)
+    code, result = capture.wait()
+    checks.equal("--count", (code, result["frames"], frames_of(path)), (0, 7, 7))
+
+    # 20000 datagrams of 292 bytes and the 32 of a block: 6 files of a MiB.
+    path = os.path.join(tmp, "ring.pcapng")
+    capture = Capture("-w", path, "-f", "udp", "--rotate-mib", "1", "--snaplen", "0")
+    udp_burst(BURST, 1, 7007)
+    code, result = capture.wait(signal.SIGTERM)
+    sizes = [os.path.getsize(f) for f in result["files"]]
+    checks.equal("files by size", (len(sizes) > 4, max(sizes) < 1100000, min(sizes[:-1]) > 1048576),
+                 (True, True, True))
+    checks.equal("names", result["files"][1], os.path.join(tmp, "ring-00002.pcapng"))
+    checks.equal("no packet is lost between files", sum(map(frames_of, result["files"])), BURST)
+    path = os.path.join(tmp, "time.pcapng")
+    capture = Capture("-w", path, "-f", "udp", "--rotate-time", "300ms", "--ring", "2",
+                      "--duration", "1.6", "--interval", "200ms")
+    code, result = capture.wait()
+    there = sorted(f for f in os.listdir(tmp) if f.startswith("time-"))
+    checks.equal("files by time, the newest kept", (result["files_written"] > 3, len(there), [
+        os.path.basename(f) for f in result["files"]]), (True, 2, there))
+    checks.equal("samples by interval",
+                 5 <= len([e for e in capture.events if e["type"] == "sample"]) <= 8, True)
+
+    disk = os.path.join(tmp, "disk")
+    os.mkdir(disk)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", disk]).returncode:
+        print("no small disk can be made here: its end is not tested")
+        return
+    try:
+        path = os.path.join(disk, "full.pcapng")
+        capture = Capture("-w", path, "-f", "udp", "--interval", "100ms")
+        udp_burst(3000, 1, 7008)
+        code, result = capture.wait()
+        error = capture.events[-1]
+        checks.equal("a full disk", (code, error["type"], error["status"], "No space" in
+                                     error["message"]), (7, "error", "io", True))
+        checks.equal("a full disk: the account says so", result["truncated"], True)
+        file = judge.ours(path)
+        checks.equal("a full disk: the file is good up to there",
+                     (file["truncated"], 1000 < file["frames"] <= result["frames"]), (False, True))
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_errors(checks, tmp):
     for args, status, code in (
-            (["-i", "nosuch0"], "host", 4), (["-i", "lo", "-f", "no such filter"], "usage", 2),
+            (["-i", "nosuch0"], "host", 4), (["-i", "lo", "-f", "tcp prot 80"], "usage", 2),
             (["-i", "lo", "-w", tmp + "/no/such/dir"], "io", 7),
             (["-i", "lo", "--netns", "/run/netns/cccap-nosuch"], "host", 4),
-            (["-i", "lo", "--duration", "soon"], "usage", 2), ([], "usage", 2)):
+            (["-i", "lo", "--duration", "soon"], "usage", 2), ([], "usage", 2),
+            (["-i", "lo", "--ring", "3"], "usage", 2)):
         done = subprocess.run([judge.CLI, "capture", *args], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, timeout=10)
         event = json.loads(done.stdout.splitlines()[-1])
         checks.equal("error of %s" % args, (event["type"], event.get("status"), done.returncode),
                      ("error", status, code))
+        if "-f" in args:
+            checks.equal("where the filter is wrong", "column 5: 'prot'" in event["message"], True)
     # The interface goes away: what was counted is told all the same.
     inside("ip", "link", "add", "cccap0", "type", "veth", "peer", "name", "cccap1")
     inside("ip", "link", "set", "cccap0", "up")
     inside("ip", "link", "set", "cccap1", "up")
     inside("ip", "address", "add", "192.0.2.1/24", "dev", "cccap0")
     inside("ip", "neighbour", "add", "192.0.2.2", "lladdr", "02:00:00:00:00:01", "dev", "cccap0")
-    path = os.path.join(tmp, "gone.pcap")
+    path = os.path.join(tmp, "gone.pcapng")
     capture = Capture("-w", path, "-f", "icmp", interface="cccap0")
     subprocess.run(["ip", "netns", "exec", NETNS, "ping", "-q", "-c", "3", "-i", "0.01", "-W", "1",
                     "-Q", "3", "192.0.2.2"], stdout=subprocess.DEVNULL, check=False)
@@ -223,6 +301,7 @@ def main():
             test_traffic(checks, tmp)
             test_stop_loses_nothing(checks, tmp)
             test_filter_snaplen_duration(checks, tmp)
+            test_files(checks, tmp)
             test_errors(checks, tmp)
     finally:
         for process in processes:

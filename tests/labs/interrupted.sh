@@ -10,7 +10,7 @@ LUA
 cat >"$tmp/traffic.lua" <<'LUA'
 local run <close> = assert(lab.record{name = "traffic"})
 local bed = assert(lab.testbed{})
-local cap = assert(lab.capture{host = bed.router, interface = bed.egress, file = run:path("c.pcap")})
+local cap = assert(lab.capture{host = bed.router, interface = bed.egress, file = run:path("c.pcapng")})
 lab.spawn(function() lab.sleep(1) print("running") end)
 assert(lab.iperf3{client = bed.client_x, server = bed.server, cc = "cubic", seconds = 60})
 LUA
@@ -37,7 +37,7 @@ stop loop looping 1000
 stop traffic running 1000
 grep -q '"status":.*"interrupted"' "$CCALAB_RUNS"/*-traffic/run.json ||
     fail "the record does not say interrupted"
-"$ccalab" ecn "$CCALAB_RUNS"/*-traffic/c.pcap >/dev/null || fail "the capture is damaged"
+"$ccalab" ecn "$CCALAB_RUNS"/*-traffic/c.pcapng >/dev/null || fail "the capture is damaged"
 # A script that fails with the lab up leaves nothing either, and says where it failed.
 printf 'local bed = assert(lab.testbed{})\nlocal function deep() error("the reason") end\ndeep()\n' \
     >"$tmp/fails.lua"

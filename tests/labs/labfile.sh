@@ -36,7 +36,8 @@ all_same() {
     for host in $hosts; do same_state $name-$host "$tmp/$host" "$1"; done
     [ "$(queue)" = "$queue" ] || fail "$1: the router's queue: $(queue)"
     [ -z "$(ls "$tmp/state/ccalab/journal")" ] || fail "$1: a journal is left"
-    [ -z "$(ls -d /tmp/ccalab-capture-* 2>/dev/null)" ] || fail "$1: a capture is left on the router"
+    [ -z "$(ip netns pids $name-router | xargs -r ps -o comm= -p | grep tcpdump)" ] ||
+        fail "$1: a capture is left on the router"
 }
 
 "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 14 >"$tmp/out" 2>"$tmp/err" \
@@ -44,7 +45,7 @@ all_same() {
 sed -n '/^checks/,$p' "$tmp/out"
 all_same "after the run"
 run=$(sed -n 's/^run directory  *//p' "$tmp/out")
-for file in run.json events.jsonl samples.csv ecn.json report.html capture/router.pcap \
+for file in run.json events.jsonl samples.csv ecn.json report.html capture/router.pcapng \
     iperf3/client_x.json iperf3/client_y.json pool/pool.safetensors \
     plots/cwnd.svg plots/rtt.svg plots/throughput.svg plots/queue.svg; do
     [ -s "$run/$file" ] || fail "$file is missing or empty"
@@ -100,7 +101,7 @@ stop KILL
 "$ccalab" restore --list >"$tmp/out" 2>"$tmp/err"
 grep -q '^router (ssh router)' "$tmp/out" || fail "restore --list: $(cat "$tmp/out")"
 "$ccalab" restore --lab "$tmp/lab.lua" >"$tmp/out" 2>"$tmp/err"
-grep -q '^router: put back (2)' "$tmp/out" || fail "restore: $(cat "$tmp/out")"
+grep -q '^router: put back (1)' "$tmp/out" || fail "restore: $(cat "$tmp/out")"
 all_same "after kill -9 and restore"
 
 # A connection that breaks under a change comes back for putting it back.

@@ -7,7 +7,7 @@
 nothing_left "after the run"
 cat "$tmp/out"
 run=$(sed -n 's/^run directory  *//p' "$tmp/out")
-for file in run.json events.jsonl samples.csv ecn.json report.html capture/router.pcap \
+for file in run.json events.jsonl samples.csv ecn.json report.html capture/router.pcapng \
     iperf3/client_x.json iperf3/client_y.json pool/pool.safetensors \
     plots/cwnd.svg plots/rtt.svg plots/throughput.svg; do
     [ -s "$run/$file" ] || fail "$file is missing or empty"
@@ -33,16 +33,16 @@ sys.exit(not (38 < x + y < 49.5 and 0.25 < x / y < 4))
 PY
 command -v tshark >/dev/null || skip "the rest needs tshark"
 for pair in 0:not_ect 1:ect1 2:ect0 3:ce; do
-    judge=$(tshark -r "$run/capture/router.pcap" -Y "ip.dsfield.ecn == ${pair%:*}" 2>/dev/null | wc -l)
-    ours=$("$ccalab" ecn "$run/capture/router.pcap" --json |
+    judge=$(tshark -r "$run/capture/router.pcapng" -Y "ip.dsfield.ecn == ${pair%:*}" 2>/dev/null | wc -l)
+    ours=$("$ccalab" ecn "$run/capture/router.pcapng" --json |
         sed -n "s/.*\"ipv4\":{[^}]*\"${pair#*:}\":\([0-9]*\).*/\1/p")
     echo "${pair#*:}: ours $ours, tshark $judge"
     [ "$judge" = "$ours" ] || fail "${pair#*:}: ours $ours, tshark $judge"
 done
 # What was marked kept a right header checksum.
-bad=$(tshark -o ip.check_checksum:TRUE -r "$run/capture/router.pcap" \
+bad=$(tshark -o ip.check_checksum:TRUE -r "$run/capture/router.pcapng" \
     -Y 'ip.checksum.status == "Bad"' 2>/dev/null | wc -l)
-good=$(tshark -o ip.check_checksum:TRUE -r "$run/capture/router.pcap" \
+good=$(tshark -o ip.check_checksum:TRUE -r "$run/capture/router.pcapng" \
     -Y 'ip.checksum.status == "Good"' 2>/dev/null | wc -l)
 echo "IP header checksums: $good good, $bad bad"
 [ "$bad" -eq 0 ] && [ "$good" -gt 10000 ] || fail "bad header checksums"

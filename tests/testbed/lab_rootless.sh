@@ -83,7 +83,7 @@ echo "ports $ports, median RTT client_x -> server: $rtt ms"
 awk -v r="$rtt" 'BEGIN {exit !(r >= 20 && r <= 22)}' || fail "RTT of $rtt ms"
 
 # Traffic, a capture by our own, marks with right checksums.
-in_host router "$tmp/bin/ccalab" capture -i bn1 -w "$tmp/a/marks.pcap" --snaplen 2000 >"$tmp/capture" 2>&1 &
+in_host router "$tmp/bin/ccalab" capture -i bn1 -w "$tmp/a/marks.pcapng" --snaplen 2000 >"$tmp/capture" 2>&1 &
 in_host server iperf3 -s -1 --forceflush >"$tmp/server" 2>&1 &
 for _ in $(seq 60); do
     grep -q listening "$tmp/server" && grep -q '"state":"up"' "$tmp/capture" && break
@@ -98,7 +98,7 @@ for _ in $(seq 40); do
     pgrep -f "^$tmp/bin/ccalab capture" >/dev/null || break
     sleep 0.05
 done
-count() { tshark -r "$tmp/a/marks.pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -Y "$1" 2>/dev/null | wc -l; }
+count() { tshark -r "$tmp/a/marks.pcapng" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -Y "$1" 2>/dev/null | wc -l; }
 good=$(count 'ip.checksum.status == "Good" && tcp.checksum.status == "Good"')
 # One in 65536 has a sum of 0, which the kernel writes as 0xffff: as good, but not to tshark.
 bad=$(count 'ip.checksum.status == "Bad" || (tcp.checksum.status == "Bad" && tcp.checksum != 0xffff) || _ws.malformed')
