@@ -109,6 +109,16 @@ enum link_type source_link_type(const struct source *s)
     return s->link;
 }
 
+int source_dlt(const struct source *s)
+{
+    return s->dlt;
+}
+
+int source_snaplen(const struct source *s)
+{
+    return s->reader ? pcap_reader_snaplen(s->reader) : pcap_snapshot(s->pcap);
+}
+
 int source_fd(const struct source *s)
 {
     return pcap_get_selectable_fd(s->pcap);
@@ -181,6 +191,31 @@ enum status source_open_file(const char *path, struct source **out, struct error
 fail:
     source_close(s);
     return status;
+}
+
+static struct unpack *stream_of(const struct source *s)
+{
+    return s->reader ? pcap_reader_stream(s->reader) : s->unpack;
+}
+
+void source_follow(struct source *s, bool (*wait)(void *user), void *user)
+{
+    unpack_follow(stream_of(s), wait, user);
+}
+
+double source_progress(const struct source *s)
+{
+    return unpack_progress(stream_of(s));
+}
+
+bool source_seek(struct source *s, uint64_t offset, uint64_t number)
+{
+    if (s->reader == NULL || !pcap_reader_seek(s->reader, offset, number))
+        return false;
+    s->number = number - 1;
+    s->is_at_end = false;
+    s->truncated[0] = '\0';
+    return true;
 }
 
 /* --- interfaces ------------------------------------------------------------------------------- */

@@ -4,6 +4,20 @@
 #define CCALAB_CAPTURE_WALK_H
 
 #include "capture/field.h"
+#include "capture/source.h"
+
+/* What the past of a capture says of its next frame. */
+struct walk_state {
+    struct flows flows;  /* flows_init() */
+    enum link_type link; /* set by the caller */
+    uint64_t frames;     /* seen so far */
+    int64_t first_ns, last_ns;
+    struct packet packet; /* of the last step */
+    struct analysis analysis;
+};
+
+/* Take the next frame; *out borrows from the state and from the frame until the next step. */
+void walk_step(struct walk_state *w, const struct source_frame *f, struct field_frame *out);
 
 struct walk_end {
     uint64_t frames;
