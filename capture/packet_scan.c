@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pcap/pcap.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "capture/filter.h"
 #include "capture/packet_cursor.h"
+#include "capture/pcapng_write.h"
 #include "core/clock.h"
 
 #define SUBSYSTEM "capture"
@@ -27,10 +27,8 @@ struct packet_scan {
     struct packet_cursor *cursor;
     void (*on_news)(void *user);
     void *user;
-    pcap_t *dead; /* with `dumper`: what a new file is like */
-    pcap_dumper_t *dumper;
-    char *path;
-    uint64_t end; /* with `dumper`: the last packet that it is to look at */
+    struct pcapng_writer *writer; /* NULL: a list is made */
+    uint64_t end;                 /* with `writer`: the last packet that it is to look at */
     pthread_t thread;
     bool has_thread;
 
@@ -45,16 +43,13 @@ struct packet_scan {
 
 static enum status write_frame(struct packet_scan *s, const struct packet *p, struct error *err)
 {
-    struct pcap_pkthdr h = {
-        .ts = {.tv_sec = p->t_ns / 1000000000, .tv_usec = p->t_ns % 1000000000},
-        .caplen = p->cap_len,
-        .len = p->wire_len,
-    };
+    struct source_frame f = {.number = p->frame,
+                             .t_ns = p->t_ns,
+                             .data = p->data,
+                             .cap_len = p->cap_len,
+                             .wire_len = p->wire_len};
 
-    pcap_dump((u_char *)s->dumper, &h, p->data);
-    if (ferror(pcap_dump_file(s->dumper)))
-        return error_sys(err, STATUS_IO, errno, SUBSYSTEM, "cannot write %s", s->path);
-    return STATUS_OK;
+    return pcapng_writer_add(s->writer, &f, err);
 }
 
 static enum status keep(struct packet_scan *s, uint32_t *hits, size_t n, struct error *err)
@@ -85,14 +80,14 @@ static enum status look_at(struct packet_scan *s, uint64_t first, uint64_t last,
         st = packet_cursor_read(s->cursor, i, &frame, err);
         if (st == STATUS_OK && filter_match(s->filter, &frame)) {
             hits[n++] = (uint32_t)i;
-            if (s->dumper)
+            if (s->writer)
                 st = write_frame(s, frame.packet, err);
         }
         if (st != STATUS_OK)
             return st;
     }
     pthread_mutex_lock(&s->lock);
-    if (!s->dumper)
+    if (!s->writer)
         st = keep(s, hits, n, err);
     if (st == STATUS_OK) {
         s->state.hits += n;
@@ -100,19 +95,6 @@ static enum status look_at(struct packet_scan *s, uint64_t first, uint64_t last,
     }
     pthread_mutex_unlock(&s->lock);
     return st;
-}
-
-/* Close the file, which is when a full disk shows. */
-static enum status finish_file(struct packet_scan *s, struct error *err)
-{
-    FILE *f = pcap_dump_file(s->dumper);
-    bool is_bad = pcap_dump_flush(s->dumper) != 0 || ferror(f);
-    int saved = errno;
-
-    pcap_dump_close(s->dumper);
-    s->dumper = NULL;
-    return is_bad ? error_sys(err, STATUS_IO, saved, SUBSYSTEM, "cannot write %s", s->path)
-                  : STATUS_OK;
 }
 
 static bool is_stopping(struct packet_scan *s)
@@ -136,9 +118,9 @@ static enum status scan(struct packet_scan *s, struct error *err)
         uint64_t end;
 
         packet_index_state(s->index, &index);
-        end = s->dumper ? s->end : index.packets;
+        end = s->writer ? s->end : index.packets;
         if (next > end) {
-            if (s->dumper || index.is_done)
+            if (s->writer || index.is_done)
                 break;
             nanosleep(&pause, NULL);
             continue;
@@ -160,10 +142,12 @@ static void *run(void *user)
     struct error err = {0}, close_err = {0};
     enum status st = scan(s, &err);
 
-    if (s->dumper && finish_file(s, &close_err) != STATUS_OK && st == STATUS_OK) {
+    if (s->writer && pcapng_writer_close(s->writer, NULL, &close_err) != STATUS_OK &&
+        st == STATUS_OK) {
         st = close_err.status;
         err = close_err;
     }
+    s->writer = NULL;
     pthread_mutex_lock(&s->lock);
     s->state.is_done = true;
     if (st != STATUS_OK)
@@ -179,27 +163,19 @@ static void *run(void *user)
 static enum status open_file(struct packet_scan *s, const char *path, struct error *err)
 {
     const struct source *source = packet_cursor_source(s->cursor);
+    struct pcapng_interface interface = {.linktype = source_linktype(source),
+                                         .snaplen = (uint32_t)source_snaplen(source)};
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    FILE *f = fd >= 0 ? fdopen(fd, "wb") : NULL;
 
-    if (!f) {
-        error_sys(err, STATUS_IO, errno, SUBSYSTEM, "cannot make %s", path);
-        if (errno == EEXIST)
+    if (fd < 0) {
+        int saved = errno;
+        error_sys(err, STATUS_IO, saved, SUBSYSTEM, "cannot make %s", path);
+        if (saved == EEXIST)
             error_hint(err, "nothing is overwritten: name a new file");
-        if (fd >= 0)
-            close(fd);
         return STATUS_IO;
     }
-    s->path = strdup(path);
-    s->dead = pcap_open_dead_with_tstamp_precision(source_dlt(source), source_snaplen(source),
-                                                   PCAP_TSTAMP_PRECISION_NANO);
-    if (s->path && s->dead)
-        s->dumper = pcap_dump_fopen(s->dead, f);
-    if (!s->dumper) {
-        fclose(f);
-        return error_set(err, STATUS_NOMEM, SUBSYSTEM, "out of memory");
-    }
-    return STATUS_OK;
+    close(fd);
+    return pcapng_writer_open(path, &interface, &s->writer, err);
 }
 
 enum status packet_scan_start(const struct packet_scan_opts *opts, struct packet_scan **out,
@@ -248,15 +224,15 @@ void packet_scan_stop(struct packet_scan *s)
     pthread_mutex_unlock(&s->lock);
     if (s->has_thread)
         pthread_join(s->thread, NULL);
-    if (s->dumper)
-        pcap_dump_close(s->dumper);
-    if (s->dead)
-        pcap_close(s->dead);
+    if (s->writer) { /* the thread never ran */
+        struct error ignored;
+        enum status st = pcapng_writer_close(s->writer, NULL, &ignored);
+        (void)st;
+    }
     packet_cursor_close(s->cursor);
     filter_free(s->filter);
     pthread_mutex_destroy(&s->lock);
     free(s->hits);
-    free(s->path);
     free(s);
 }
 

@@ -22,7 +22,7 @@ struct packet_scan_state {
 };
 
 /* A list follows the index: packets that come later are looked at too. A file holds the packets
- * that there are when it is started: pcap with nanoseconds, and is kept as far as it goes when
+ * that there are when it is started, as pcapng, and is kept as far as it goes when
  * something fails. Where the filter is wrong, *at (may be NULL) is where. Errors: those of
  * filter_compile(), STATUS_IO (the file cannot be made), STATUS_INTERNAL. */
 CCALAB_MUST_USE enum status packet_scan_start(const struct packet_scan_opts *opts,

@@ -73,12 +73,14 @@ static enum status set_link(struct source *s, int dlt, struct error *err)
 }
 
 /* Files have numbers of their own for a few types that systems disagree on. */
+enum { LINKTYPE_RAW = 101, LINKTYPE_LOOP = 108 };
+
 static int dlt_from_linktype(int linktype)
 {
     switch (linktype) {
-    case 101: /* LINKTYPE_RAW */
+    case LINKTYPE_RAW:
         return DLT_RAW;
-    case 108: /* LINKTYPE_LOOP */
+    case LINKTYPE_LOOP:
         return DLT_LOOP;
     default:
         return linktype;
@@ -109,14 +111,9 @@ enum link_type source_link_type(const struct source *s)
     return s->link;
 }
 
-int source_dlt(const struct source *s)
+int source_linktype(const struct source *s)
 {
-    return s->dlt;
-}
-
-int source_snaplen(const struct source *s)
-{
-    return s->reader ? pcap_reader_snaplen(s->reader) : pcap_snapshot(s->pcap);
+    return s->dlt == DLT_RAW ? LINKTYPE_RAW : s->dlt == DLT_LOOP ? LINKTYPE_LOOP : s->dlt;
 }
 
 int source_fd(const struct source *s)
@@ -206,6 +203,11 @@ void source_follow(struct source *s, bool (*wait)(void *user), void *user)
 double source_progress(const struct source *s)
 {
     return unpack_progress(stream_of(s));
+}
+
+int source_snaplen(const struct source *s)
+{
+    return s->reader ? pcap_reader_snaplen(s->reader) : pcap_snapshot(s->pcap);
 }
 
 bool source_seek(struct source *s, uint64_t offset, uint64_t number)

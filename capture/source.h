@@ -49,6 +49,8 @@ CCALAB_MUST_USE enum status source_open_live(const struct source_live_opts *opts
 void source_close(struct source *s);
 
 enum link_type source_link_type(const struct source *s);
+/* The LINKTYPE_ that files of it have (https://www.tcpdump.org/linktypes.html). */
+int source_linktype(const struct source *s);
 /* For poll(2) on a live source. */
 int source_fd(const struct source *s);
 
@@ -62,8 +64,7 @@ double source_progress(const struct source *s);
 #define SOURCE_FIRST_RECORD  24
 #define SOURCE_RECORD_HEADER 16
 bool source_seek(struct source *s, uint64_t offset, uint64_t number);
-/* The link type as libpcap numbers it, and the longest frame: what a file of such frames says. */
-int source_dlt(const struct source *s);
+/* The longest frame, as the file says. */
 int source_snaplen(const struct source *s);
 
 /* Also write every frame that source_read() hands out to a pcap file with nanoseconds, from now on.

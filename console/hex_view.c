@@ -34,7 +34,7 @@ static bool is_lit(const struct hex_view *h, size_t at)
 
 static void draw_row(const struct hex_view *h, WINDOW *win, int y, const struct rect *r, size_t at)
 {
-    char text[16];
+    char text[24];
     int x = r->x, end = r->x + r->cols, chars = x + COLS(h->per_row) - h->per_row;
 
     snprintf(text, sizeof text, "%04zx ", at);

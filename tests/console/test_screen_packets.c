@@ -132,7 +132,7 @@ static void test_sizes(void **state)
     assert_golden("packets-60x16");
     resizeterm(24, 80);
     settle();
-    assert_golden("packets-80x24");
+    assert_golden("packets-80x24-again");
     screen_packets_close(&screen);
 }
 
