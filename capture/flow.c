@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "capture/unacked.h"
+
 #define SUBSYSTEM   "capture"
 #define CHUNK_FLOWS 64u
 #define SLOTS_MIN   1024u
@@ -54,6 +56,44 @@ void flows_done(struct flows *t)
     free(t->chunks);
     free(t->slots);
     *t = (struct flows){0};
+}
+
+enum status flows_copy(const struct flows *from, uint32_t max, struct flows *to, size_t *bytes,
+                       struct error *err)
+{
+    *to = *from;
+    to->max = max == 0 || max > FLOWS_MAX ? FLOWS_MAX : max;
+    to->count = to->unacked_total = 0;
+    size_t chunks = (to->max + CHUNK_FLOWS - 1) / CHUNK_FLOWS;
+    size_t slots = from->nslots * sizeof(*to->slots);
+    to->chunks = calloc(chunks, sizeof(*to->chunks));
+    to->slots = malloc(slots);
+    if (to->chunks == NULL || to->slots == NULL)
+        goto fail;
+    memcpy(to->slots, from->slots, slots);
+    *bytes = chunks * sizeof(*to->chunks) + slots;
+    for (uint32_t i = 0; i < from->count; i++) {
+        if (i % CHUNK_FLOWS == 0) {
+            struct flow *chunk = calloc(CHUNK_FLOWS, sizeof(*chunk));
+            if (chunk == NULL)
+                goto fail;
+            to->chunks[i / CHUNK_FLOWS] = chunk;
+            *bytes += CHUNK_FLOWS * sizeof(*chunk);
+        }
+        const struct flow *f = flows_at(from, i);
+        struct flow *copy = flows_at(to, i);
+        *copy = *f;
+        to->count++; /* from here on flows_done() sees to it */
+        bool is_copied = unacked_copy(to, &f->side[0], &copy->side[0]);
+        is_copied = unacked_copy(to, &f->side[1], &copy->side[1]) && is_copied;
+        if (!is_copied)
+            goto fail;
+    }
+    *bytes += to->unacked_total * sizeof(struct unacked);
+    return STATUS_OK;
+fail:
+    flows_done(to);
+    return error_set(err, STATUS_NOMEM, SUBSYSTEM, "no memory for the flow table");
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)

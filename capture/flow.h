@@ -69,6 +69,11 @@ struct flow_key {
 /* `max` is at most FLOWS_MAX, which 0 means too. Errors: STATUS_NOMEM. */
 CCALAB_MUST_USE enum status flows_init(struct flows *t, uint32_t max, struct error *err);
 void flows_done(struct flows *t);
+/* A copy of its own, which tells the same flows apart and goes on from there; it takes at most
+ * `max` flows (0: FLOWS_MAX; never fewer than `from` has). *bytes is about what it occupies.
+ * Errors: STATUS_NOMEM. */
+CCALAB_MUST_USE enum status flows_copy(const struct flows *from, uint32_t max, struct flows *to,
+                                       size_t *bytes, struct error *err);
 /* The latest flow between the two ends, whoever began it, made where there is none; *direction is
  * 0 where the packet goes the way of the flow's first one, else 1. NULL beyond the limit or without
  * memory. */

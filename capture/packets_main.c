@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture/capture.h"
 #include "capture/filter.h"
@@ -14,12 +15,17 @@
 #define LINE_MAX   65536
 
 static const char usage[] =
-    "usage: ccalab packets FILE [-Y FILTER] [--count | -T fields -e FIELD...] [-c N]\n"
+    "usage: ccalab packets FILE\n"
+    "       ccalab packets FILE [-Y FILTER] [--tui] [--follow]\n"
+    "       ccalab packets FILE [-Y FILTER] [--count | -T fields -e FIELD...] [-c N]\n"
     "       ccalab packets --fields\n"
     "\n"
-    "List the packets of a capture file (pcap or pcapng, packed by gzip or zstd or not; - is\n"
-    "standard input) that pass a display filter.\n"
+    "The packets of a capture file (pcap or pcapng, packed by gzip or zstd or not; - is standard\n"
+    "input). On a terminal, and with FILE alone, they are shown on a screen; otherwise those that\n"
+    "pass a display filter are listed, or counted.\n"
     "\n"
+    "  --tui        show them on the screen, whatever else is given\n"
+    "  --follow     likewise, and show what is still being written to the file\n"
     "  -Y FILTER    in Wireshark's language: 'tcp.stream == 0 and ip.dsfield.ecn == 3'\n"
     "  --count      print only how many there are\n"
     "  -T fields    print the fields that -e names, tab-separated, as tshark does\n"
@@ -35,6 +41,7 @@ struct packets {
     const struct field *fields[FIELDS_MAX];
     int nfields;
     bool has_fields, is_count, is_done; /* is_done: --help or --fields was all */
+    bool has_screen, is_followed;
     unsigned long long max;
 
     struct filter *filter;
@@ -126,13 +133,20 @@ static enum status add_field(struct packets *o, const char *name, struct error *
                 : error_hint(err, "ccalab packets --fields lists them");
 }
 
+/* One that can be drawn on. */
+static bool is_on_terminal(void)
+{
+    const char *name = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && name && *name && strcmp(name, "dumb") != 0;
+}
+
 static enum status parse_options(int argc, char **argv, struct packets *o, struct error *err)
 {
     static const struct option options[] = {
-        {"count", no_argument, NULL, 'n'},
-        {"fields", no_argument, NULL, 'F'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"count", no_argument, NULL, 'n'},  {"fields", no_argument, NULL, 'F'},
+        {"help", no_argument, NULL, 'h'},   {"tui", no_argument, NULL, 'S'},
+        {"follow", no_argument, NULL, 'f'}, {0},
     };
     enum status st;
     char *end;
@@ -161,6 +175,13 @@ static enum status parse_options(int argc, char **argv, struct packets *o, struc
         case 'n':
             o->is_count = true;
             break;
+        case 'f':
+            o->is_followed = true;
+            o->has_screen = true;
+            break;
+        case 'S':
+            o->has_screen = true;
+            break;
         case 'F':
             print_field_list();
             o->is_done = true;
@@ -177,7 +198,11 @@ static enum status parse_options(int argc, char **argv, struct packets *o, struc
         return usage_error(err, "exactly one FILE");
     if (o->has_fields != (o->nfields > 0) || (o->has_fields && o->is_count))
         return usage_error(err, "-T fields and -e FIELD belong together, --count stands alone");
+    if (o->has_screen && (o->has_fields || o->is_count || o->max))
+        return usage_error(err, "--tui and --follow go with -Y alone");
     o->path = argv[optind];
+    if (!o->filter_text && !o->has_fields && !o->is_count && !o->max && is_on_terminal())
+        o->has_screen = true;
     return STATUS_OK;
 }
 
@@ -210,14 +235,21 @@ static enum status run(struct packets *o, struct error *err)
     return st;
 }
 
-int packets_main(int argc, char **argv)
+int packets_main(int argc, char **argv, int (*screen)(const struct packets_screen *opts))
 {
     struct packets o = {0};
     struct error err = {0};
     enum status st = parse_options(argc, argv, &o, &err);
 
-    if (st == STATUS_OK && !o.is_done)
+    if (st == STATUS_OK && o.has_screen) {
+        struct packets_screen opts = {o.path, o.filter_text, o.is_followed};
+        st = o.filter_text ? compile(&o, &err) : STATUS_OK;
+        filter_free(o.filter);
+        if (st == STATUS_OK)
+            return screen(&opts);
+    } else if (st == STATUS_OK && !o.is_done) {
         st = run(&o, &err);
+    }
     if (st != STATUS_OK)
         error_print(stderr, &err);
     return status_exit_code(st);

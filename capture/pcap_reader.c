@@ -76,6 +76,23 @@ void pcap_reader_close(struct pcap_reader *r)
     free(r);
 }
 
+struct unpack *pcap_reader_stream(struct pcap_reader *r)
+{
+    return r->unpack;
+}
+
+bool pcap_reader_seek(struct pcap_reader *r, uint64_t offset, uint64_t number)
+{
+    if (!unpack_seek(r->unpack, offset))
+        return false;
+    r->has_begun = true;
+    r->is_end = false;
+    r->number = number - 1;
+    r->at = r->len = 0;
+    r->fault[0] = '\0';
+    return true;
+}
+
 int pcap_reader_linktype(const struct pcap_reader *r)
 {
     return r->linktype;

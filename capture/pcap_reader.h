@@ -14,6 +14,10 @@ struct pcap_reader;
 CCALAB_MUST_USE enum status pcap_reader_open(struct unpack *u, struct pcap_reader **out,
                                              struct error *err);
 void pcap_reader_close(struct pcap_reader *r);
+struct unpack *pcap_reader_stream(struct pcap_reader *r);
+/* Go on with the record at this offset, which is that of frame `number`. False where the file is
+ * packed or no file. */
+bool pcap_reader_seek(struct pcap_reader *r, uint64_t offset, uint64_t number);
 /* The LINKTYPE_ value of the header. */
 int pcap_reader_linktype(const struct pcap_reader *r);
 /* The snap length of the header, at most 262144. */

@@ -195,6 +195,36 @@ fail:
     return status;
 }
 
+static struct unpack *stream_of(const struct source *s)
+{
+    return s->reader ? pcap_reader_stream(s->reader) : s->unpack;
+}
+
+void source_follow(struct source *s, bool (*wait)(void *user), void *user)
+{
+    unpack_follow(stream_of(s), wait, user);
+}
+
+double source_progress(const struct source *s)
+{
+    return unpack_progress(stream_of(s));
+}
+
+int source_snaplen(const struct source *s)
+{
+    return s->reader ? pcap_reader_snaplen(s->reader) : pcap_snapshot(s->pcap);
+}
+
+bool source_seek(struct source *s, uint64_t offset, uint64_t number)
+{
+    if (s->reader == NULL || !pcap_reader_seek(s->reader, offset, number))
+        return false;
+    s->number = number - 1;
+    s->is_at_end = false;
+    s->truncated[0] = '\0';
+    return true;
+}
+
 /* --- interfaces ------------------------------------------------------------------------------- */
 
 static enum status activate(pcap_t *p, const struct source_live_opts *opts, struct error *err)

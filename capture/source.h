@@ -59,6 +59,19 @@ int source_dlt_from_linktype(int linktype);
 /* For poll(2) on a live source. */
 int source_fd(const struct source *s);
 
+/* Of a file: see unpack_follow(). Before the first source_read(). */
+void source_follow(struct source *s, bool (*wait)(void *user), void *user);
+/* How much of a file has been read, 0 to 1; -1: nobody knows. */
+double source_progress(const struct source *s);
+/* Go on with the record at this offset, which is that of frame `number`. Only in classic pcap files
+ * that are not packed: false elsewhere. There the first record is at SOURCE_FIRST_RECORD, and each
+ * takes SOURCE_RECORD_HEADER bytes and those of its frame. */
+#define SOURCE_FIRST_RECORD  24
+#define SOURCE_RECORD_HEADER 16
+bool source_seek(struct source *s, uint64_t offset, uint64_t number);
+/* The longest frame, as the file says. */
+int source_snaplen(const struct source *s);
+
 /* Also write every frame that source_read() hands out to a pcap file with nanoseconds, from now on.
  * Errors: STATUS_IO. */
 CCALAB_MUST_USE enum status source_save(struct source *s, const char *path, struct error *err);

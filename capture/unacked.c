@@ -38,6 +38,26 @@ static bool grow(struct flows *t, struct tcp_side *s)
     return true;
 }
 
+bool unacked_copy(struct flows *t, const struct tcp_side *from, struct tcp_side *to)
+{
+    uint32_t cap = from->unacked_count == 0 ? 0 : CAP_MIN;
+    to->unacked = NULL;
+    to->unacked_head = to->unacked_count = to->unacked_cap = 0;
+    if (cap == 0)
+        return true;
+    while (cap < from->unacked_count)
+        cap *= 2;
+    to->unacked = malloc(cap * sizeof(*to->unacked));
+    if (to->unacked == NULL)
+        return false;
+    for (uint32_t i = 0; i < from->unacked_count; i++)
+        to->unacked[i] = *at(from, i);
+    to->unacked_count = from->unacked_count;
+    to->unacked_cap = cap;
+    t->unacked_total += cap;
+    return true;
+}
+
 /* Does it begin where the one before ends, or later, and is all of that less than half of the
  * sequence space, so that comparisons mean something? */
 static bool follows(const struct tcp_side *s, const struct unacked *first,

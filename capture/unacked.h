@@ -23,6 +23,9 @@ bool unacked_take(struct flows *t, struct tcp_side *s, uint32_t ack, struct unac
 bool unacked_span(struct tcp_side *s, uint32_t *first, uint32_t *last);
 /* The first one of the capture; NULL: none. */
 const struct unacked *unacked_oldest(const struct tcp_side *s);
+/* Give `to`, a plain copy of `from`, segments of its own, counted in `t`. False: out of memory, and
+ * `to` has none. */
+bool unacked_copy(struct flows *t, const struct tcp_side *from, struct tcp_side *to);
 void unacked_done(struct flows *t, struct tcp_side *s);
 
 #endif

@@ -2,15 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #define SUBSYSTEM "capture"
 #define IN_BYTES  (256u << 10)
+/* How long a pipe that is followed may keep still before somebody looks. */
+#define PIPE_WAIT_MS 50
 /* The stream's own buffer: a whole refill for thousands of records. */
 #define STREAM_BYTES (256u << 10)
 /* zlib: find out by itself whether the header is gzip's or zlib's; 15 is the largest window. */
@@ -27,6 +31,8 @@ struct unpack {
     z_stream zlib;
     ZSTD_DStream *zstd;
     char fault[96];
+    bool (*wait)(void *user); /* NULL: the end is the end */
+    void *wait_user;
     size_t peeked, peek_at; /* bytes in `peek`, and of them given out */
     unsigned char peek[UNPACK_PEEK_MAX];
     unsigned char in[IN_BYTES];
@@ -75,6 +81,52 @@ static ssize_t fail_read(struct unpack *u)
     return fail(u, what);
 }
 
+/* read(2), patient where that was asked for. */
+static ssize_t read_fd(struct unpack *u, void *out, size_t size)
+{
+    struct pollfd p = {.fd = u->fd, .events = POLLIN};
+    struct stat st;
+    ssize_t n;
+    if (u->wait == NULL)
+        return read(u->fd, out, size);
+    if (fstat(u->fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        while (poll(&p, 1, PIPE_WAIT_MS) == 0)
+            if (!u->wait(u->wait_user))
+                return 0;
+        return read(u->fd, out, size);
+    }
+    while ((n = read(u->fd, out, size)) == 0)
+        if (!u->wait(u->wait_user))
+            return 0;
+    return n;
+}
+
+void unpack_follow(struct unpack *u, bool (*wait)(void *user), void *user)
+{
+    u->wait = wait;
+    u->wait_user = user;
+    u->is_input_end = false;
+}
+
+bool unpack_seek(struct unpack *u, uint64_t offset)
+{
+    if (u->packing != PACKING_NONE || lseek(u->fd, (off_t)offset, SEEK_SET) < 0)
+        return false;
+    u->at = u->len = u->peeked = u->peek_at = 0;
+    u->is_input_end = false;
+    u->fault[0] = '\0';
+    return true;
+}
+
+double unpack_progress(const struct unpack *u)
+{
+    struct stat st;
+    off_t at = lseek(u->fd, 0, SEEK_CUR);
+    if (at < 0 || fstat(u->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+        return -1;
+    return at >= st.st_size ? 1 : (double)at / (double)st.st_size;
+}
+
 /* More of the file behind what is left of it; false: an error. */
 static bool refill(struct unpack *u)
 {
@@ -82,7 +134,7 @@ static bool refill(struct unpack *u)
     u->len -= u->at;
     u->at = 0;
     while (u->len < IN_BYTES && !u->is_input_end) {
-        ssize_t n = read(u->fd, u->in + u->len, IN_BYTES - u->len);
+        ssize_t n = read_fd(u, u->in + u->len, IN_BYTES - u->len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -180,7 +232,7 @@ ssize_t unpack_read(struct unpack *u, void *out, size_t size)
     }
     /* What is neither packed nor in our buffer goes straight to where it is wanted. */
     while (u->packing == PACKING_NONE && u->at == u->len && !u->is_input_end && !u->fault[0]) {
-        ssize_t n = read(u->fd, out, size);
+        ssize_t n = read_fd(u, out, size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct action actions[ACTION_COUNT] = {
-#define ACTION(id, name, bar, help) [ACTION_##id] = {name, bar, help},
+#define ACTION(id, where, name, bar, help) [ACTION_##id] = {ACTION_IN_##where, name, bar, help},
 #define KEY(id, code, label)
 #include "console/action.def"
 #undef ACTION
@@ -14,7 +14,7 @@ const struct action actions[ACTION_COUNT] = {
 };
 
 const struct action_key action_keys[] = {
-#define ACTION(id, name, bar, help)
+#define ACTION(id, where, name, bar, help)
 #define KEY(id, code, label) {ACTION_##id, code, label},
 #include "console/action.def"
 #undef ACTION
@@ -23,10 +23,10 @@ const struct action_key action_keys[] = {
 
 const size_t action_keys_len = sizeof action_keys / sizeof action_keys[0];
 
-enum action_id action_of_key(int code)
+enum action_id action_of_key(enum action_where where, int code)
 {
     for (size_t i = 0; i < action_keys_len; i++)
-        if (action_keys[i].code == code)
+        if (action_keys[i].code == code && actions[action_keys[i].action].where & where)
             return action_keys[i].action;
     return ACTION_NONE;
 }

@@ -6,7 +6,7 @@
 
 enum action_id {
     ACTION_NONE = -1,
-#define ACTION(id, name, bar, help) ACTION_##id,
+#define ACTION(id, where, name, bar, help) ACTION_##id,
 #define KEY(id, code, label)
 #include "console/action.def"
 #undef ACTION
@@ -14,7 +14,15 @@ enum action_id {
     ACTION_COUNT
 };
 
+/* The screens that know an action. */
+enum action_where {
+    ACTION_IN_CONSOLE = 1,
+    ACTION_IN_PACKETS = 2,
+    ACTION_IN_BOTH = ACTION_IN_CONSOLE | ACTION_IN_PACKETS,
+};
+
 struct action {
+    enum action_where where;
     const char *name; /* "log-up" */
     const char *bar;  /* short text of the key bar; NULL: not there */
     const char *help; /* one sentence without a full stop */
@@ -30,8 +38,8 @@ extern const struct action actions[ACTION_COUNT];
 extern const struct action_key action_keys[];
 extern const size_t action_keys_len;
 
-/* The action of a key, or ACTION_NONE. */
-enum action_id action_of_key(int code);
+/* The action of a key on that screen, or ACTION_NONE. */
+enum action_id action_of_key(enum action_where where, int code);
 /* Labels of an action's keys, separated by spaces ("? F1"). Returns `out`. */
 char *action_labels(enum action_id id, char *out, size_t size);
 /* Label of the first key, "" if it has none. */

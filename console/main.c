@@ -7,6 +7,7 @@
 #include "capture/capture.h"
 #include "console/headless.h"
 #include "console/options.h"
+#include "console/packets_tui.h"
 #include "console/tui.h"
 #include "console/version.h"
 #include "remote/probe.h"
@@ -33,7 +34,7 @@ static int run_command(const struct options *o)
     case COMMAND_ECN:
         return ecn_main(o->argc, o->argv);
     case COMMAND_PACKETS:
-        return packets_main(o->argc, o->argv);
+        return packets_main(o->argc, o->argv, packets_tui);
     case COMMAND_CAPTURE:
         return capture_main(o->argc, o->argv);
     case COMMAND_TCP_INFO:

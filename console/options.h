@@ -13,7 +13,8 @@
 #define CCALAB_COMMANDS(X)                                                                         \
     X(TESTBED, "testbed", "the virtual lab: up, status, down")                                     \
     X(ECN, "ecn", "count ECN code points in a capture file")                                       \
-    X(PACKETS, "packets", "list or count the packets of a capture file by a display filter")       \
+    X(PACKETS, "packets",                                                                          \
+      "show, list or count the packets of a capture file, by a display filter")                    \
     X(CAPTURE, "capture", "capture packets and count their ECN code points live")                  \
     X(TCP_INFO, "tcp-info", "sample the TCP sockets of this machine or namespace")                 \
     X(PROBE, "probe", "measure RTT under load, ECT(1) beside Not-ECT")

@@ -50,10 +50,8 @@ static void label_of(const struct panel_plot_kind *kind, const char *name, char 
             *c = '?';
 }
 
-static void draw_cells(const struct panel_plot *p)
+void panel_plot_cells(WINDOW *win, int top, int left, const struct cells *c)
 {
-    const struct cells *c = &p->cells;
-
     for (int y = 0; y < c->height; y++) {
         for (int x = 0; x < c->width; x++) {
             const struct cell *cell = &c->at[y * c->width + x];
@@ -64,7 +62,7 @@ static void draw_cells(const struct panel_plot *p)
                 continue;
             attr_t attr = theme_attr(cell->line < 0 ? STYLE_DIM : theme_line((size_t)cell->line));
             setcchar(&out, text, attr, (short)PAIR_NUMBER(attr), NULL);
-            mvwadd_wch(p->base.win, 1 + y, x, &out);
+            mvwadd_wch(win, top + y, left + x, &out);
         }
     }
 }
@@ -105,7 +103,7 @@ static void draw(struct panel *base)
             plot.x1 = fmax(newest, plot.x0 + ROLLING_MIN_S);
     }
     cells_plot(&p->cells, &plot, &style);
-    draw_cells(p);
+    panel_plot_cells(base->win, 1, 0, &p->cells);
 }
 
 static const struct panel_ops ops = {.draw = draw};

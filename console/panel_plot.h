@@ -30,6 +30,8 @@ void panel_plot_init(struct panel_plot *p, enum panel_plot_id id, const struct s
 void panel_plot_done(struct panel_plot *p);
 /* Is this series shown here? */
 bool panel_plot_wants(const struct panel_plot *p, const char *series_name);
+/* Put a drawn plot on the screen, its first cell at (top, left) of the window. */
+void panel_plot_cells(WINDOW *win, int top, int left, const struct cells *c);
 void panel_plot_pause(struct panel_plot *p, bool is_paused);
 
 #endif

@@ -1,8 +1,8 @@
 #include "console/screen.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "console/keys.h"
 #include "console/title.h"
 
 void screen_init(struct screen *s)
@@ -68,26 +68,6 @@ static void place(struct screen *s)
     wnoutrefresh(stdscr);
 }
 
-static void draw_too_small(struct screen *s)
-{
-    char text[80];
-    int y = LINES / 2, x;
-
-    snprintf(text, sizeof text, "terminal too small (%dx%d needed, have %dx%d)", LAYOUT_MIN_COLS,
-             LAYOUT_MIN_ROWS, COLS, LINES);
-    werase(stdscr);
-    x = ((int)strlen(text) < COLS) ? (COLS - (int)strlen(text)) / 2 : 0;
-    y -= (int)strlen(text) / COLS / 2;
-    if (y < 0)
-        y = 0;
-    for (size_t at = 0, n; text[at] && y < LINES; at += n, y++) {
-        n = text_fit(text + at, COLS);
-        text_put_n(stdscr, y, x, COLS, STYLE_NORMAL, text + at, n);
-    }
-    wnoutrefresh(stdscr);
-    s->title->is_dirty = s->command->is_dirty = false;
-}
-
 static void draw_panel(struct panel *p)
 {
     int cols = getmaxx(p->win), x = 1;
@@ -111,63 +91,26 @@ static void draw_panel(struct panel *p)
     wnoutrefresh(p->win);
 }
 
-static void draw_keys(struct screen *s)
-{
-    int cols = getmaxx(s->keys_win), x = 0;
-
-    werase(s->keys_win);
-    for (int i = 0; i < ACTION_COUNT; i++) {
-        const char *label = action_label((enum action_id)i);
-
-        if (!actions[i].bar || x + (int)strlen(label) + 1 + (int)strlen(actions[i].bar) > cols)
-            continue;
-        /* The spaces tell keys and words apart where there is no colour that does. */
-        x += text_put(s->keys_win, 0, x, cols - x, STYLE_KEY, label) + 1;
-        x += text_put(s->keys_win, 0, x, cols - x, STYLE_NORMAL, actions[i].bar) + 2;
-    }
-    wnoutrefresh(s->keys_win);
-}
-
-static void draw_help(void)
-{
-    int rows = ACTION_COUNT + 4, cols = 58, y = 2;
-    WINDOW *win;
-
-    rows = rows < LINES ? rows : LINES;
-    win = newwin(rows, cols, (LINES - rows) / 2, (COLS - cols) / 2);
-    if (!win)
-        return;
-    wborder(win, '|', '|', '-', '-', '+', '+', '+', '+');
-    text_put(win, 0, 2, cols - 4, STYLE_FOCUS, " Keys ");
-    for (int i = 0; i < ACTION_COUNT && y < rows - 1; i++, y++) {
-        char labels[32];
-
-        action_labels((enum action_id)i, labels, sizeof labels);
-        text_put(win, y, 2, 10, STYLE_FOCUS, labels);
-        text_put(win, y, 12, cols - 14, STYLE_NORMAL, actions[i].help);
-    }
-    text_put(win, rows - 1, 2, cols - 4, STYLE_DIM, " any key closes this ");
-    wnoutrefresh(win);
-    delwin(win);
-}
-
 void screen_draw(struct screen *s)
 {
     if (s->is_layout_dirty)
         place(s);
     if (s->layout.is_too_small) {
-        draw_too_small(s);
+        keys_draw_too_small(LAYOUT_MIN_COLS, LAYOUT_MIN_ROWS);
+        s->title->is_dirty = s->command->is_dirty = false;
         curs_set(0);
         doupdate();
         return;
     }
     title_draw(s->title, s->title_win);
-    draw_keys(s);
+    werase(s->keys_win);
+    keys_draw_bar(s->keys_win, 0, ACTION_IN_CONSOLE);
+    wnoutrefresh(s->keys_win);
     for (int i = 0; i < LAYOUT_PANELS; i++)
         if (s->panel[i]->win && (s->panel[i]->is_dirty || s->has_help))
             draw_panel(s->panel[i]);
     if (s->has_help)
-        draw_help();
+        keys_draw_help(ACTION_IN_CONSOLE);
     panel_command_draw(s->command, s->command_win);
     wnoutrefresh(s->command_win); /* last: the cursor is where it left it */
     curs_set(s->command->is_active);

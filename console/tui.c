@@ -1,7 +1,6 @@
 #include "console/tui.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,14 +12,13 @@
 #include "console/report.h"
 #include "console/screen.h"
 #include "console/session.h"
+#include "console/stage.h"
 #include "console/term.h"
 #include "console/title.h"
-#include "core/clock.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/paths.h"
 
-#define FRAME_MS   33 /* 30 frames a second at most */
 #define OUTPUT_MAX (64u << 20)
 
 struct tui {
@@ -33,11 +31,8 @@ struct tui {
     struct panel_log log;
     struct panel_command command;
     struct questions questions;
-    WINDOW *keys; /* a pad: reading keys from it draws nothing */
-    uv_poll_t input, stray[3];
-    uv_signal_t on_winch, on_stop, on_cont;
-    uv_timer_t frame, clock;
-    uint64_t drawn_ns;
+    struct stage stage;
+    uv_timer_t clock;
     bool is_paused;
     bool is_asking; /* whether to leave while a script runs */
 
@@ -51,16 +46,11 @@ struct tui {
 
 /* --- drawing ---------------------------------------------------------------------------------- */
 
-static void draw(struct tui *t)
+static void draw(void *user)
 {
-    uv_timer_stop(&t->frame);
-    screen_draw(&t->screen);
-    t->drawn_ns = clock_mono_ns();
-}
+    struct tui *t = user;
 
-static void on_frame(uv_timer_t *timer)
-{
-    draw(timer->data);
+    screen_draw(&t->screen);
 }
 
 static void on_clock(uv_timer_t *timer)
@@ -71,23 +61,16 @@ static void on_clock(uv_timer_t *timer)
     uv_timer_start(timer, on_clock, title_next_ms(&t->title), 0);
 }
 
-/* After each round of the loop: draw at once if the last frame is old, else when it is. */
+/* After each round of the loop. */
 static void look(struct tui *t)
 {
-    uint64_t age_ms = (clock_mono_ns() - t->drawn_ns) / 1000000u;
-
     panel_hosts_look(&t->hosts);
     questions_look(&t->questions);
     if (title_look(&t->title)) {
         uv_update_time(&t->session.loop);
         uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
     }
-    if (!screen_is_dirty(&t->screen) || uv_is_active((uv_handle_t *)&t->frame))
-        return;
-    if (age_ms >= FRAME_MS)
-        draw(t);
-    else
-        uv_timer_start(&t->frame, on_frame, FRAME_MS - age_ms, 0);
+    stage_look(&t->stage, screen_is_dirty(&t->screen));
 }
 
 static void say(struct tui *t, const char *message)
@@ -143,8 +126,9 @@ static void collect(struct tui *t, const char *text, size_t len)
 }
 
 /* What went past on_print(): io.write() on descriptor 1, libraries on 2. */
-static void read_stray(struct tui *t, int fd)
+static void read_stray(void *user, int fd)
 {
+    struct tui *t = user;
     char text[4096];
     ssize_t n;
 
@@ -277,16 +261,15 @@ static void act(struct tui *t, enum action_id id)
             say(t, "something still runs: stop it and leave? (y/n)");
         }
         break;
-    case ACTION_NONE:
-    case ACTION_COUNT:
+    default: /* of another screen */
         break;
     }
 }
 
-static void key(struct tui *t, bool is_code, wint_t code)
+static void key(void *user, bool is_code, wint_t code)
 {
-    if (is_code && code == KEY_RESIZE)
-        return; /* term_resize() queues one; SIGWINCH has been seen to */
+    struct tui *t = user;
+
     if (t->is_asking) {
         t->is_asking = false;
         say(t, NULL);
@@ -310,7 +293,7 @@ static void key(struct tui *t, bool is_code, wint_t code)
             if (t->command.editor.len && !t->is_leaving) {
                 eval(t, t->command.editor.text);
                 look(t);
-                draw(t); /* before the script has its turn: it may keep the loop */
+                stage_draw(&t->stage); /* before the script has its turn: it may keep the loop */
             }
             break;
         case PANEL_COMMAND_LEAVE:
@@ -329,114 +312,36 @@ static void key(struct tui *t, bool is_code, wint_t code)
         say(t, NULL);
     /* Above ASCII the codes of characters and of function keys overlap. */
     if (is_code || code < 0x80)
-        act(t, action_of_key((int)code));
+        act(t, action_of_key(ACTION_IN_CONSOLE, (int)code));
 }
 
-static void on_input(uv_poll_t *poll_handle, int status, int events)
+static void touch(void *user)
 {
-    struct tui *t = poll_handle->data;
-    struct pollfd p = {term_input_fd(), POLLIN, 0};
-    wint_t code;
-    int r;
+    struct tui *t = user;
 
-    (void)events;
-    while ((r = wget_wch(t->keys, &code)) != ERR)
-        key(t, r == KEY_CODE_YES, code);
-    if (status < 0 || (poll(&p, 1, 0) >= 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL))) {
-        uv_poll_stop(poll_handle); /* the terminal is gone */
-        on_interrupt(t, SIGHUP);
-    }
-}
-
-static void on_stray(uv_poll_t *poll_handle, int status, int events)
-{
-    struct tui *t = poll_handle->data;
-
-    (void)events;
-    if (status < 0)
-        uv_poll_stop(poll_handle);
-    else
-        read_stray(t, poll_handle == &t->stray[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO);
-}
-
-/* --- signals ---------------------------------------------------------------------------------- */
-
-static void on_winch(uv_signal_t *handle, int signum)
-{
-    struct tui *t = handle->data;
-
-    (void)signum;
-    term_resize();
     screen_touch(&t->screen);
 }
 
-static void on_cont(uv_signal_t *handle, int signum)
+static void hang_up(void *user)
 {
-    struct tui *t = handle->data;
-
-    (void)signum;
-    term_resume();
-    screen_touch(&t->screen);
+    on_interrupt(user, SIGHUP);
 }
 
-static void on_stop(uv_signal_t *handle, int signum)
-{
-    struct tui *t = handle->data;
-
-    /* With libuv's handler gone the signal stops us, unless nobody could wake us again
-     * (an orphaned process group), in which case it does nothing. */
-    uv_signal_stop(handle);
-    term_suspend();
-    raise(signum);
-    uv_signal_start(handle, on_stop, signum);
-    term_resume();
-    screen_touch(&t->screen);
-}
+static const struct stage_callbacks callbacks = {
+    .draw = draw, .key = key, .stray = read_stray, .touch = touch, .hang_up = hang_up};
 
 /* --- life ------------------------------------------------------------------------------------- */
-
-static void start_poll(struct tui *t, uv_poll_t *handle, int fd, uv_poll_cb cb)
-{
-    uv_poll_init(&t->session.loop, handle, fd);
-    handle->data = t;
-    uv_poll_start(handle, UV_READABLE, cb);
-}
-
-static void start_signal(struct tui *t, uv_signal_t *handle, int signum, uv_signal_cb cb)
-{
-    uv_signal_init(&t->session.loop, handle);
-    handle->data = t;
-    uv_signal_start(handle, cb, signum);
-}
 
 /* Everything up to the first frame; Lua comes after it. */
 static enum status open_screen(struct tui *t, struct error *err)
 {
     enum status st;
 
-    /* Before curses, which otherwise takes these signals for itself. */
-    start_signal(t, &t->on_winch, SIGWINCH, on_winch);
-    start_signal(t, &t->on_stop, SIGTSTP, on_stop);
-    start_signal(t, &t->on_cont, SIGCONT, on_cont);
-    uv_timer_init(&t->session.loop, &t->frame);
     uv_timer_init(&t->session.loop, &t->clock);
-    t->frame.data = t->clock.data = t;
-    st = term_open(err);
+    t->clock.data = t;
+    st = stage_open(&t->stage, &t->session.loop, t->options->plot, &callbacks, t, err);
     if (st != STATUS_OK)
         return st;
-    theme_init(t->options->plot);
-    t->keys = newpad(1, 1);
-    if (!t->keys) {
-        term_close();
-        return error_set(err, STATUS_NOMEM, "console", "out of memory");
-    }
-    keypad(t->keys, TRUE);
-    nodelay(t->keys, TRUE);
-    start_poll(t, &t->input, term_input_fd(), on_input);
-    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-        if (term_stray_fd(fd) >= 0)
-            start_poll(t, &t->stray[fd], term_stray_fd(fd), on_stray);
-
     screen_init(&t->screen);
     panel_hosts_init(&t->hosts, &t->session);
     t->screen.panel[LAYOUT_HOSTS] = &t->hosts.base;
@@ -454,43 +359,25 @@ static enum status open_screen(struct tui *t, struct error *err)
     title_init(&t->title, &t->session);
     t->screen.title = &t->title;
     log_set_sink(log_sink, t);
-    draw(t);
+    stage_draw(&t->stage);
     uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
     return STATUS_OK;
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-    if (handle->loop && !uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 static void close_screen(struct tui *t)
 {
-    uv_handle_t *handles[] = {
-        (uv_handle_t *)&t->input,
-        (uv_handle_t *)&t->stray[STDOUT_FILENO],
-        (uv_handle_t *)&t->stray[STDERR_FILENO],
-        (uv_handle_t *)&t->on_winch,
-        (uv_handle_t *)&t->on_stop,
-        (uv_handle_t *)&t->on_cont,
-        (uv_handle_t *)&t->frame,
-        (uv_handle_t *)&t->clock,
-    };
-
-    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
-        close_handle(handles[i]);
+    if (t->clock.loop)
+        uv_close((uv_handle_t *)&t->clock, NULL);
     log_set_sink(NULL, NULL);
-    if (t->keys) {
+    if (t->stage.keys) {
         screen_done(&t->screen);
-        delwin(t->keys);
         for (int i = 0; i < 4; i++)
             panel_plot_done(&t->plots[i]);
         panel_log_done(&t->log);
         questions_done(&t->questions);
         panel_command_done(&t->command);
     }
-    term_close();
+    stage_close(&t->stage);
 }
 
 static void on_event(void *user, const struct event *ev)

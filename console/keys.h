@@ -1,0 +1,16 @@
+/* What every screen says of its keys, from the table of action.def, and that it has too little
+ * room. Thread: main only. */
+#ifndef CCALAB_CONSOLE_KEYS_H
+#define CCALAB_CONSOLE_KEYS_H
+
+#include "console/action.h"
+#include "console/theme.h"
+
+/* The key bar, in row y of the window. What does not fit is left out. */
+void keys_draw_bar(WINDOW *win, int y, enum action_where where);
+/* All keys, in a box in the middle of the screen. */
+void keys_draw_help(enum action_where where);
+/* "terminal too small", in the middle of the empty screen. */
+void keys_draw_too_small(int min_cols, int min_rows);
+
+#endif
