@@ -119,7 +119,11 @@ def adapt():
     train = [e["values"] for e in events if e.get("src") == "train"]
     valid = [e["values"] for e in events if e.get("src") == "valid"]
     check("adapt: a sample each step and each epoch", len(train) == data["steps"] and
-          len(valid) == 4 and set(train[0]) == {"loss", "lr", "grad_norm", "step", "epoch"}, out)
+          len(valid) == 4 and set(train[0]) == {"loss", "lr", "grad_norm", "step", "epoch", "tokens_s",
+                                                 "rss_mib", "eta_s"}, out)
+    check("adapt: speed, memory and time left are measured", all(
+        v["tokens_s"] > 0 and v["rss_mib"] > 10 and v["eta_s"] >= 0 for v in train)
+          and train[-1]["eta_s"] == 0, train[-1])
     check("adapt: linear warm-up over two steps",
           [v["lr"] for v in train[:3]] == [5e-4, 1e-3, 1e-3], train[:3])
     check("adapt: best is the best", min(v["loss"] for v in valid) == data["valid_loss"], valid)
@@ -127,7 +131,7 @@ def adapt():
           any("overlap" in e["text"] for e in events if e["type"] == "log"))
     check("the checkpoint is complete and alone", sorted(os.listdir("model")) == [
         "adapter_config.json", "adapter_model.safetensors", "modules_except_plm.safetensors",
-        "netllm.json"] and not [n for n in os.listdir(".") if n.startswith("model.")])
+        "netllm.json", "training.safetensors"] and not [n for n in os.listdir(".") if n.startswith("model.")])
     config = json.load(open("model/adapter_config.json"))
     check("adapter_config.json is PEFT's", config["peft_type"] == "LORA" and config["r"] == 4
           and config["target_modules"] == ["q_proj", "v_proj"] and config["lora_alpha"] == 32)

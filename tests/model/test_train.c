@@ -33,9 +33,10 @@ static int setup(void **state)
 static void remove_model(void)
 {
     static const char *const names[] = {"adapter_model.safetensors", "adapter_config.json",
-                                        "modules_except_plm.safetensors", "netllm.json"};
+                                        "modules_except_plm.safetensors", "netllm.json",
+                                        "training.safetensors"};
     char path[128];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         snprintf(path, sizeof path, "%s/%s", model, names[i]);
         unlink(path);
     }
@@ -92,6 +93,8 @@ static struct train_opts options(int epochs)
                            .clip_norm = 0.25,
                            .warmup_steps = -1,
                            .warmup_fraction = 0.1,
+                           .eval_per_epoch = 1,
+                           .save_per_epoch = 1,
                            .events = events};
     o.policy.timestep_rows = 10;
     o.policy.state_dim = 64;
