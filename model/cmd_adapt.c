@@ -43,6 +43,7 @@ static const char help[] =
     "  --warmup-steps N        the same in optimiser steps\n"
     "  --grad-accum-steps N    windows of one optimiser step (32)\n"
     "  --batch-size N          windows in one forward pass; no change of the arithmetic (32)\n"
+    "  --label-clip X          cut the labels of the training to +- X of their scale (0: not)\n"
     "  --published-logs DIR    write the published code's JSON logs and train_losses.txt there\n"
     "  --seed N                (100003)\n"
     "  --device D              cpu; also --device-out and --device-mid\n"
@@ -72,6 +73,7 @@ enum option_id {
     OPT_BATCH,
     OPT_SEED,
     OPT_THREADS,
+    OPT_LABEL_CLIP,
     OPT_RESUME,
     OPT_RECIPE,
     OPT_PLM_TYPE,
@@ -109,6 +111,7 @@ static const struct option options[] = {
     {"batch-size", required_argument, NULL, OPT_BATCH},
     {"seed", required_argument, NULL, OPT_SEED},
     {"threads", required_argument, NULL, OPT_THREADS},
+    {"label-clip", required_argument, NULL, OPT_LABEL_CLIP},
     {"resume", no_argument, NULL, OPT_RESUME},
     {"recipe", required_argument, NULL, OPT_RECIPE},
     {"plm-type", required_argument, NULL, OPT_PLM_TYPE},
@@ -272,6 +275,9 @@ static enum status set_option(struct arguments *a, const struct option *o, const
     case OPT_SCALE:
         real = &a->data.scale;
         min = 1e-9;
+        break;
+    case OPT_LABEL_CLIP:
+        real = &t->label_clip;
         break;
     case OPT_LR:
         real = &t->lr;

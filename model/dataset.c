@@ -262,8 +262,9 @@ static size_t count_windows(const struct dataset *d, enum dataset_split split, i
     return count;
 }
 
-static size_t episode_of(const struct pool *p, size_t row)
+size_t dataset_episode_of(const struct dataset *d, size_t row)
 {
+    const struct pool *p = d->pool;
     size_t low = 0, high = p->episode_count;
     while (high - low > 1) {
         size_t middle = (low + high) / 2;
@@ -297,7 +298,7 @@ static enum status cut_published(struct dataset *d, enum dataset_split split, st
         return error_set(err, STATUS_NOMEM, "dataset", "no memory for the windows");
     for (size_t row = 0; row + steps <= rows; row += (size_t)w->sample_step)
         w->at[w->count++] =
-            (struct dataset_window){.episode = episode_of(d->pool, row), .row = row};
+            (struct dataset_window){.episode = dataset_episode_of(d, row), .row = row};
     return STATUS_OK;
 }
 
@@ -417,7 +418,7 @@ void dataset_batch_done(struct dataset_batch *b)
 /* Place of a row in its episode. */
 static size_t timestep(const struct dataset *d, size_t row)
 {
-    return row - d->pool->episodes[episode_of(d->pool, row)].begin;
+    return row - d->pool->episodes[dataset_episode_of(d, row)].begin;
 }
 
 void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
@@ -448,7 +449,7 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
     enum recipe recipe = recipe_of(p->recipe);
     for (size_t i = 0; i < w->count; i++) {
         for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
-            const struct pool_episode *e = &p->episodes[episode_of(p, row)];
+            const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
             double label = d->opts.is_published ? d->labels[row] : p->actions[row];
             double last = row > e->begin ? p->actions[row - 1] : d->norm.action_mean;
             double copy = recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);

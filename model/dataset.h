@@ -98,6 +98,8 @@ void dataset_segment(const struct pool_episode *e, enum dataset_split split, siz
 /* The same of an episode of this data set: all of it for training and test if published. */
 void dataset_part(const struct dataset *d, size_t episode, enum dataset_split split, size_t *begin,
                   size_t *end);
+/* The episode that a row of the pool is in. */
+size_t dataset_episode_of(const struct dataset *d, size_t row);
 /* Timesteps that occur: rows of the policy's table. Published: two more than the last timestep. */
 int dataset_timestep_rows(const struct pool *pool, const struct dataset_opts *opts);
 /* An answer of the policy in the action's unit. */

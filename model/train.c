@@ -104,6 +104,10 @@ static enum status accumulate(struct trainer *t, size_t at, size_t count, double
                               double *sum, struct error *err)
 {
     dataset_batch_fill(t->d, DATASET_TRAIN, t->s.order + at, count, &t->batch);
+    if (t->opts->label_clip > 0)
+        for (size_t i = 0; i < count * t->batch.steps; i++)
+            t->batch.labels[i] =
+                (float)fmin(fmax(t->batch.labels[i], -t->opts->label_clip), t->opts->label_clip);
     const struct policy_batch view = {.windows = count,
                                       .steps = t->batch.steps,
                                       .states = t->batch.states,
@@ -361,6 +365,7 @@ static cJSON *options_of(const struct trainer *t)
     cJSON_AddNumberToObject(training, "lr", opts->lr);
     cJSON_AddNumberToObject(training, "weight_decay", opts->weight_decay);
     cJSON_AddNumberToObject(training, "clip_norm", opts->clip_norm);
+    cJSON_AddNumberToObject(training, "label_clip", opts->label_clip);
     cJSON_AddNumberToObject(training, "warmup_steps", t->warmup_steps);
     cJSON_AddNumberToObject(training, "grad_accum_steps", opts->grad_accum_steps);
     cJSON_AddNumberToObject(training, "batch_size", opts->batch_size);
@@ -369,6 +374,26 @@ static cJSON *options_of(const struct trainer *t)
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)pool_digest(t->d->pool));
     cJSON_AddStringToObject(training, "rows of the pool", digest);
     return o;
+}
+
+/* A head of random weights answers at random, and where little can be known most of a training goes
+ * into unlearning that. From 0 it starts as the best constant answer. */
+static enum status quiet_head(struct policy *p, struct error *err)
+{
+    static const char *const names[] = {"6.weight", "6.bias"};
+    for (size_t i = 0; i < 2; i++) {
+        struct policy_param info;
+        size_t index = policy_param_find(p, names[i]);
+        policy_param_info(p, index, &info);
+        float *zeros = calloc(info.numel, sizeof *zeros);
+        if (!zeros)
+            return error_set(err, STATUS_NOMEM, "adapt", "no memory");
+        enum status st = policy_param_write(p, index, zeros, err);
+        free(zeros);
+        if (st)
+            return st;
+    }
+    return STATUS_OK;
 }
 
 /* Where to start: at the kept state, or anew. */
@@ -453,7 +478,8 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     }
     for (size_t i = 0; i < windows; i++)
         t->s.order[i] = i;
-    if ((st = policy_new(&opts->policy, &t->policy, err)))
+    if ((st = policy_new(&opts->policy, &t->policy, err)) ||
+        (!t->is_published && (st = quiet_head(t->policy, err))))
         goto out;
     fill_record(t);
     t->options = options_of(t);

@@ -20,6 +20,7 @@ struct train_opts {
     int grad_accum_steps; /* windows of one optimiser step */
     double lr, weight_decay;
     double clip_norm;
+    double label_clip;       /* scaled labels are cut to +- this in training; 0: not */
     int warmup_steps;        /* optimiser steps of linear warm-up; -1: by fraction */
     double warmup_fraction;  /* of all optimiser steps */
     int eval_per_epoch;      /* validate after every so many epochs, and the last */
@@ -27,13 +28,14 @@ struct train_opts {
     int save_per_steps;      /* and after every so many optimiser steps; 0: not */
     int patience;            /* stop after as many epochs without a better one; 0: do not */
     bool is_resumed;         /* go on from the state in model_dir, if there is one */
-    const cJSON *arguments;  /* the command line, kept in the state; borrowed */
+    const cJSON *arguments;  /* the command line, kept in the state; borrowed, may be NULL */
     struct publish *publish; /* the published logs; NULL: none */
     const volatile sig_atomic_t *stop; /* a signal number ends the training after its step */
     FILE *events;                      /* progress, samples and logs go here (docs/events.md) */
 };
 
-/* Train a policy on `d`. *result (caller deletes) is the data of the result event.
+/* Train a policy on `d`. *result (caller deletes) is the data of the result event. Its head starts
+ * at 0, so that the first answer is the mean action.
  *
  * A data set with `is_published` is trained as the published code does: one window at a time, its
  * gradient divided by grad_accum_steps also in a short last group, the sum clipped after every

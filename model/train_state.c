@@ -100,10 +100,11 @@ static void add(struct writer *w, const char *name, enum safetensors_dtype dtype
 static cJSON *metadata_of(const cJSON *options, const cJSON *arguments)
 {
     cJSON *o = cJSON_CreateObject();
-    char *text = cJSON_PrintUnformatted(options), *line = cJSON_PrintUnformatted(arguments);
-    if (!text || !line || !cJSON_AddStringToObject(o, "format", FORMAT) ||
+    char *text = cJSON_PrintUnformatted(options);
+    char *line = arguments ? cJSON_PrintUnformatted(arguments) : NULL;
+    if (!text || (arguments && !line) || !cJSON_AddStringToObject(o, "format", FORMAT) ||
         !cJSON_AddStringToObject(o, "options", text) ||
-        !cJSON_AddStringToObject(o, "arguments", line)) {
+        !cJSON_AddStringToObject(o, "arguments", line ? line : "[]")) {
         cJSON_Delete(o);
         o = NULL;
     }
