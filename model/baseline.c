@@ -9,11 +9,11 @@
 #define STRENGTHS    10 /* of ridge: 1e-3 ... 1e6 */
 
 #define HIDDEN        32
-#define EPOCHS        40
-#define PATIENCE      6
+#define EPOCHS        60
+#define PATIENCE      8
 #define BATCH         32
 #define ROWS_AN_EPOCH 8192 /* of a long pool, so that a test takes seconds */
-#define RATE          1e-3
+#define RATE          3e-3
 
 const char *baseline_name(enum baseline which)
 {
