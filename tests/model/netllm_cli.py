@@ -148,10 +148,38 @@ def adapt():
           and data["windows"] > 0 and data["checkpoint"] == "model"
           and 0 < data["decision_ms"]["p50"] <= data["decision_ms"]["p99"]
           and data["rollout"]["decisions"] == 60 and "copying" in data["note"], out)
+    scores, base = data["scores"], data["baselines"]
+    check("test: beside every baseline, in the action's unit", set(base) == {
+        "constant", "persistence", "copy_input", "no_op", "ridge", "mlp"} and all(
+            base[k] == scores[k]["mse"] for k in base) and base["ridge"] < base["constant"]
+          and base["mlp"] < base["constant"] and scores["policy"]["mse"] == data["test_loss"], base)
+    check("test: a bucket says nothing of bytes", scores["policy"]["mse_bytes"] is None
+          and scores["policy"]["mae"] > 0, scores)
+    check("test: what it does when asked for other returns", len(data["calibration"]) == 6 and all(
+        c["test_loss"] > 0 for c in data["calibration"]), data["calibration"])
     rc, _, out = run("info", "--model-dir", "model")
     check("info of a checkpoint", rc == 0 and "0.rtt_fc.weight" in out and "[32, 1]" in out, out)
     rc, _, out = run("info", "--json", "--model-dir", "model")
     check("info --json of a checkpoint", rc == 0 and json.loads(out)["rank"] == 4, out)
+
+
+def lab():
+    """The default recipe has windows in bytes; patience ends what gets no better."""
+    run("pool", "build", "-o", "lab.safetensors", "a.json", "b.json")
+    args = ("--exp-pool-path", "lab.safetensors", "--model-dir", "lab")
+    rc, events, out = run("adapt", *args, *TINY, "--num-epochs", "50", "--patience", "2", "--lr",
+                          "1e-6", "--label-clip", "3", "--weight-decay", "0")
+    data = last(events, "result").get("data", {})
+    check("adapt: patience", rc == 0 and (data["stopped_early"] or data["epochs"] == 50), out)
+    rc, events, out = run("test", *args, "--target-return-scale", "0.5")
+    data = last(events, "result").get("data", {})
+    score = data.get("scores", {}).get("policy", {})
+    # Hardly trained, it still answers the mean action: its head started at 0.
+    check("adapt: it starts as the constant answer", rc == 0 and abs(
+        data["test_loss"] / data["baselines"]["constant"] - 1) < 0.05, out)
+    check("test: bytes and ratios", score["mae_bytes"] > 0 and 0 <= score["within_5_percent"] <= 1
+          and abs(score["mse_log_ratio"] - score["mse"]) < 1e-6
+          and data["rollout"]["mae_bytes"] > 0, out)
 
 
 def config():
@@ -233,6 +261,7 @@ def main():
         if has_torch:
             blas()
             adapt()
+            lab()
             config()
             refusals()
             signals()
