@@ -309,8 +309,9 @@ static enum status names_of(const char *dir, struct names *n, struct error *err)
     while (len > 1 && dir[len - 1] == '/')
         len--;
     if ((size_t)snprintf(n->target, sizeof n->target, "%.*s", (int)len, dir) < sizeof n->target &&
-        (size_t)snprintf(n->fresh, sizeof n->fresh, "%.*s.new", (int)len, dir) < sizeof n->fresh &&
-        (size_t)snprintf(n->old, sizeof n->old, "%.*s.old", (int)len, dir) < sizeof n->old)
+        (size_t)snprintf(n->fresh, sizeof n->fresh, "%.*s.netllm-new", (int)len, dir) <
+            sizeof n->fresh &&
+        (size_t)snprintf(n->old, sizeof n->old, "%.*s.netllm-old", (int)len, dir) < sizeof n->old)
         return STATUS_OK;
     return error_set(err, STATUS_IO, "checkpoint", "path too long: %s", dir);
 }

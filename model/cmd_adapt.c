@@ -444,7 +444,7 @@ enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop,
             goto out;
         argv = joined;
         a = usual(stop);
-        if ((st = parse(argc, argv, &a, err)))
+        if ((st = parse(argc, argv, &a, err)) || a.wants_help)
             goto out;
     }
     given = cJSON_CreateStringArray((const char *const *)argv + 1, argc - 1);

@@ -23,8 +23,8 @@ struct train_opts {
     double label_clip;       /* scaled labels are cut to +- this in training; 0: not */
     int warmup_steps;        /* optimiser steps of linear warm-up; -1: by fraction */
     double warmup_fraction;  /* of all optimiser steps */
-    int eval_per_epoch;      /* validate after every so many epochs, and the last */
-    int save_per_epoch;      /* keep the state after every so many epochs */
+    int eval_per_epoch;      /* validate after every so many epochs (1 or more), and the last */
+    int save_per_epoch;      /* keep the state after every so many epochs (1 or more) */
     int save_per_steps;      /* and after every so many optimiser steps; 0: not */
     int patience;            /* stop after as many epochs without a better one; 0: do not */
     bool is_resumed;         /* go on from the state in model_dir, if there is one */
