@@ -454,6 +454,7 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     enum status st;
     size_t windows = d->windows[DATASET_TRAIN].count, accum = (size_t)opts->grad_accum_steps;
     double span = dataset_action(d, 1) - dataset_action(d, 0);
+    bool is_new_dir = access(opts->model_dir, F_OK) != 0;
     struct trainer *t = calloc(1, sizeof *t);
     *result = NULL;
     if (!t)
@@ -494,7 +495,8 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     if (!st)
         *result = result_of(t);
 out:
-    rmdir(opts->model_dir); /* if nothing came of it */
+    if (is_new_dir)
+        rmdir(opts->model_dir); /* if nothing came of it, it is empty */
     cJSON_Delete(t->options);
     policy_free(t->policy);
     dataset_batch_done(&t->batch);
