@@ -32,7 +32,8 @@ struct train_state {
 bool train_state_exists(const char *dir);
 /* Remove it: a training begins anew. */
 void train_state_remove(const char *dir);
-/* Write it, making the directory if it is missing; `arguments` may be NULL. Errors: STATUS_IO, STATUS_NOMEM. */
+/* Write it, making the directory if it is missing; `arguments` may be NULL. Errors: STATUS_IO,
+ * STATUS_NOMEM. */
 CCALAB_MUST_USE enum status train_state_save(const char *dir, const struct train_state *s,
                                              const struct policy *p, const cJSON *options,
                                              const cJSON *arguments, struct error *err);
