@@ -16,7 +16,8 @@
 #define MODULES        "modules_except_plm.safetensors"
 #define NETLLM         "netllm.json"
 
-static const char *const files[] = {ADAPTER_MODEL, ADAPTER_CONFIG, MODULES, NETLLM};
+static const char *const files[] = {ADAPTER_MODEL, ADAPTER_CONFIG, MODULES, NETLLM,
+                                    CHECKPOINT_STATE};
 #define FILES (sizeof files / sizeof *files)
 
 #define FORMAT         "ccalab-policy"
@@ -29,7 +30,7 @@ static cJSON *numbers(const double *v, int n)
     return cJSON_CreateDoubleArray(v, n);
 }
 
-static cJSON *to_json(const struct checkpoint *c)
+cJSON *checkpoint_to_json(const struct checkpoint *c)
 {
     const struct policy_config *p = &c->policy;
     cJSON *root = cJSON_CreateObject(), *o;
@@ -46,7 +47,8 @@ static cJSON *to_json(const struct checkpoint *c)
     cJSON_AddStringToObject(o, "seed", seed);
     cJSON_AddNumberToObject(o, "state_dim", p->state_dim);
     cJSON_AddNumberToObject(o, "timestep_rows", p->timestep_rows);
-    cJSON_AddStringToObject(o, "timestep", "position in the window");
+    cJSON_AddStringToObject(
+        o, "timestep", c->data.is_published ? "place in the episode" : "position in the window");
     cJSON_AddNumberToObject(o, "rank", p->rank);
     cJSON_AddNumberToObject(o, "lora_alpha", p->lora_alpha);
     cJSON_AddNumberToObject(o, "lora_dropout", p->lora_dropout);
@@ -56,7 +58,10 @@ static cJSON *to_json(const struct checkpoint *c)
     cJSON_AddStringToObject(o, "pool", c->pool);
     cJSON_AddNumberToObject(o, "pool_rows", (double)c->pool_rows);
     cJSON_AddStringToObject(o, "recipe", c->recipe);
-    cJSON_AddStringToObject(o, "split", "chronological per episode, 70/15/15 %");
+    cJSON_AddBoolToObject(o, "published", c->data.is_published);
+    cJSON_AddStringToObject(o, "split",
+                            c->data.is_published ? "none: all rows are training and test"
+                                                 : "chronological per episode, 70/15/15 %");
     cJSON_AddNumberToObject(o, "w", c->data.steps);
     cJSON_AddNumberToObject(o, "sample_step", c->data.sample_step);
     cJSON_AddNumberToObject(o, "gamma", c->data.gamma);
@@ -77,7 +82,7 @@ static cJSON *to_json(const struct checkpoint *c)
     cJSON_AddNumberToObject(o, "epochs", c->epochs);
     cJSON_AddNumberToObject(o, "best_epoch", c->best_epoch);
     cJSON_AddNumberToObject(o, "train_loss", c->train_loss);
-    cJSON_AddNumberToObject(o, "valid_loss", c->valid_loss);
+    json_add_num(o, "valid_loss", c->valid_loss);
     return root;
 }
 
@@ -165,6 +170,7 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     snprintf(c->pool, sizeof c->pool, "%s", json_str(r.obj, "pool", ""));
     snprintf(c->recipe, sizeof c->recipe, "%s", json_str(r.obj, "recipe", ""));
     c->pool_rows = (uint64_t)read_num(&r, "pool_rows", 0, POOL_ROWS_MAX);
+    c->data.is_published = json_bool(r.obj, "published", false);
     c->data.steps = read_int(&r, "w", 1, c->policy.timestep_rows);
     c->data.sample_step = read_int(&r, "sample_step", 0, 1 << 24);
     c->data.gamma = read_num(&r, "gamma", 0, 1);
@@ -188,7 +194,8 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->epochs = read_int(&r, "epochs", 1, 1 << 30);
     c->best_epoch = read_int(&r, "best_epoch", 1, 1 << 30);
     c->train_loss = read_num(&r, "train_loss", 0, HUGE);
-    c->valid_loss = read_num(&r, "valid_loss", 0, HUGE);
+    c->valid_loss =
+        cJSON_IsNull(json_get(r.obj, "valid_loss")) ? NAN : read_num(&r, "valid_loss", 0, HUGE);
     return r.status;
 }
 
@@ -228,6 +235,20 @@ static enum status file_in(char *out, const char *dir, const char *name, struct 
     return error_set(err, STATUS_IO, "checkpoint", "path too long: %s/%s", dir, name);
 }
 
+/* One of our files, or what an interrupted write of one left: its name and six letters. */
+static bool is_our_file(const char *name, bool *is_leftover)
+{
+    for (size_t i = 0; i < FILES; i++) {
+        size_t len = strlen(files[i]);
+        if (strncmp(name, files[i], len) != 0)
+            continue;
+        *is_leftover = name[len] == '.' && strlen(name + len) == 7;
+        if (!name[len] || *is_leftover)
+            return true;
+    }
+    return false;
+}
+
 enum status checkpoint_check_target(const char *dir, struct error *err)
 {
     enum status st = STATUS_OK;
@@ -238,10 +259,9 @@ enum status checkpoint_check_target(const char *dir, struct error *err)
         return error_sys(err, STATUS_USAGE, errno, "checkpoint", "%s cannot become a checkpoint",
                          dir);
     for (struct dirent *e; !st && (e = readdir(d));) {
-        bool is_ours = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-        for (size_t i = 0; i < FILES; i++)
-            is_ours = is_ours || strcmp(e->d_name, files[i]) == 0;
-        if (!is_ours) {
+        bool is_leftover;
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            !is_our_file(e->d_name, &is_leftover)) {
             error_set(err, STATUS_USAGE, "checkpoint",
                       "%s holds '%.100s', which is no part of a "
                       "checkpoint",
@@ -254,80 +274,128 @@ enum status checkpoint_check_target(const char *dir, struct error *err)
     return st;
 }
 
-static void remove_files(const char *dir)
+/* Our files in `dir`, all or only those half written. */
+static void remove_files(const char *dir, bool leftovers_only)
 {
     char path[CCALAB_PATH_MAX];
-    for (size_t i = 0; i < FILES; i++)
-        if (path_join(path, sizeof path, dir, files[i]))
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));) {
+        bool is_leftover;
+        if (is_our_file(e->d_name, &is_leftover) && (is_leftover || !leftovers_only) &&
+            path_join(path, sizeof path, dir, e->d_name))
             unlink(path);
+    }
+    closedir(d);
+}
+
+static void remove_checkpoint(const char *dir)
+{
+    remove_files(dir, false);
     rmdir(dir);
 }
 
-/* The part before the last '/', made if missing. */
-static enum status make_parent(const char *dir, struct error *err)
+/* The names that a checkpoint has while it is exchanged. */
+struct names {
+    char target[CCALAB_PATH_MAX]; /* without slashes at its end */
+    char fresh[CCALAB_PATH_MAX];  /* being written */
+    char old[CCALAB_PATH_MAX];    /* being replaced, where the file system cannot exchange */
+};
+
+static enum status names_of(const char *dir, struct names *n, struct error *err)
 {
-    char parent[CCALAB_PATH_MAX];
-    snprintf(parent, sizeof parent, "%s", dir);
-    char *slash = strrchr(parent, '/');
-    if (!slash || slash == parent)
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    if ((size_t)snprintf(n->target, sizeof n->target, "%.*s", (int)len, dir) < sizeof n->target &&
+        (size_t)snprintf(n->fresh, sizeof n->fresh, "%.*s.netllm-new", (int)len, dir) <
+            sizeof n->fresh &&
+        (size_t)snprintf(n->old, sizeof n->old, "%.*s.netllm-old", (int)len, dir) < sizeof n->old)
         return STATUS_OK;
-    *slash = '\0';
-    return path_mkdirs(parent, err);
+    return error_set(err, STATUS_IO, "checkpoint", "path too long: %s", dir);
 }
 
-static enum status put_in_place(const char *tmp, const char *dir, struct error *err)
+enum status checkpoint_prepare(const char *dir, struct error *err)
 {
-    if (renameat2(AT_FDCWD, tmp, AT_FDCWD, dir, RENAME_NOREPLACE) == 0)
+    struct names n;
+    enum status st = names_of(dir, &n, err);
+    if (st)
+        return st;
+    /* Killed between the two renames of put_in_place(): the one renamed away is whole. */
+    if (access(n.target, F_OK) != 0 && access(n.old, F_OK) == 0 && rename(n.old, n.target) != 0)
+        return error_sys(err, STATUS_IO, errno, "checkpoint", "cannot rename %s to %s", n.old,
+                         n.target);
+    if ((st = checkpoint_check_target(n.target, err)) || (st = path_mkdirs(n.target, err)))
+        return st;
+    remove_files(n.target, true);
+    remove_checkpoint(n.fresh);
+    remove_checkpoint(n.old);
+    return STATUS_OK;
+}
+
+static enum status put_in_place(const struct names *n, struct error *err)
+{
+    if (renameat2(AT_FDCWD, n->fresh, AT_FDCWD, n->target, RENAME_NOREPLACE) == 0)
         return STATUS_OK;
-    /* There is one already, or the file system knows no flags: then what is in the way goes. */
-    if (errno == EEXIST && renameat2(AT_FDCWD, tmp, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
-        remove_files(tmp);
+    /* There is one already, or the file system knows no flags: then two renames. */
+    if (errno == EEXIST &&
+        renameat2(AT_FDCWD, n->fresh, AT_FDCWD, n->target, RENAME_EXCHANGE) == 0) {
+        remove_checkpoint(n->fresh);
         return STATUS_OK;
     }
-    remove_files(dir);
-    if (rename(tmp, dir) == 0)
+    if ((rename(n->target, n->old) == 0 || errno == ENOENT) && rename(n->fresh, n->target) == 0) {
+        remove_checkpoint(n->old);
         return STATUS_OK;
-    return error_sys(err, STATUS_IO, errno, "checkpoint", "cannot rename %s to %s", tmp, dir);
+    }
+    return error_sys(err, STATUS_IO, errno, "checkpoint", "cannot rename %s to %s", n->fresh,
+                     n->target);
+}
+
+/* The state of the training stands in the directory that is replaced: take it along. */
+static enum status keep_state(const struct names *n, struct error *err)
+{
+    char from[CCALAB_PATH_MAX], to[CCALAB_PATH_MAX];
+    if (!path_join(from, sizeof from, n->target, CHECKPOINT_STATE) ||
+        !path_join(to, sizeof to, n->fresh, CHECKPOINT_STATE))
+        return error_set(err, STATUS_IO, "checkpoint", "path too long: %s", n->fresh);
+    if (link(from, to) == 0 || errno == ENOENT)
+        return STATUS_OK;
+    return error_sys(err, STATUS_IO, errno, "checkpoint", "cannot link %s to %s", from, to);
 }
 
 enum status checkpoint_save(const char *dir, const struct checkpoint *c, const struct policy *p,
                             struct error *err)
 {
-    enum status st;
-    char target[CCALAB_PATH_MAX], tmp[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX];
+    struct names n;
+    char path[CCALAB_PATH_MAX];
     cJSON *obj = NULL;
-    bool has_tmp = false;
-    size_t len = strlen(dir);
-    while (len > 1 && dir[len - 1] == '/')
-        len--;
-    if ((size_t)snprintf(target, sizeof target, "%.*s", (int)len, dir) >= sizeof target ||
-        (size_t)snprintf(tmp, sizeof tmp, "%.*s.XXXXXX", (int)len, dir) >= sizeof tmp)
-        return error_set(err, STATUS_IO, "checkpoint", "path too long: %s", dir);
-    if ((st = checkpoint_check_target(target, err)) || (st = make_parent(target, err)))
+    bool has_fresh = false;
+    enum status st = names_of(dir, &n, err);
+    if (st || (st = checkpoint_check_target(n.target, err)))
+        return st;
+    remove_checkpoint(n.fresh);
+    if ((st = path_mkdirs(n.fresh, err)))
         goto out;
-    if (!mkdtemp(tmp)) {
-        st = error_sys(err, STATUS_IO, errno, "checkpoint", "cannot write beside %s", target);
-        goto out;
-    }
-    has_tmp = true;
-    chmod(tmp, 0755);
+    has_fresh = true;
 
-    if ((st = file_in(path, tmp, ADAPTER_MODEL, err)) ||
-        (st = policy_save(p, POLICY_LORA, path, err)) || (st = file_in(path, tmp, MODULES, err)) ||
+    if ((st = file_in(path, n.fresh, ADAPTER_MODEL, err)) ||
+        (st = policy_save(p, POLICY_LORA, path, err)) ||
+        (st = file_in(path, n.fresh, MODULES, err)) ||
         (st = policy_save(p, POLICY_MODULES, path, err)) ||
-        (st = file_in(path, tmp, ADAPTER_CONFIG, err)))
+        (st = file_in(path, n.fresh, ADAPTER_CONFIG, err)))
         goto out;
     obj = adapter_config(&c->policy);
-    if ((st = json_write_file(path, obj, err)) || (st = file_in(path, tmp, NETLLM, err)))
+    if ((st = json_write_file(path, obj, err)) || (st = file_in(path, n.fresh, NETLLM, err)))
         goto out;
     cJSON_Delete(obj);
-    obj = to_json(c);
-    if ((st = json_write_file(path, obj, err)))
+    obj = checkpoint_to_json(c);
+    if ((st = json_write_file(path, obj, err)) || (st = keep_state(&n, err)))
         goto out;
-    st = put_in_place(tmp, target, err);
+    st = put_in_place(&n, err);
 out:
-    if (st && has_tmp)
-        remove_files(tmp);
+    if (st && has_fresh)
+        remove_checkpoint(n.fresh);
     cJSON_Delete(obj);
     return st;
 }

@@ -3,6 +3,7 @@
  *   adapter_model.safetensors, adapter_config.json    LoRA, as Python's PEFT reads it
  *   modules_except_plm.safetensors                    encoder, embeddings, head
  *   netllm.json                                       what else it takes (docs/netllm.md)
+ *   training.safetensors                              where a training stands (train_state.h)
  *
  * The frozen backbone has random weights that its seed gives again: they are not stored. */
 #ifndef CCALAB_MODEL_CHECKPOINT_H
@@ -23,14 +24,23 @@ struct checkpoint {
     uint64_t pool_rows;
     int best_epoch;                /* epoch these weights are of, from 1 */
     int epochs;                    /* asked for */
-    double train_loss, valid_loss; /* of that epoch, in the action's unit squared */
+    double train_loss, valid_loss; /* of that epoch, in the action's unit squared; valid_loss is
+                                      NaN where there is no validation split (published) */
 };
+
+#define CHECKPOINT_STATE "training.safetensors"
 
 /* May `dir` be replaced by a checkpoint: absent, empty, or one already (nothing but its files)?
  * Errors: STATUS_USAGE naming what stands in the way. */
 CCALAB_MUST_USE enum status checkpoint_check_target(const char *dir, struct error *err);
-/* Write to a temporary directory beside `dir`, then exchange the two: whoever looks sees the old
- * checkpoint or the new one. Missing parent directories are made.
+/* Make `dir` ready for a training: finish what a killed one left half done beside and in it, make
+ * it and its parents if they are missing. Errors: STATUS_IO, and those of the check above. */
+CCALAB_MUST_USE enum status checkpoint_prepare(const char *dir, struct error *err);
+/* Everything of *c as JSON, as netllm.json has it: sections policy, data, norm, training. NULL
+ * without memory; caller deletes. */
+cJSON *checkpoint_to_json(const struct checkpoint *c);
+/* Write to a directory beside `dir`, then exchange the two: whoever looks sees the old checkpoint
+ * or the new one. The state of the training stays. Missing parent directories are made.
  * Errors: STATUS_IO, STATUS_NOMEM, STATUS_USAGE. */
 CCALAB_MUST_USE enum status checkpoint_save(const char *dir, const struct checkpoint *c,
                                             const struct policy *p, struct error *err);

@@ -1,17 +1,26 @@
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/event.h"
+#include "core/paths.h"
 #include "model/blas.h"
 #include "model/cmd.h"
 #include "model/train.h"
+#include "model/train_state.h"
 
 #define NOT_GIVEN (-1)
 
 static const char help[] =
     "usage: netllm adapt --exp-pool-path POOL --model-dir DIR [OPTIONS]\n\n"
     "  --exp-pool-path FILE    pool to train on\n"
-    "  --model-dir DIR         checkpoint to write: the epoch with the best validation loss\n"
+    "  --model-dir DIR         checkpoint to write: the epoch with the best validation loss, and\n"
+    "                          where the training stands\n"
+    "  --resume                go on with the training in --model-dir, with its options\n"
+    "  --recipe NAME           published: the arithmetic of the published code, with its defects\n"
+    "  --plm-type T --plm-size S\n"
+    "                          the backbone in ../downloaded_plms/T/S, as published\n"
     "  --plm-config FILE       shape of the backbone, a Hugging Face config.json\n"
     "                          (without it: a tiny Llama, hidden 64, 2 layers)\n"
     "  --random-init SEED      seed of the backbone's random weights (default: --seed)\n"
@@ -24,14 +33,23 @@ static const char help[] =
     "  --scale X               the returns are divided by it (1000; recipe lab: 1)\n"
     "  --horizon N             rows that a return counts; 0: to the end (recipe lab: w)\n"
     "  --num-epochs N          (20)\n"
+    "  --eval-per-epoch N      validate every N epochs (1)\n"
+    "  --save-checkpoint-per-epoch N  keep the state every N epochs (1)\n"
+    "  --save-per-steps N      and every N optimiser steps (0: not)\n"
+    "  --patience N            stop after N epochs without a better one (0: do not)\n"
     "  --lr X                  (1e-4)\n"
     "  --weight-decay X        (1e-4)\n"
     "  --warmup-fraction X     linear warm-up, as a fraction of all optimiser steps (0.1)\n"
     "  --warmup-steps N        the same in optimiser steps\n"
     "  --grad-accum-steps N    windows of one optimiser step (32)\n"
     "  --batch-size N          windows in one forward pass; no change of the arithmetic (32)\n"
+    "  --label-clip X          cut the labels of the training to +- X of their scale (0: not)\n"
+    "  --published-logs DIR    write the published code's JSON logs and train_losses.txt there\n"
     "  --seed N                (100003)\n"
-    "  --threads N             (one per core; 1 for a backbone narrower than 256)\n";
+    "  --device D              cpu; also --device-out and --device-mid\n"
+    "  --threads N             (one per core; 1 for a backbone narrower than 256)\n"
+    "taken and without effect here: --adapt, --test, --target-return-scale (both are of netllm\n"
+    "test), --trace, --trace-num, --video, --fixed-order (of a video simulator)\n";
 
 enum option_id {
     OPT_POOL = 256,
@@ -55,6 +73,20 @@ enum option_id {
     OPT_BATCH,
     OPT_SEED,
     OPT_THREADS,
+    OPT_LABEL_CLIP,
+    OPT_RESUME,
+    OPT_RECIPE,
+    OPT_PLM_TYPE,
+    OPT_PLM_SIZE,
+    OPT_EVAL,
+    OPT_SAVE_EPOCH,
+    OPT_SAVE_STEPS,
+    OPT_PATIENCE,
+    OPT_LOGS,
+    OPT_DEVICE,
+    OPT_ELSEWHERE, /* of netllm test */
+    OPT_VIDEO,     /* of the video simulator */
+    OPT_ADAPT,
 };
 
 static const struct option options[] = {
@@ -79,6 +111,26 @@ static const struct option options[] = {
     {"batch-size", required_argument, NULL, OPT_BATCH},
     {"seed", required_argument, NULL, OPT_SEED},
     {"threads", required_argument, NULL, OPT_THREADS},
+    {"label-clip", required_argument, NULL, OPT_LABEL_CLIP},
+    {"resume", no_argument, NULL, OPT_RESUME},
+    {"recipe", required_argument, NULL, OPT_RECIPE},
+    {"plm-type", required_argument, NULL, OPT_PLM_TYPE},
+    {"plm-size", required_argument, NULL, OPT_PLM_SIZE},
+    {"eval-per-epoch", required_argument, NULL, OPT_EVAL},
+    {"save-checkpoint-per-epoch", required_argument, NULL, OPT_SAVE_EPOCH},
+    {"save-per-steps", required_argument, NULL, OPT_SAVE_STEPS},
+    {"patience", required_argument, NULL, OPT_PATIENCE},
+    {"published-logs", required_argument, NULL, OPT_LOGS},
+    {"device", required_argument, NULL, OPT_DEVICE},
+    {"device-out", required_argument, NULL, OPT_DEVICE},
+    {"device-mid", required_argument, NULL, OPT_DEVICE},
+    {"adapt", no_argument, NULL, OPT_ADAPT},
+    {"test", no_argument, NULL, OPT_ELSEWHERE},
+    {"target-return-scale", required_argument, NULL, OPT_ELSEWHERE},
+    {"trace", required_argument, NULL, OPT_VIDEO},
+    {"trace-num", required_argument, NULL, OPT_VIDEO},
+    {"video", required_argument, NULL, OPT_VIDEO},
+    {"fixed-order", no_argument, NULL, OPT_VIDEO},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -86,11 +138,33 @@ static const struct option options[] = {
 struct arguments {
     struct train_opts train;
     struct dataset_opts data;
-    const char *config_path;
+    const char *config_path, *plm_type, *plm_size, *logs_dir;
+    char plm_config[CCALAB_PATH_MAX]; /* of --plm-type and --plm-size */
     bool has_random_init;
     int threads;
     bool wants_help;
 };
+
+static enum status set_recipe(struct arguments *a, const char *name, struct error *err)
+{
+    static const char *const names[] = {"default", "published"};
+    if (strcmp(name, names[0]) == 0 || strcmp(name, names[1]) == 0) {
+        a->data.is_published = strcmp(name, names[1]) == 0;
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_USAGE, "adapt", "--recipe '%s' is not known", name);
+    return error_hint(err, "it is published or default; the recipe of the pool (lab, ...) is "
+                           "chosen by netllm pool build");
+}
+
+static enum status set_device(const char *option, const char *name, struct error *err)
+{
+    if (strcmp(name, "cpu") == 0 || strcmp(name, "none") == 0)
+        return STATUS_OK;
+    error_set(err, STATUS_UNAVAILABLE, "adapt", "--%s %s: this build computes on the CPU", option,
+              name);
+    return error_hint(err, "leave it out, or --%s cpu", option);
+}
 
 /* Store one option; `o` names it in messages. */
 static enum status set_option(struct arguments *a, const struct option *o, const char *text,
@@ -111,6 +185,39 @@ static enum status set_option(struct arguments *a, const struct option *o, const
     case OPT_CONFIG:
         a->config_path = text;
         return STATUS_OK;
+    case OPT_PLM_TYPE:
+        a->plm_type = text;
+        return STATUS_OK;
+    case OPT_PLM_SIZE:
+        a->plm_size = text;
+        return STATUS_OK;
+    case OPT_LOGS:
+        a->logs_dir = text;
+        return STATUS_OK;
+    case OPT_RESUME:
+        t->is_resumed = true;
+        return STATUS_OK;
+    case OPT_RECIPE:
+        return set_recipe(a, text, err);
+    case OPT_DEVICE:
+        return set_device(o->name, text, err);
+    case OPT_ADAPT:
+        return STATUS_OK;
+    case OPT_ELSEWHERE:
+        event_write_log(stdout, LOG_LEVEL_INFO, "--%s is an option of netllm test", o->name);
+        return STATUS_OK;
+    case OPT_VIDEO:
+        event_write_log(stdout, LOG_LEVEL_INFO,
+                        "--%s belongs to the video simulator: without effect", o->name);
+        return STATUS_OK;
+    case OPT_SAVE_STEPS:
+        st = cmd_parse_int(o->name, text, 0, 1 << 30, &n, err);
+        t->save_per_steps = (int)n;
+        return st;
+    case OPT_PATIENCE:
+        st = cmd_parse_int(o->name, text, 0, 1 << 30, &n, err);
+        t->patience = (int)n;
+        return st;
     case OPT_RANDOM_INIT:
         st = cmd_parse_int(o->name, text, 0, INT64_MAX, &n, err);
         t->policy.backbone_seed = (uint64_t)n;
@@ -128,6 +235,12 @@ static enum status set_option(struct arguments *a, const struct option *o, const
         st = cmd_parse_int(o->name, text, 0, 1 << 24, &n, err);
         a->data.horizon = (int)n;
         return st;
+    case OPT_EVAL:
+        whole = &t->eval_per_epoch;
+        break;
+    case OPT_SAVE_EPOCH:
+        whole = &t->save_per_epoch;
+        break;
     case OPT_RANK:
         whole = &t->policy.rank;
         break;
@@ -163,6 +276,9 @@ static enum status set_option(struct arguments *a, const struct option *o, const
         real = &a->data.scale;
         min = 1e-9;
         break;
+    case OPT_LABEL_CLIP:
+        real = &t->label_clip;
+        break;
     case OPT_LR:
         real = &t->lr;
         break;
@@ -185,6 +301,7 @@ static enum status parse(int argc, char *argv[], struct arguments *a, struct err
 {
     enum status st;
     int c, index = 0;
+    optind = 0; /* from the beginning, also a second time: getopt_long(3) */
     while ((c = getopt_long(argc, argv, ":h", options, &index)) != -1) {
         if (c == 'h') {
             fputs(help, stdout);
@@ -196,14 +313,49 @@ static enum status parse(int argc, char *argv[], struct arguments *a, struct err
         if ((st = set_option(a, &options[index], optarg, err)))
             return st;
     }
-    if (optind == argc && a->train.pool_path && a->train.model_dir)
+    if (optind == argc)
         return STATUS_OK;
-    if (optind < argc)
-        error_set(err, STATUS_USAGE, "adapt", "'%s' is no option", argv[optind]);
-    else
-        error_set(err, STATUS_USAGE, "adapt", "--exp-pool-path and --model-dir are needed");
+    error_set(err, STATUS_USAGE, "adapt", "'%s' is no option", argv[optind]);
     error_hint(err, "see: netllm adapt --help");
     return STATUS_USAGE;
+}
+
+static struct arguments usual(const volatile sig_atomic_t *stop)
+{
+    return (struct arguments){
+        .train = {.policy = policy_config_default(),
+                  .epochs = 20,
+                  .batch_size = 32,
+                  .grad_accum_steps = 32,
+                  .lr = 1e-4,
+                  .weight_decay = 1e-4,
+                  .clip_norm = 0.25,
+                  .warmup_steps = -1,
+                  .warmup_fraction = 0.1,
+                  .eval_per_epoch = 1,
+                  .stop = stop,
+                  .events = stdout},
+        .data = {.steps = 20, .gamma = NOT_GIVEN, .scale = NOT_GIVEN, .horizon = NOT_GIVEN}};
+}
+
+/* The arguments of the training in `dir`, then those given now, which win. *argv is an array of
+ * `*argc` strings in `stored` and `given`. */
+static enum status join_arguments(const char *dir, int argc, char *given[], cJSON **stored,
+                                  int *joined, char ***argv, struct error *err)
+{
+    *stored = train_state_arguments(dir, err);
+    if (!*stored)
+        return err->status;
+    *argv = calloc((size_t)cJSON_GetArraySize(*stored) + (size_t)argc + 1, sizeof **argv);
+    if (!*argv)
+        return error_set(err, STATUS_NOMEM, "adapt", "no memory for the options");
+    (*argv)[0] = given[0];
+    *joined = 1;
+    for (const cJSON *v = (*stored)->child; v; v = v->next)
+        (*argv)[(*joined)++] = v->valuestring;
+    for (int i = 1; i < argc; i++)
+        (*argv)[(*joined)++] = given[i];
+    return STATUS_OK;
 }
 
 /* What the command line left open follows from the pool's recipe. */
@@ -229,44 +381,83 @@ static void log_engine(const struct arguments *a)
                         a->config_path, (unsigned long long)a->train.policy.backbone_seed);
 }
 
-enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err)
+/* The published code reads its backbones from there. */
+static enum status find_plm(struct arguments *a, struct error *err)
+{
+    if (!a->plm_type || a->config_path)
+        return STATUS_OK;
+    snprintf(a->plm_config, sizeof a->plm_config, "../downloaded_plms/%.256s/%.256s/config.json",
+             a->plm_type, a->plm_size ? a->plm_size : "base");
+    a->config_path = a->plm_config;
+    if (access(a->plm_config, R_OK) == 0)
+        return STATUS_OK;
+    error_set(err, STATUS_IO, "adapt", "--plm-type %s: there is no %s", a->plm_type, a->plm_config);
+    return error_hint(err, "--plm-config FILE names a config.json elsewhere; without both a tiny "
+                           "Llama is taken");
+}
+
+static enum status run(struct arguments *a, cJSON **result, struct error *err)
 {
     enum status st;
     struct pool *pool = NULL;
     struct dataset *d = NULL;
-    cJSON *result = NULL;
-    struct arguments a = {
-        .train = {.policy = policy_config_default(),
-                  .epochs = 20,
-                  .batch_size = 32,
-                  .grad_accum_steps = 32,
-                  .lr = 1e-4,
-                  .weight_decay = 1e-4,
-                  .clip_norm = 0.25,
-                  .warmup_steps = -1,
-                  .warmup_fraction = 0.1,
-                  .stop = stop,
-                  .events = stdout},
-        .data = {.steps = 20, .gamma = NOT_GIVEN, .scale = NOT_GIVEN, .horizon = NOT_GIVEN}};
-    if ((st = parse(argc, argv, &a, err)) || a.wants_help)
-        return st;
-    a.train.policy.timestep_rows = a.data.steps;
-    if (!a.has_random_init)
-        a.train.policy.backbone_seed = a.train.policy.seed;
-    if (a.config_path && (st = backbone_config_read(a.config_path, &a.train.policy.backbone, err)))
+    struct train_opts *t = &a->train;
+    if (!t->pool_path || !t->model_dir) {
+        error_set(err, STATUS_USAGE, "adapt", "--exp-pool-path and --model-dir are needed");
+        return error_hint(err, "see: netllm adapt --help");
+    }
+    if (!a->has_random_init)
+        t->policy.backbone_seed = t->policy.seed;
+    if (!t->save_per_epoch)
+        t->save_per_epoch = t->eval_per_epoch;
+    if (a->data.is_published && t->warmup_steps < 0)
+        t->warmup_steps = 2000;
+    if ((st = find_plm(a, err)) ||
+        (a->config_path && (st = backbone_config_read(a->config_path, &t->policy.backbone, err))) ||
+        (st = pool_load(t->pool_path, &pool, err)))
         goto out;
-    if ((st = pool_load(a.train.pool_path, &pool, err)))
+    fill_defaults(&a->data, a->data.is_published ? RECIPE_PUBLISHED : recipe_of(pool->recipe));
+    t->policy.timestep_rows = dataset_timestep_rows(pool, &a->data);
+    if ((st = dataset_new(pool, &a->data, NULL, &d, err)) ||
+        (st = policy_engine_start(a->threads, &t->policy.backbone, err)) ||
+        (a->logs_dir && (st = publish_new(a->logs_dir, false, &t->publish, err))))
         goto out;
-    fill_defaults(&a.data, recipe_of(pool->recipe));
-    if ((st = dataset_new(pool, &a.data, NULL, &d, err)) ||
-        (st = policy_engine_start(a.threads, &a.train.policy.backbone, err)))
-        goto out;
-    log_engine(&a);
-    if ((st = train_run(&a.train, d, &result, err)))
-        goto out;
-    event_write_result(stdout, result);
+    log_engine(a);
+    st = train_run(t, d, result, err);
 out:
+    publish_free(t->publish);
     dataset_free(d);
     pool_free(pool);
+    return st;
+}
+
+enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err)
+{
+    enum status st;
+    char **joined = NULL;
+    cJSON *result = NULL, *stored = NULL, *given = NULL;
+    struct arguments a = usual(stop);
+    if ((st = parse(argc, argv, &a, err)) || a.wants_help)
+        return st;
+    if (a.train.is_resumed && a.train.model_dir && train_state_exists(a.train.model_dir)) {
+        if ((st = join_arguments(a.train.model_dir, argc, argv, &stored, &argc, &joined, err)))
+            goto out;
+        argv = joined;
+        a = usual(stop);
+        if ((st = parse(argc, argv, &a, err)) || a.wants_help)
+            goto out;
+    }
+    given = cJSON_CreateStringArray((const char *const *)argv + 1, argc - 1);
+    if (!given) {
+        st = error_set(err, STATUS_NOMEM, "adapt", "no memory for the options");
+        goto out;
+    }
+    a.train.arguments = given;
+    if (!(st = run(&a, &result, err)))
+        event_write_result(stdout, result);
+out:
+    cJSON_Delete(given);
+    cJSON_Delete(stored);
+    free(joined);
     return st;
 }

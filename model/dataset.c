@@ -21,6 +21,35 @@ void dataset_segment(const struct pool_episode *e, enum dataset_split split, siz
     *end = e->begin + n * percent[split + 1] / 100;
 }
 
+void dataset_part(const struct dataset *d, size_t episode, enum dataset_split split, size_t *begin,
+                  size_t *end)
+{
+    const struct pool_episode *e = &d->pool->episodes[episode];
+    dataset_segment(e, split, begin, end);
+    if (!d->opts.is_published)
+        return;
+    *begin = e->begin;
+    *end = split == DATASET_VALID ? e->begin : e->end;
+}
+
+int dataset_timestep_rows(const struct pool *pool, const struct dataset_opts *opts)
+{
+    size_t longest = 0;
+    if (!opts->is_published)
+        return opts->steps;
+    for (size_t e = 0; e < pool->episode_count; e++) {
+        size_t rows = pool->episodes[e].end - pool->episodes[e].begin;
+        longest = rows > longest ? rows : longest;
+    }
+    return (int)longest + 1;
+}
+
+double dataset_action(const struct dataset *d, double predicted)
+{
+    return d->opts.is_published ? predicted
+                                : d->norm.action_offset + d->norm.action_span * predicted;
+}
+
 static bool fits_every_split(size_t rows, int steps)
 {
     const struct pool_episode e = {.begin = 0, .end = rows};
@@ -102,8 +131,9 @@ static double moments_std(const struct moments *m)
 }
 
 /* Everything but max_return, which needs the returns. */
-static void fit(const struct pool *p, struct dataset_norm *norm)
+static void fit(const struct dataset *d, struct dataset_norm *norm)
 {
+    const struct pool *p = d->pool;
     enum recipe recipe = recipe_of(p->recipe);
     struct moments states[POOL_FEATURES] = {{0}}, actions = {0};
     double min = INFINITY, max = -INFINITY;
@@ -111,7 +141,7 @@ static void fit(const struct pool *p, struct dataset_norm *norm)
     *norm = (struct dataset_norm){.reward_min = INFINITY, .reward_max = -INFINITY};
     for (size_t e = 0; e < p->episode_count; e++) {
         size_t begin, end;
-        dataset_segment(&p->episodes[e], DATASET_TRAIN, &begin, &end);
+        dataset_part(d, e, DATASET_TRAIN, &begin, &end);
         for (size_t i = begin; i < end; i++) {
             double features[POOL_FEATURES];
             raw_features(recipe, p->states[i], features);
@@ -129,7 +159,14 @@ static void fit(const struct pool *p, struct dataset_norm *norm)
         norm->state_std[k] = moments_std(&states[k]);
     }
     norm->action_mean = actions.mean;
-    if (recipe == RECIPE_LAB) {
+    if (d->opts.is_published) {
+        for (int k = 0; k < POOL_FEATURES; k++) {
+            norm->state_mean[k] = 0;
+            norm->state_std[k] = 1;
+        }
+        norm->action_offset = -1; /* (a + 1) / 6: the six bitrates of the video task */
+        norm->action_span = 6;
+    } else if (recipe == RECIPE_LAB) {
         norm->action_offset = actions.mean;
         norm->action_span = moments_std(&actions);
     } else {
@@ -170,7 +207,7 @@ static void fill_returns(struct dataset *d)
     for (size_t e = 0; e < p->episode_count; e++) {
         for (int s = 0; s < DATASET_SPLITS; s++) {
             size_t begin, end;
-            dataset_segment(&p->episodes[e], s, &begin, &end);
+            dataset_part(d, e, s, &begin, &end);
             if (d->opts.horizon)
                 returns_in_horizon(d, begin, end);
             else
@@ -184,7 +221,7 @@ static double max_train_return(const struct dataset *d)
     double max = 0;
     for (size_t e = 0; e < d->pool->episode_count; e++) {
         size_t begin, end;
-        dataset_segment(&d->pool->episodes[e], DATASET_TRAIN, &begin, &end);
+        dataset_part(d, e, DATASET_TRAIN, &begin, &end);
         for (size_t i = begin; i < end; i++)
             max = fmax(max, d->returns[i]);
     }
@@ -194,7 +231,7 @@ static double max_train_return(const struct dataset *d)
 static void fill_rows(struct dataset *d)
 {
     const struct pool *p = d->pool;
-    enum recipe recipe = recipe_of(p->recipe);
+    enum recipe recipe = d->opts.is_published ? RECIPE_IMPORTED : recipe_of(p->recipe);
 
     for (size_t i = 0; i < p->rows; i++) {
         double features[POOL_FEATURES];
@@ -203,6 +240,11 @@ static void fill_rows(struct dataset *d)
             d->features[i][k] =
                 (float)((features[k] - d->norm.state_mean[k]) / d->norm.state_std[k]);
         d->actions[i] = (float)((p->actions[i] - d->norm.action_offset) / d->norm.action_span);
+        d->labels[i] = d->actions[i];
+        if (d->opts.is_published) { /* in float32, as torch */
+            d->actions[i] = ((float)p->actions[i] + 1.0f) / 6.0f;
+            d->labels[i] = truncf((float)p->actions[i]);
+        }
     }
 }
 
@@ -220,8 +262,50 @@ static size_t count_windows(const struct dataset *d, enum dataset_split split, i
     return count;
 }
 
+size_t dataset_episode_of(const struct dataset *d, size_t row)
+{
+    const struct pool *p = d->pool;
+    size_t low = 0, high = p->episode_count;
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (p->episodes[middle].begin <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The windows of the published code: over the whole pool, wherever episodes end. */
+static enum status cut_published(struct dataset *d, enum dataset_split split, struct error *err)
+{
+    struct dataset_windows *w = &d->windows[split];
+    size_t steps = (size_t)d->opts.steps, rows = d->pool->rows;
+    w->sample_step = d->opts.sample_step ? d->opts.sample_step : d->opts.steps;
+    if (w->sample_step > d->opts.steps)
+        w->sample_step = d->opts.steps;
+    if (split == DATASET_VALID)
+        return STATUS_OK;
+    if (rows < steps) {
+        error_set(err, STATUS_INPUT, "dataset",
+                  "the pool is too short: a window has %zu rows, "
+                  "the pool %zu",
+                  steps, rows);
+        return error_hint(err, "make a longer run, or a smaller --w");
+    }
+    w->at = calloc((rows - steps) / (size_t)w->sample_step + 1, sizeof *w->at);
+    if (!w->at)
+        return error_set(err, STATUS_NOMEM, "dataset", "no memory for the windows");
+    for (size_t row = 0; row + steps <= rows; row += (size_t)w->sample_step)
+        w->at[w->count++] =
+            (struct dataset_window){.episode = dataset_episode_of(d, row), .row = row};
+    return STATUS_OK;
+}
+
 static enum status cut_windows(struct dataset *d, enum dataset_split split, struct error *err)
 {
+    if (d->opts.is_published)
+        return cut_published(d, split, err);
     struct dataset_windows *w = &d->windows[split];
     size_t steps = (size_t)d->opts.steps;
     w->sample_step = d->opts.sample_step ? d->opts.sample_step : d->opts.steps;
@@ -268,15 +352,16 @@ enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts
 
     d->features = calloc(pool->rows, sizeof *d->features);
     d->actions = calloc(pool->rows, sizeof *d->actions);
+    d->labels = calloc(pool->rows, sizeof *d->labels);
     d->returns = calloc(pool->rows, sizeof *d->returns);
-    if (!d->features || !d->actions || !d->returns) {
+    if (!d->features || !d->actions || !d->labels || !d->returns) {
         st = error_set(err, STATUS_NOMEM, "dataset", "no memory for %zu rows", pool->rows);
         goto out;
     }
     if (norm)
         d->norm = *norm;
     else
-        fit(pool, &d->norm);
+        fit(d, &d->norm);
     fill_rows(d);
     fill_returns(d);
     if (!norm)
@@ -297,6 +382,7 @@ void dataset_free(struct dataset *d)
         free(d->windows[s].at);
     free(d->features);
     free(d->actions);
+    free(d->labels);
     free(d->returns);
     free(d);
 }
@@ -310,9 +396,10 @@ enum status dataset_batch_init(struct dataset_batch *b, size_t windows, size_t s
     size_t n = windows * steps;
     b->states = calloc(n, POOL_FEATURES * sizeof *b->states);
     b->actions = calloc(n, sizeof *b->actions);
+    b->labels = calloc(n, sizeof *b->labels);
     b->returns = calloc(n, sizeof *b->returns);
     b->timesteps = calloc(n, sizeof *b->timesteps);
-    if (b->states && b->actions && b->returns && b->timesteps)
+    if (b->states && b->actions && b->labels && b->returns && b->timesteps)
         return STATUS_OK;
     dataset_batch_done(b);
     return error_set(err, STATUS_NOMEM, "dataset", "no memory for a batch of %zu windows", windows);
@@ -322,9 +409,16 @@ void dataset_batch_done(struct dataset_batch *b)
 {
     free(b->states);
     free(b->actions);
+    free(b->labels);
     free(b->returns);
     free(b->timesteps);
     *b = (struct dataset_batch){0};
+}
+
+/* Place of a row in its episode. */
+static size_t timestep(const struct dataset *d, size_t row)
+{
+    return row - d->pool->episodes[dataset_episode_of(d, row)].begin;
 }
 
 void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
@@ -337,9 +431,11 @@ void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const
         memcpy(b->states + i * steps * POOL_FEATURES, d->features[row],
                steps * sizeof *d->features);
         memcpy(b->actions + i * steps, d->actions + row, steps * sizeof *d->actions);
+        memcpy(b->labels + i * steps, d->labels + row, steps * sizeof *d->labels);
         memcpy(b->returns + i * steps, d->returns + row, steps * sizeof *d->returns);
         for (size_t k = 0; k < steps; k++)
-            b->timesteps[i * steps + k] = (int32_t)k;
+            b->timesteps[i * steps + k] =
+                (int32_t)(d->opts.is_published ? timestep(d, row + k) : k);
     }
 }
 
@@ -352,9 +448,9 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
     struct dataset_baselines sum = {0};
     enum recipe recipe = recipe_of(p->recipe);
     for (size_t i = 0; i < w->count; i++) {
-        const struct pool_episode *e = &p->episodes[w->at[i].episode];
         for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
-            double label = p->actions[row];
+            const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
+            double label = d->opts.is_published ? d->labels[row] : p->actions[row];
             double last = row > e->begin ? p->actions[row - 1] : d->norm.action_mean;
             double copy = recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);
             sum.constant += (label - d->norm.action_mean) * (label - d->norm.action_mean);

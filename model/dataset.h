@@ -12,6 +12,7 @@
 #ifndef CCALAB_MODEL_DATASET_H
 #define CCALAB_MODEL_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,7 +41,13 @@ struct dataset_opts {
     double gamma;    /* discount of the returns */
     double scale;    /* returns are divided by it */
     int horizon;     /* rows that a return counts; 0: to the end of the segment */
+    bool is_published; /* as the published code has it, see below; horizon is 0 then */
 };
+
+/* `is_published`: the arithmetic of the published data set (docs/netllm.md). Raw states; action
+ * inputs (a + 1) / 6; labels truncated to whole numbers; constants, returns and windows over the
+ * whole pool, which is training and test split in one, with no validation split; timesteps counted
+ * from the episode's start; windows may cross episodes. */
 
 struct dataset_window {
     size_t episode;
@@ -58,7 +65,8 @@ struct dataset {
     struct dataset_opts opts;
     struct dataset_norm norm;
     float (*features)[POOL_FEATURES]; /* standardised states, a row of the pool each */
-    float *actions;                   /* scaled */
+    float *actions;                   /* scaled, as they enter the policy */
+    float *labels;                    /* what it shall answer: the actions, but if published */
     float *returns;                   /* scaled returns-to-go */
     struct dataset_windows windows[DATASET_SPLITS];
 };
@@ -66,8 +74,8 @@ struct dataset {
 /* Windows as dense arrays for the policy: [windows, steps] and [windows, steps, 3]. */
 struct dataset_batch {
     size_t windows, steps;
-    float *states, *actions, *returns;
-    int32_t *timesteps; /* place in the window, 0 ... steps - 1 */
+    float *states, *actions, *labels, *returns;
+    int32_t *timesteps; /* place in the window, 0 ... steps - 1; published: in the episode */
 };
 
 /* Defaults for windows of `steps` rows of a recipe: gamma 1; sums to the segment's end over a scale
@@ -87,6 +95,15 @@ void dataset_free(struct dataset *d);
 /* Rows [*begin, *end) of an episode's segment. May be empty. */
 void dataset_segment(const struct pool_episode *e, enum dataset_split split, size_t *begin,
                      size_t *end);
+/* The same of an episode of this data set: all of it for training and test if published. */
+void dataset_part(const struct dataset *d, size_t episode, enum dataset_split split, size_t *begin,
+                  size_t *end);
+/* The episode that a row of the pool is in. */
+size_t dataset_episode_of(const struct dataset *d, size_t row);
+/* Timesteps that occur: rows of the policy's table. Published: two more than the last timestep. */
+int dataset_timestep_rows(const struct pool *pool, const struct dataset_opts *opts);
+/* An answer of the policy in the action's unit. */
+double dataset_action(const struct dataset *d, double predicted);
 /* Rows from which on every episode gives each split a window of `steps` rows. */
 size_t dataset_rows_needed(int steps);
 

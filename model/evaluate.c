@@ -1,5 +1,6 @@
 #include "model/evaluate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,17 @@ static struct policy_batch borrow(const struct dataset_batch *b)
                                  .timesteps = b->timesteps};
 }
 
-enum status evaluate_windows(struct policy *p, const struct dataset *d, enum dataset_split split,
-                             size_t batch_size, const volatile sig_atomic_t *stop, double *loss,
-                             struct error *err)
+/* Ask for another return than the recorded one. */
+static void set_returns(const struct dataset *d, struct dataset_batch *b, double factor)
+{
+    for (size_t i = 0; i < b->windows * b->steps; i++)
+        b->returns[i] = d->opts.horizon ? (float)(factor * d->norm.max_return)
+                                        : (float)(factor * b->returns[i]);
+}
+
+enum status evaluate_answers(struct policy *p, const struct dataset *d, enum dataset_split split,
+                             size_t batch_size, double return_factor, struct publish *logs,
+                             const volatile sig_atomic_t *stop, double *answers, struct error *err)
 {
     enum status st;
     size_t steps = (size_t)d->opts.steps, total = d->windows[split].count;
@@ -37,25 +46,39 @@ enum status evaluate_windows(struct policy *p, const struct dataset *d, enum dat
         st = error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu windows", batch_size);
         goto out;
     }
-    double sum = 0, span = d->norm.action_span;
     for (size_t at = 0; at < total; at += batch_size) {
         size_t count = total - at < batch_size ? total - at : batch_size;
         for (size_t i = 0; i < count; i++)
             order[i] = at + i;
         dataset_batch_fill(d, split, order, count, &batch);
+        if (!isnan(return_factor))
+            set_returns(d, &batch, return_factor);
         struct policy_batch view = borrow(&batch);
-        if ((st = interrupted(stop, err)) || (st = policy_forward(p, &view, predictions, err)))
+        if ((st = interrupted(stop, err)) || (st = policy_forward(p, &view, predictions, err)) ||
+            (logs && (st = publish_test(logs, &batch, predictions, err))))
             goto out;
-        for (size_t i = 0; i < count * steps; i++) {
-            double difference = span * ((double)predictions[i] - batch.actions[i]);
-            sum += difference * difference;
-        }
+        for (size_t i = 0; i < count * steps; i++)
+            answers[at * steps + i] = dataset_action(d, predictions[i]);
     }
-    *loss = sum / (double)(total * steps);
 out:
     dataset_batch_done(&batch);
     free(order);
     free(predictions);
+    return st;
+}
+
+enum status evaluate_windows(struct policy *p, const struct dataset *d, enum dataset_split split,
+                             size_t batch_size, const volatile sig_atomic_t *stop, double *loss,
+                             struct error *err)
+{
+    size_t count = d->windows[split].count * (size_t)d->opts.steps;
+    double *answers = malloc((count + 1) * sizeof *answers);
+    if (!answers)
+        return error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu answers", count);
+    enum status st = evaluate_answers(p, d, split, batch_size, NAN, NULL, stop, answers, err);
+    if (!st)
+        *loss = score_windows(d, split, answers).mse;
+    free(answers);
     return st;
 }
 
@@ -85,27 +108,29 @@ static enum status decide(struct policy *p, const struct dataset *d, struct roll
                                        .states = d->features[first],
                                        .actions = r->actions + first,
                                        .returns = r->returns + first,
-                                       .timesteps = r->timesteps};
+                                       .timesteps = r->timesteps +
+                                                    (d->opts.is_published ? first - begin : 0)};
     enum status st = policy_forward(p, &batch, r->predictions, err);
     *action = r->predictions[steps - 1];
     return st;
 }
 
 static enum status walk(struct policy *p, const struct dataset *d, struct rollout *r, size_t begin,
-                        size_t end, const volatile sig_atomic_t *stop, struct evaluate_rollout *out,
-                        struct error *err)
+                        size_t end, double target, const volatile sig_atomic_t *stop,
+                        struct score *score, struct error *err)
 {
     enum status st;
-    double span = d->norm.action_span, target = d->norm.max_return;
     for (size_t row = begin; row < end; row++) {
         r->returns[row] = (float)target;
         uint64_t start_ns = clock_mono_ns();
         if ((st = interrupted(stop, err)) ||
             (st = decide(p, d, r, begin, row, &r->actions[row], err)))
             return st;
-        r->ms[out->decisions++] = (double)(clock_mono_ns() - start_ns) / 1e6;
-        double difference = span * ((double)r->actions[row] - d->actions[row]);
-        out->loss += difference * difference;
+        r->ms[score->count] = (double)(clock_mono_ns() - start_ns) / 1e6;
+        double answer = dataset_action(d, r->actions[row]);
+        score_add(score, d, row, answer);
+        if (d->opts.is_published) /* its input is on another scale than its answer */
+            r->actions[row] = (float)((answer - d->norm.action_offset) / d->norm.action_span);
         if (d->opts.horizon)
             continue; /* a mean over the next rows: what is wanted stays wanted */
         target -= dataset_reward(d, d->pool->rewards[row]);
@@ -116,22 +141,22 @@ static enum status walk(struct policy *p, const struct dataset *d, struct rollou
 }
 
 enum status evaluate_rollout(struct policy *p, const struct dataset *d, enum dataset_split split,
-                             const volatile sig_atomic_t *stop, struct evaluate_rollout *out,
-                             struct error *err)
+                             double return_scale, const volatile sig_atomic_t *stop,
+                             struct evaluate_rollout *out, struct error *err)
 {
     enum status st = STATUS_OK;
     size_t rows = d->pool->rows, w = (size_t)d->opts.steps;
-    *out = (struct evaluate_rollout){0};
+    *out = (struct evaluate_rollout){.p50_ms = NAN, .p99_ms = NAN};
     struct rollout r = {.actions = calloc(rows, sizeof *r.actions),
                         .returns = calloc(rows, sizeof *r.returns),
-                        .timesteps = calloc(w, sizeof *r.timesteps),
+                        .timesteps = calloc(rows + w, sizeof *r.timesteps),
                         .predictions = calloc(w, sizeof *r.predictions),
                         .ms = calloc(rows, sizeof *r.ms)};
     if (!r.actions || !r.returns || !r.timesteps || !r.predictions || !r.ms) {
         st = error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu rows", rows);
         goto out;
     }
-    for (size_t i = 0; i < w; i++)
+    for (size_t i = 0; i < rows + w; i++)
         r.timesteps[i] = (int32_t)i;
 
     /* The first pass through the library is no decision time: tables, thread start. */
@@ -141,16 +166,19 @@ enum status evaluate_rollout(struct policy *p, const struct dataset *d, enum dat
         goto out;
     for (size_t e = 0; e < d->pool->episode_count && !st; e++) {
         size_t begin, end;
-        dataset_segment(&d->pool->episodes[e], split, &begin, &end);
+        dataset_part(d, e, split, &begin, &end);
         if (end - begin >= w)
-            st = walk(p, d, &r, begin, end, stop, out, err);
+            st = walk(p, d, &r, begin, end, return_scale * d->norm.max_return, stop, &out->score,
+                      err);
     }
     if (st)
         goto out;
-    out->loss /= (double)out->decisions;
-    qsort(r.ms, out->decisions, sizeof *r.ms, by_value);
-    out->p50_ms = r.ms[(out->decisions - 1) / 2];
-    out->p99_ms = r.ms[(out->decisions - 1) * 99 / 100];
+    if (!out->score.count)
+        goto out; /* published: a window may fit where no single episode is long enough */
+    qsort(r.ms, out->score.count, sizeof *r.ms, by_value);
+    out->p50_ms = r.ms[(out->score.count - 1) / 2];
+    out->p99_ms = r.ms[(out->score.count - 1) * 99 / 100];
+    score_finish(&out->score);
 out:
     free(r.actions);
     free(r.returns);

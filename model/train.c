@@ -3,30 +3,34 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/event.h"
 #include "core/json.h"
 #include "model/checkpoint.h"
 #include "model/evaluate.h"
+#include "model/policy_state.h"
+#include "model/train_state.h"
 
 #define PROGRESS_NS 200000000u
 
 struct trainer {
     const struct train_opts *opts;
     const struct dataset *d;
+    bool is_published;
     struct policy *policy;
+    struct checkpoint record; /* what netllm.json says */
+    cJSON *options;           /* what must be the same in a resumed training */
     struct dataset_batch batch;
-    size_t *order;         /* windows of the epoch, shuffled */
+    struct train_state s;
     double *window_losses; /* of one batch */
-    uint64_t random;       /* state of the shuffling */
     double loss_unit;      /* scaled loss -> the action's unit squared */
-    size_t windows;        /* of an epoch */
     int steps_per_epoch, warmup_steps;
-    int step, epoch; /* optimiser steps done; epoch from 1 */
-    uint64_t progress_ns;
-    int best_epoch; /* 0: none yet */
-    double best_loss, train_loss;
+    double seconds_before; /* trained before this process */
+    uint64_t start_ns, step_ns, progress_ns;
+    size_t windows_here; /* trained by this process */
+    bool is_early;       /* stopped by patience */
 };
 
 /* SplitMix64. */
@@ -38,29 +42,47 @@ static uint64_t next_random(uint64_t *state)
     return x ^ (x >> 31);
 }
 
-static void shuffle(struct trainer *t)
+static void shuffle(struct train_state *s)
 {
-    for (size_t i = t->windows; i > 1; i--) {
-        size_t j = (size_t)(next_random(&t->random) % i), swap = t->order[i - 1];
-        t->order[i - 1] = t->order[j];
-        t->order[j] = swap;
+    for (size_t i = s->windows; i > 1; i--) {
+        size_t j = (size_t)(next_random(&s->random) % i), swap = s->order[i - 1];
+        s->order[i - 1] = s->order[j];
+        s->order[j] = swap;
     }
 }
 
 static double learning_rate(const struct trainer *t)
 {
-    double warmed = (double)(t->step + 1) / t->warmup_steps;
+    double warmed = (double)(t->s.step + 1) / t->warmup_steps;
     return t->opts->lr * fmin(warmed, 1);
 }
 
-static enum status interrupted(const struct trainer *t, struct error *err)
+static double seconds(const struct trainer *t)
+{
+    return t->seconds_before + (double)(clock_mono_ns() - t->start_ns) / 1e9;
+}
+
+static enum status save_state(struct trainer *t, struct error *err)
+{
+    t->s.seconds = seconds(t);
+    return train_state_save(t->opts->model_dir, &t->s, t->policy, t->options, t->opts->arguments,
+                            err);
+}
+
+static enum status interrupted(struct trainer *t, struct error *err)
 {
     if (!t->opts->stop || !*t->opts->stop)
         return STATUS_OK;
+    enum status st = save_state(t, err);
+    if (st)
+        return st;
     error_set(err, STATUS_INTERRUPTED, "adapt", "stopped by %s in epoch %d after step %d",
-              strsignal(*t->opts->stop), t->epoch, t->step);
-    if (t->best_epoch)
-        error_hint(err, "the checkpoint of epoch %d is in %s", t->best_epoch, t->opts->model_dir);
+              strsignal(*t->opts->stop), t->s.epoch, t->s.step);
+    if (t->s.best_epoch)
+        error_hint(err, "the checkpoint of epoch %d is in %s; --resume goes on", t->s.best_epoch,
+                   t->opts->model_dir);
+    else
+        error_hint(err, "netllm adapt --resume --model-dir %s goes on", t->opts->model_dir);
     return STATUS_INTERRUPTED;
 }
 
@@ -70,122 +92,199 @@ static enum status not_finite(const struct trainer *t, size_t window, double los
     const struct dataset_window *w = &t->d->windows[DATASET_TRAIN].at[window];
     error_set(err, STATUS_FAIL, "adapt",
               "the loss is %s in epoch %d, window %zu (episode %zu, rows %zu to %zu)",
-              isnan(loss) ? "NaN" : "infinite", t->epoch, window, w->episode, w->row,
+              isnan(loss) ? "NaN" : "infinite", t->s.epoch, window, w->episode, w->row,
               w->row + (size_t)t->d->opts.steps - 1);
     error_hint(err, "try a smaller --lr than %g", t->opts->lr);
     return STATUS_FAIL;
 }
 
-/* Accumulate the gradient of windows order[at ... at + count) and add their losses to *sum. */
-static enum status accumulate(struct trainer *t, size_t at, size_t count, size_t group, double *sum,
-                              struct error *err)
+/* Accumulate the gradient of windows order[at ... at + count), each with `weight`, and add their
+ * losses to *sum. */
+static enum status accumulate(struct trainer *t, size_t at, size_t count, double weight,
+                              double *sum, struct error *err)
 {
-    dataset_batch_fill(t->d, DATASET_TRAIN, t->order + at, count, &t->batch);
+    dataset_batch_fill(t->d, DATASET_TRAIN, t->s.order + at, count, &t->batch);
+    if (t->opts->label_clip > 0)
+        for (size_t i = 0; i < count * t->batch.steps; i++)
+            t->batch.labels[i] =
+                (float)fmin(fmax(t->batch.labels[i], -t->opts->label_clip), t->opts->label_clip);
     const struct policy_batch view = {.windows = count,
                                       .steps = t->batch.steps,
                                       .states = t->batch.states,
                                       .actions = t->batch.actions,
                                       .returns = t->batch.returns,
                                       .timesteps = t->batch.timesteps};
-    /* A group is divided by its own size, also the last, shorter one of an epoch. */
-    enum status st = policy_backward(t->policy, &view, t->batch.actions,
-                                     (double)count / (double)group, t->window_losses, err);
+    enum status st = policy_backward(t->policy, &view, t->batch.labels, (double)count * weight,
+                                     t->window_losses, err);
     for (size_t i = 0; i < count && !st; i++) {
         if (!isfinite(t->window_losses[i]))
-            st = not_finite(t, t->order[at + i], t->window_losses[i], err);
+            st = not_finite(t, t->s.order[at + i], t->window_losses[i], err);
         *sum += t->window_losses[i] * t->loss_unit;
     }
+    if (!st && t->opts->publish)
+        st = publish_train(t->opts->publish, &t->batch, t->window_losses, t->opts->grad_accum_steps,
+                           err);
     return st;
 }
 
-static void report_progress(struct trainer *t, size_t windows_done)
+/* Gradients of a group of windows, summed up. */
+static enum status gradients(struct trainer *t, size_t at, size_t group, double *sum,
+                             struct error *err)
+{
+    enum status st;
+    /* As published, a window at a time is divided by what a full group has, and the sum so far is
+     * clipped every time. Otherwise a group is divided by its own size, also a shorter last one. */
+    size_t batch = t->is_published ? 1 : (size_t)t->opts->batch_size;
+    double weight = 1.0 / (t->is_published ? (double)t->opts->grad_accum_steps : (double)group);
+    for (size_t done = 0; done < group; done += batch) {
+        size_t count = group - done < batch ? group - done : batch;
+        if ((st = accumulate(t, at + done, count, weight, sum, err)))
+            return st;
+        if (t->is_published && (st = policy_clip(t->policy, t->opts->clip_norm, NULL, err)))
+            return st;
+    }
+    return STATUS_OK;
+}
+
+static double resident_mib(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f)
+        return NAN;
+    if (fscanf(f, "%*u %lu", &pages) != 1)
+        pages = 0;
+    fclose(f);
+    return pages ? (double)pages * (double)sysconf(_SC_PAGESIZE) / 1048576 : NAN;
+}
+
+static double eta_seconds(const struct trainer *t)
+{
+    double all = (double)t->s.windows * t->opts->epochs;
+    double done = (double)t->s.windows * (t->s.epoch - 1) + (double)t->s.windows_done;
+    double here = (double)(clock_mono_ns() - t->start_ns) / 1e9;
+    return (all - done) * here / (double)t->windows_here;
+}
+
+static void report_step(struct trainer *t, double loss, double lr, double norm, size_t group)
 {
     uint64_t now = clock_mono_ns();
-    if (t->progress_ns && now - t->progress_ns < PROGRESS_NS && windows_done < t->windows)
+    double tokens = 3.0 * (double)group * t->d->opts.steps;
+    cJSON *values = cJSON_CreateObject();
+    json_add_num(values, "loss", loss);
+    cJSON_AddNumberToObject(values, "lr", lr);
+    json_add_num(values, "grad_norm", norm);
+    cJSON_AddNumberToObject(values, "step", t->s.step);
+    cJSON_AddNumberToObject(values, "epoch", t->s.epoch);
+    json_add_num(values, "tokens_s", tokens * 1e9 / (double)(now - t->step_ns));
+    json_add_num(values, "rss_mib", resident_mib());
+    json_add_num(values, "eta_s", eta_seconds(t));
+    event_write_sample(t->opts->events, -1, "train", values);
+    t->step_ns = now;
+
+    if (t->progress_ns && now - t->progress_ns < PROGRESS_NS && t->s.windows_done < t->s.windows)
         return;
     t->progress_ns = now;
     event_write_progress(t->opts->events,
-                         (double)((size_t)(t->epoch - 1) * t->windows + windows_done),
-                         (double)((size_t)t->opts->epochs * t->windows), "epoch %d of %d", t->epoch,
-                         t->opts->epochs);
+                         (double)((size_t)(t->s.epoch - 1) * t->s.windows + t->s.windows_done),
+                         (double)((size_t)t->opts->epochs * t->s.windows), "epoch %d of %d",
+                         t->s.epoch, t->opts->epochs);
 }
 
-/* One optimiser step over the windows order[at ... at + group). */
-static enum status train_group(struct trainer *t, size_t at, size_t group, double *epoch_sum,
-                               struct error *err)
+/* One optimiser step over the next group of windows. */
+static enum status train_group(struct trainer *t, struct error *err)
 {
     enum status st;
-    size_t batch = (size_t)t->opts->batch_size;
+    size_t at = t->s.windows_done, accum = (size_t)t->opts->grad_accum_steps;
+    size_t group = t->s.windows - at < accum ? t->s.windows - at : accum;
     double sum = 0, norm;
-    for (size_t done = 0; done < group; done += batch) {
-        size_t count = group - done < batch ? group - done : batch;
-        if ((st = accumulate(t, at + done, count, group, &sum, err)))
-            return st;
-    }
+    if ((st = gradients(t, at, group, &sum, err)))
+        return st;
     const struct policy_step_opts step = {.lr = learning_rate(t),
                                           .weight_decay = t->opts->weight_decay,
-                                          .clip_norm = t->opts->clip_norm};
-    if ((st = policy_step(t->policy, &step, &norm, err)))
+                                          .clip_norm = t->is_published ? 0 : t->opts->clip_norm};
+    if ((st = policy_step(t->policy, &step, &norm, err))) {
+        if (st == STATUS_FAIL)
+            error_set(err, st, "adapt",
+                      "the gradient is not finite in epoch %d, windows %zu to %zu of its order",
+                      t->s.epoch, at, at + group - 1);
         return st;
-    t->step++;
-    *epoch_sum += sum;
-
-    cJSON *values = cJSON_CreateObject();
-    cJSON_AddNumberToObject(values, "loss", sum / (double)group);
-    cJSON_AddNumberToObject(values, "lr", step.lr);
-    cJSON_AddNumberToObject(values, "grad_norm", norm);
-    cJSON_AddNumberToObject(values, "step", t->step);
-    cJSON_AddNumberToObject(values, "epoch", t->epoch);
-    event_write_sample(t->opts->events, -1, "train", values);
-    report_progress(t, at + group);
+    }
+    t->s.step++;
+    t->s.epoch_sum += sum;
+    t->s.windows_done += group;
+    t->windows_here += group;
+    report_step(t, sum / (double)group, step.lr, norm, group);
+    if (t->opts->save_per_steps && t->s.step % t->opts->save_per_steps == 0 &&
+        (st = save_state(t, err)))
+        return st;
     return interrupted(t, err);
 }
 
-static enum status save(struct trainer *t, struct error *err)
+static enum status save_best(struct trainer *t, struct error *err)
 {
-    struct checkpoint c = {.policy = t->opts->policy,
-                           .data = t->d->opts,
-                           .norm = t->d->norm,
-                           .pool_rows = t->d->pool->rows,
-                           .best_epoch = t->epoch,
-                           .epochs = t->opts->epochs,
-                           .train_loss = t->train_loss,
-                           .valid_loss = t->best_loss};
-    snprintf(c.pool, sizeof c.pool, "%s", t->opts->pool_path);
-    snprintf(c.recipe, sizeof c.recipe, "%s", t->d->pool->recipe);
-    return checkpoint_save(t->opts->model_dir, &c, t->policy, err);
+    t->record.best_epoch = t->s.epoch;
+    t->record.train_loss = t->s.train_loss;
+    t->record.valid_loss = t->is_published ? NAN : t->s.best_loss;
+    enum status st = checkpoint_save(t->opts->model_dir, &t->record, t->policy, err);
+    if (!st)
+        t->s.best_epoch = t->s.epoch;
+    return st;
 }
 
-static enum status train_epoch(struct trainer *t, struct error *err)
+static enum status validate(struct trainer *t, struct error *err)
 {
-    enum status st;
-    size_t accum = (size_t)t->opts->grad_accum_steps;
-    double sum = 0, valid;
-    shuffle(t);
-    for (size_t at = 0; at < t->windows; at += accum) {
-        size_t group = t->windows - at < accum ? t->windows - at : accum;
-        if ((st = train_group(t, at, group, &sum, err)))
-            return st;
-    }
-    t->train_loss = sum / (double)t->windows;
-
-    if ((st = evaluate_windows(t->policy, t->d, DATASET_VALID, (size_t)t->opts->batch_size,
-                               t->opts->stop, &valid, err)))
+    double loss;
+    enum status st = evaluate_windows(t->policy, t->d, DATASET_VALID, (size_t)t->opts->batch_size,
+                                      t->opts->stop, &loss, err);
+    if (st)
         return st == STATUS_INTERRUPTED ? interrupted(t, err) : st;
     cJSON *values = cJSON_CreateObject();
-    cJSON_AddNumberToObject(values, "loss", valid);
-    cJSON_AddNumberToObject(values, "epoch", t->epoch);
+    json_add_num(values, "loss", loss);
+    cJSON_AddNumberToObject(values, "epoch", t->s.epoch);
     event_write_sample(t->opts->events, -1, "valid", values);
-    if (!isfinite(valid))
+    if (!isfinite(loss))
         return error_set(err, STATUS_FAIL, "adapt", "the validation loss is not finite in epoch %d",
-                         t->epoch);
-    if (t->best_epoch && valid >= t->best_loss)
+                         t->s.epoch);
+    if (t->s.best_epoch && loss >= t->s.best_loss)
         return STATUS_OK;
-    t->best_loss = valid;
-    if ((st = save(t, err)))
+    t->s.best_loss = loss;
+    return save_best(t, err);
+}
+
+static bool is_due(const struct trainer *t, int every)
+{
+    return t->s.epoch % every == 0 || t->s.epoch == t->opts->epochs;
+}
+
+/* The epoch of the state, from where it stands. */
+static enum status train_epoch(struct trainer *t, struct error *err)
+{
+    enum status st = STATUS_OK;
+    if (t->s.windows_done == 0) {
+        shuffle(&t->s);
+        t->s.epoch_sum = 0;
+    }
+    t->step_ns = clock_mono_ns();
+    while (t->s.windows_done < t->s.windows)
+        if ((st = train_group(t, err)))
+            return st;
+    t->s.train_loss = t->s.epoch_sum / (double)t->s.windows;
+
+    if (t->is_published)
+        st = save_best(t, err); /* the published "best" is whatever came last */
+    else if (is_due(t, t->opts->eval_per_epoch))
+        st = validate(t, err);
+    if (!st && t->opts->publish)
+        st = publish_epoch(t->opts->publish, t->s.epoch - 1, t->s.windows, err);
+    if (st)
         return st;
-    t->best_epoch = t->epoch;
-    return STATUS_OK;
+    bool is_kept = is_due(t, t->opts->save_per_epoch);
+    t->is_early =
+        t->opts->patience && t->s.best_epoch && t->s.epoch - t->s.best_epoch >= t->opts->patience;
+    t->s.epoch++;
+    t->s.windows_done = 0;
+    return is_kept || t->is_early ? save_state(t, err) : STATUS_OK;
 }
 
 static void log_start(const struct trainer *t)
@@ -200,9 +299,13 @@ static void log_start(const struct trainer *t)
     }
     event_write_log(f, LOG_LEVEL_INFO, "%d optimiser steps an epoch, %d of warm-up",
                     t->steps_per_epoch, t->warmup_steps);
+    if (t->is_published && t->warmup_steps > t->steps_per_epoch * t->opts->epochs)
+        event_write_log(f, LOG_LEVEL_WARN,
+                        "as published: the training ends in the warm-up, at a learning rate of %g",
+                        t->opts->lr * t->steps_per_epoch * t->opts->epochs / t->warmup_steps);
 }
 
-static cJSON *result_of(const struct trainer *t, double seconds)
+static cJSON *result_of(const struct trainer *t)
 {
     uint64_t total = 0, trained = 0;
     for (size_t i = 0; i < policy_param_count(t->policy); i++) {
@@ -211,66 +314,194 @@ static cJSON *result_of(const struct trainer *t, double seconds)
         total += info.numel;
         trained += info.is_trained ? info.numel : 0;
     }
-    struct dataset_baselines base = dataset_baselines(t->d, DATASET_VALID);
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "checkpoint", t->opts->model_dir);
-    cJSON_AddNumberToObject(o, "train_loss", t->train_loss);
-    cJSON_AddNumberToObject(o, "valid_loss", t->best_loss);
-    cJSON_AddNumberToObject(o, "best_epoch", t->best_epoch);
-    cJSON_AddNumberToObject(o, "steps", t->step);
-    cJSON *b = cJSON_AddObjectToObject(o, "baselines"); /* on the validation windows */
-    cJSON_AddNumberToObject(b, "constant", base.constant);
-    cJSON_AddNumberToObject(b, "persistence", base.persistence);
+    cJSON_AddNumberToObject(o, "train_loss", t->s.train_loss);
+    json_add_num(o, "valid_loss", t->is_published ? NAN : t->s.best_loss);
+    cJSON_AddNumberToObject(o, "best_epoch", t->s.best_epoch);
+    cJSON_AddNumberToObject(o, "epochs", t->s.epoch - 1);
+    cJSON_AddBoolToObject(o, "stopped_early", t->is_early);
+    cJSON_AddNumberToObject(o, "steps", t->s.step);
+    /* On the validation windows; published: on all of them. */
+    struct dataset_baselines base =
+        dataset_baselines(t->d, t->is_published ? DATASET_TRAIN : DATASET_VALID);
+    cJSON *b = cJSON_AddObjectToObject(o, "baselines");
+    json_add_num(b, "constant", base.constant);
+    json_add_num(b, "persistence", base.persistence);
     json_add_num(b, "no_op", base.no_op);
     cJSON *parameters = cJSON_AddObjectToObject(o, "parameters");
     cJSON_AddNumberToObject(parameters, "total", (double)total);
     cJSON_AddNumberToObject(parameters, "trainable", (double)trained);
-    cJSON_AddNumberToObject(o, "seconds", seconds);
+    cJSON_AddNumberToObject(o, "seconds", seconds(t));
     return o;
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+/* FNV-1a over all rows: a resumed training must have the same. */
+static uint64_t pool_digest(const struct pool *p)
+{
+    const struct {
+        const void *data;
+        size_t len;
+    } parts[] = {{p->states, p->rows * sizeof *p->states},
+                 {p->actions, p->rows * sizeof *p->actions},
+                 {p->rewards, p->rows * sizeof *p->rewards}};
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        for (size_t i = 0; i < parts[k].len; i++)
+            hash = (hash ^ ((const uint8_t *)parts[k].data)[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static cJSON *options_of(const struct trainer *t)
+{
+    const struct train_opts *opts = t->opts;
+    char digest[32];
+    cJSON *o = checkpoint_to_json(&t->record);
+    cJSON_DeleteItemFromObject(cJSON_GetObjectItem(o, "data"), "pool"); /* it may have moved */
+    cJSON_DeleteItemFromObject(o, "training");
+    cJSON *training = cJSON_AddObjectToObject(o, "training");
+    cJSON_AddNumberToObject(training, "lr", opts->lr);
+    cJSON_AddNumberToObject(training, "weight_decay", opts->weight_decay);
+    cJSON_AddNumberToObject(training, "clip_norm", opts->clip_norm);
+    cJSON_AddNumberToObject(training, "label_clip", opts->label_clip);
+    cJSON_AddNumberToObject(training, "warmup_steps", t->warmup_steps);
+    cJSON_AddNumberToObject(training, "grad_accum_steps", opts->grad_accum_steps);
+    cJSON_AddNumberToObject(training, "batch_size", opts->batch_size);
+    cJSON_AddNumberToObject(training, "eval_per_epoch", opts->eval_per_epoch);
+    cJSON_AddNumberToObject(training, "windows", (double)t->s.windows);
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)pool_digest(t->d->pool));
+    cJSON_AddStringToObject(training, "rows of the pool", digest);
+    return o;
+}
+
+/* A head of random weights answers at random, and where little can be known most of a training goes
+ * into unlearning that. From 0 it starts as the best constant answer. */
+static enum status quiet_head(struct policy *p, struct error *err)
+{
+    static const char *const names[] = {"6.weight", "6.bias"};
+    for (size_t i = 0; i < 2; i++) {
+        struct policy_param info;
+        size_t index = policy_param_find(p, names[i]);
+        policy_param_info(p, index, &info);
+        float *zeros = calloc(info.numel, sizeof *zeros);
+        if (!zeros)
+            return error_set(err, STATUS_NOMEM, "adapt", "no memory");
+        enum status st = policy_param_write(p, index, zeros, err);
+        free(zeros);
+        if (st)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+/* Where to start: at the kept state, or anew. */
+static enum status start(struct trainer *t, struct error *err)
+{
+    const char *dir = t->opts->model_dir;
+    enum status st;
+    if (!train_state_exists(dir)) {
+        if (t->opts->is_resumed)
+            event_write_log(t->opts->events, LOG_LEVEL_WARN,
+                            "no training to resume in %s: it begins anew", dir);
+        return STATUS_OK;
+    }
+    if (!t->opts->is_resumed) {
+        event_write_log(t->opts->events, LOG_LEVEL_WARN,
+                        "%s holds a training that --resume would go on with: it begins anew", dir);
+        train_state_remove(dir);
+        return STATUS_OK;
+    }
+    if ((st = train_state_load(dir, &t->s, t->policy, t->options, err)))
+        return st;
+    if (t->s.best_epoch) {
+        static struct checkpoint best;
+        if ((st = checkpoint_read(dir, &best, err)))
+            return st;
+    }
+    t->seconds_before = t->s.seconds;
+    t->is_early = t->opts->patience && t->s.windows_done == 0 && t->s.best_epoch &&
+                  t->s.epoch - 1 - t->s.best_epoch >= t->opts->patience;
+    event_write_log(t->opts->events, LOG_LEVEL_INFO, "resumed in epoch %d after step %d",
+                    t->s.epoch, t->s.step);
+    return STATUS_OK;
+}
+
+static void fill_record(struct trainer *t)
+{
+    t->record = (struct checkpoint){.policy = t->opts->policy,
+                                    .data = t->d->opts,
+                                    .norm = t->d->norm,
+                                    .pool_rows = t->d->pool->rows,
+                                    .epochs = t->opts->epochs,
+                                    .best_epoch = 1};
+    snprintf(t->record.pool, sizeof t->record.pool, "%s", t->opts->pool_path);
+    snprintf(t->record.recipe, sizeof t->record.recipe, "%s", t->d->pool->recipe);
+}
+
+static int warmup_steps(const struct train_opts *opts, int steps_per_epoch)
+{
+    double all = (double)steps_per_epoch * opts->epochs;
+    int steps =
+        opts->warmup_steps >= 0 ? opts->warmup_steps : (int)ceil(all * opts->warmup_fraction);
+    return steps < 1 ? 1 : steps;
 }
 
 enum status train_run(const struct train_opts *opts, const struct dataset *d, cJSON **result,
                       struct error *err)
 {
     enum status st;
-    uint64_t start_ns = clock_mono_ns();
     size_t windows = d->windows[DATASET_TRAIN].count, accum = (size_t)opts->grad_accum_steps;
-    double span = d->norm.action_span;
-    struct trainer t = {.opts = opts,
-                        .d = d,
-                        .windows = windows,
-                        .random = opts->policy.seed,
-                        .loss_unit = span * span,
-                        .steps_per_epoch = (int)((windows + accum - 1) / accum)};
+    double span = dataset_action(d, 1) - dataset_action(d, 0);
+    bool is_new_dir = access(opts->model_dir, F_OK) != 0;
+    struct trainer *t = calloc(1, sizeof *t);
     *result = NULL;
-    double all_steps = (double)t.steps_per_epoch * opts->epochs;
-    t.warmup_steps =
-        opts->warmup_steps >= 0 ? opts->warmup_steps : (int)ceil(all_steps * opts->warmup_fraction);
-    if (t.warmup_steps < 1)
-        t.warmup_steps = 1;
+    if (!t)
+        return error_set(err, STATUS_NOMEM, "adapt", "no memory");
+    t->opts = opts;
+    t->d = d;
+    t->is_published = d->opts.is_published;
+    t->s = (struct train_state){.epoch = 1, .random = opts->policy.seed, .windows = windows};
+    t->loss_unit = span * span;
+    t->start_ns = clock_mono_ns();
+    t->steps_per_epoch = (int)((windows + accum - 1) / accum);
+    t->warmup_steps = warmup_steps(opts, t->steps_per_epoch);
 
-    if ((st = checkpoint_check_target(opts->model_dir, err)) ||
-        (st = dataset_batch_init(&t.batch, (size_t)opts->batch_size, (size_t)d->opts.steps, err)))
+    if ((st = checkpoint_prepare(opts->model_dir, err)) ||
+        (st = dataset_batch_init(&t->batch, (size_t)opts->batch_size, (size_t)d->opts.steps, err)))
         goto out;
-    t.order = malloc(windows * sizeof *t.order);
-    t.window_losses = malloc((size_t)opts->batch_size * sizeof *t.window_losses);
-    if (!t.order || !t.window_losses) {
+    t->s.order = malloc(windows * sizeof *t->s.order);
+    t->window_losses = malloc((size_t)opts->batch_size * sizeof *t->window_losses);
+    if (!t->s.order || !t->window_losses) {
         st = error_set(err, STATUS_NOMEM, "adapt", "no memory for %zu windows", windows);
         goto out;
     }
     for (size_t i = 0; i < windows; i++)
-        t.order[i] = i;
-    if ((st = policy_new(&opts->policy, &t.policy, err)))
+        t->s.order[i] = i;
+    if ((st = policy_new(&opts->policy, &t->policy, err)) ||
+        (!t->is_published && (st = quiet_head(t->policy, err))))
         goto out;
-    log_start(&t);
-    for (t.epoch = 1; t.epoch <= opts->epochs && !st; t.epoch++)
-        st = train_epoch(&t, err);
+    fill_record(t);
+    t->options = options_of(t);
+    if ((st = start(t, err)))
+        goto out;
+    log_start(t);
+    while (t->s.epoch <= opts->epochs && !t->is_early && !st)
+        st = train_epoch(t, err);
+    if (!st && t->is_early)
+        event_write_log(opts->events, LOG_LEVEL_INFO,
+                        "no better validation loss in %d epochs: stopped", opts->patience);
     if (!st)
-        *result = result_of(&t, (double)(clock_mono_ns() - start_ns) / 1e9);
+        *result = result_of(t);
 out:
-    policy_free(t.policy);
-    dataset_batch_done(&t.batch);
-    free(t.order);
-    free(t.window_losses);
+    if (is_new_dir)
+        rmdir(opts->model_dir); /* if nothing came of it, it is empty */
+    cJSON_Delete(t->options);
+    policy_free(t->policy);
+    dataset_batch_done(&t->batch);
+    free(t->s.order);
+    free(t->window_losses);
+    free(t);
     return st;
 }

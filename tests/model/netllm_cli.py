@@ -119,7 +119,11 @@ def adapt():
     train = [e["values"] for e in events if e.get("src") == "train"]
     valid = [e["values"] for e in events if e.get("src") == "valid"]
     check("adapt: a sample each step and each epoch", len(train) == data["steps"] and
-          len(valid) == 4 and set(train[0]) == {"loss", "lr", "grad_norm", "step", "epoch"}, out)
+          len(valid) == 4 and set(train[0]) == {"loss", "lr", "grad_norm", "step", "epoch", "tokens_s",
+                                                 "rss_mib", "eta_s"}, out)
+    check("adapt: speed, memory and time left are measured", all(
+        v["tokens_s"] > 0 and v["rss_mib"] > 10 and v["eta_s"] >= 0 for v in train)
+          and train[-1]["eta_s"] == 0, train[-1])
     check("adapt: linear warm-up over two steps",
           [v["lr"] for v in train[:3]] == [5e-4, 1e-3, 1e-3], train[:3])
     check("adapt: best is the best", min(v["loss"] for v in valid) == data["valid_loss"], valid)
@@ -127,7 +131,7 @@ def adapt():
           any("overlap" in e["text"] for e in events if e["type"] == "log"))
     check("the checkpoint is complete and alone", sorted(os.listdir("model")) == [
         "adapter_config.json", "adapter_model.safetensors", "modules_except_plm.safetensors",
-        "netllm.json"] and not [n for n in os.listdir(".") if n.startswith("model.")])
+        "netllm.json", "training.safetensors"] and not [n for n in os.listdir(".") if n.startswith("model.")])
     config = json.load(open("model/adapter_config.json"))
     check("adapter_config.json is PEFT's", config["peft_type"] == "LORA" and config["r"] == 4
           and config["target_modules"] == ["q_proj", "v_proj"] and config["lora_alpha"] == 32)
@@ -144,10 +148,38 @@ def adapt():
           and data["windows"] > 0 and data["checkpoint"] == "model"
           and 0 < data["decision_ms"]["p50"] <= data["decision_ms"]["p99"]
           and data["rollout"]["decisions"] == 60 and "copying" in data["note"], out)
+    scores, base = data["scores"], data["baselines"]
+    check("test: beside every baseline, in the action's unit", set(base) == {
+        "constant", "persistence", "copy_input", "no_op", "ridge", "mlp"} and all(
+            base[k] == scores[k]["mse"] for k in base) and base["ridge"] < base["constant"]
+          and base["mlp"] < base["constant"] and scores["policy"]["mse"] == data["test_loss"], base)
+    check("test: a bucket says nothing of bytes", scores["policy"]["mse_bytes"] is None
+          and scores["policy"]["mae"] > 0, scores)
+    check("test: what it does when asked for other returns", len(data["calibration"]) == 6 and all(
+        c["test_loss"] > 0 for c in data["calibration"]), data["calibration"])
     rc, _, out = run("info", "--model-dir", "model")
     check("info of a checkpoint", rc == 0 and "0.rtt_fc.weight" in out and "[32, 1]" in out, out)
     rc, _, out = run("info", "--json", "--model-dir", "model")
     check("info --json of a checkpoint", rc == 0 and json.loads(out)["rank"] == 4, out)
+
+
+def lab():
+    """The default recipe has windows in bytes; patience ends what gets no better."""
+    run("pool", "build", "-o", "lab.safetensors", "a.json", "b.json")
+    args = ("--exp-pool-path", "lab.safetensors", "--model-dir", "lab")
+    rc, events, out = run("adapt", *args, *TINY, "--num-epochs", "50", "--patience", "2", "--lr",
+                          "1e-6", "--label-clip", "3", "--weight-decay", "0")
+    data = last(events, "result").get("data", {})
+    check("adapt: patience", rc == 0 and (data["stopped_early"] or data["epochs"] == 50), out)
+    rc, events, out = run("test", *args, "--target-return-scale", "0.5")
+    data = last(events, "result").get("data", {})
+    score = data.get("scores", {}).get("policy", {})
+    # Hardly trained, it still answers the mean action: its head started at 0.
+    check("adapt: it starts as the constant answer", rc == 0 and abs(
+        data["test_loss"] / data["baselines"]["constant"] - 1) < 0.05, out)
+    check("test: bytes and ratios", score["mae_bytes"] > 0 and 0 <= score["within_5_percent"] <= 1
+          and abs(score["mse_log_ratio"] - score["mse"]) < 1e-6
+          and data["rollout"]["mae_bytes"] > 0, out)
 
 
 def config():
@@ -229,6 +261,7 @@ def main():
         if has_torch:
             blas()
             adapt()
+            lab()
             config()
             refusals()
             signals()

@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "model/checkpoint.h"
 #include "model/evaluate.h"
+#include "model/policy_state.h"
 #include "model/train.h"
 
 static char dir[] = "/tmp/ccalab-train-XXXXXX";
@@ -33,9 +34,10 @@ static int setup(void **state)
 static void remove_model(void)
 {
     static const char *const names[] = {"adapter_model.safetensors", "adapter_config.json",
-                                        "modules_except_plm.safetensors", "netllm.json"};
+                                        "modules_except_plm.safetensors", "netllm.json",
+                                        "training.safetensors"};
     char path[128];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         snprintf(path, sizeof path, "%s/%s", model, names[i]);
         unlink(path);
     }
@@ -92,6 +94,8 @@ static struct train_opts options(int epochs)
                            .clip_norm = 0.25,
                            .warmup_steps = -1,
                            .warmup_fraction = 0.1,
+                           .eval_per_epoch = 1,
+                           .save_per_epoch = 1,
                            .events = events};
     o.policy.timestep_rows = 10;
     o.policy.state_dim = 64;
@@ -139,10 +143,10 @@ static void test_learns(void **state)
     assert_true(untrained > base.constant);
 
     struct evaluate_rollout rollout;
-    assert_int_equal(evaluate_rollout(trained, again, DATASET_TEST, NULL, &rollout, &err),
+    assert_int_equal(evaluate_rollout(trained, again, DATASET_TEST, 1, NULL, &rollout, &err),
                      STATUS_OK);
-    assert_int_equal(rollout.decisions, 60); /* the test segment: 15 % of 400 rows */
-    assert_true(rollout.loss < 0.5 * base.constant);
+    assert_int_equal(rollout.score.count, 60); /* the test segment: 15 % of 400 rows */
+    assert_true(rollout.score.mse < 0.5 * base.constant);
     assert_true(rollout.p50_ms > 0 && rollout.p99_ms >= rollout.p50_ms);
     policy_free(fresh);
     policy_free(trained);
@@ -227,6 +231,9 @@ static void test_short_group(void **state)
     struct policy *p;
     struct dataset_batch b;
     assert_int_equal(policy_new(&opts.policy, &p, &err), STATUS_OK);
+    static const float zeros[256];
+    assert_int_equal(policy_param_write(p, policy_param_find(p, "6.weight"), zeros, &err), 0);
+    assert_int_equal(policy_param_write(p, policy_param_find(p, "6.bias"), zeros, &err), 0);
     assert_int_equal(dataset_batch_init(&b, windows, 10, &err), STATUS_OK);
     size_t *order = calloc(windows, sizeof *order);
     double *losses = calloc(windows, sizeof *losses), expected;
@@ -240,6 +247,101 @@ static void test_short_group(void **state)
     assert_true(expected > 0 && fabs(norm - expected) < 1e-4 * expected);
     free(order);
     free(losses);
+    dataset_batch_done(&b);
+    policy_free(p);
+    dataset_free(d);
+    pool_free(pool);
+}
+
+/* What never gets better ends early, and what was best is kept. */
+static void test_patience(void **state)
+{
+    (void)state;
+    struct error err;
+    struct pool *pool = learnable();
+    struct dataset *d = data_of(pool);
+    struct train_opts opts = options(40);
+    opts.lr = 0;
+    opts.patience = 3;
+    cJSON *result;
+    assert_int_equal(train_run(&opts, d, &result, &err), STATUS_OK);
+    assert_true(json_bool(result, "stopped_early", false));
+    assert_int_equal((int)json_num(result, "best_epoch", 0), 1);
+    assert_int_equal((int)json_num(result, "epochs", 0), 4);
+    cJSON_Delete(result);
+    dataset_free(d);
+    pool_free(pool);
+}
+
+/* The published order of things, from the gradients up: each window's gradient over 4, the sum
+ * clipped after each, AdamW with the warm-up's rate, a short last group still over 4, its labels
+ * cut to whole numbers. A twin policy does the same with what netllm.h offers. */
+static void test_published(void **state)
+{
+    (void)state;
+    struct error err;
+    struct pool *pool = learnable();
+    struct dataset *d;
+    const struct dataset_opts data = {.steps = 10, .gamma = 1, .scale = 1000, .is_published = true};
+    for (size_t i = 0; i < pool->rows; i++)
+        pool->actions[i] = fabs(pool->actions[i]) * 3; /* 0, 1 and 2 when cut */
+    assert_int_equal(dataset_new(pool, &data, NULL, &d, &err), STATUS_OK);
+    size_t windows = d->windows[DATASET_TRAIN].count;
+    assert_int_equal(windows, 40);
+    assert_int_equal(d->windows[DATASET_VALID].count, 0);
+    assert_int_equal(dataset_timestep_rows(pool, &data), 401);
+    struct train_opts opts = options(2);
+    opts.policy.timestep_rows = 401;
+    opts.policy.lora_dropout = 0;
+    opts.grad_accum_steps = 12; /* 40 windows: groups of 12, 12, 12 and 4 */
+    opts.warmup_steps = 2000;
+    cJSON *result;
+    assert_int_equal(train_run(&opts, d, &result, &err), STATUS_OK);
+    assert_int_equal((int)json_num(result, "steps", 0), 8);
+    assert_int_equal((int)json_num(result, "best_epoch", 0), 2);
+
+    struct policy *p;
+    struct dataset_batch b;
+    assert_int_equal(policy_new(&opts.policy, &p, &err), STATUS_OK);
+    assert_int_equal(dataset_batch_init(&b, 1, 10, &err), STATUS_OK);
+    uint64_t random = opts.policy.seed;
+    size_t order[40], step = 0;
+    double sum = 0;
+    for (size_t i = 0; i < windows; i++)
+        order[i] = i;
+    for (int epoch = 0; epoch < 2; epoch++) {
+        sum = 0;
+        for (size_t i = windows; i > 1; i--) {
+            uint64_t x = random += 0x9e3779b97f4a7c15u;
+            x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+            x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+            size_t j = (size_t)((x ^ (x >> 31)) % i), swap = order[i - 1];
+            order[i - 1] = order[j];
+            order[j] = swap;
+        }
+        for (size_t i = 0; i < windows; i++) {
+            double loss, norm;
+            dataset_batch_fill(d, DATASET_TRAIN, &order[i], 1, &b);
+            for (size_t k = 0; k < 10; k++) {
+                size_t row = order[i] * 10 + k;
+                assert_true(b.labels[k] == truncf((float)pool->actions[row]));
+                assert_true(b.actions[k] == ((float)pool->actions[row] + 1.0f) / 6.0f);
+                assert_true(b.states[3 * k + 2] == pool->states[row][2]);
+                assert_int_equal(b.timesteps[k], row);
+            }
+            const struct policy_batch view = {1, 10, b.states, b.actions, b.returns, b.timesteps};
+            assert_int_equal(policy_backward(p, &view, b.labels, 1.0 / 12, &loss, &err), 0);
+            assert_int_equal(policy_clip(p, 0.25, &norm, &err), STATUS_OK);
+            sum += loss;
+            if ((i + 1) % 12 && i + 1 < windows)
+                continue;
+            const struct policy_step_opts o = {.lr = 1e-3 * (double)++step / 2000,
+                                               .weight_decay = 1e-4};
+            assert_int_equal(policy_step(p, &o, NULL, &err), STATUS_OK);
+        }
+    }
+    assert_true(sum / 40 == json_num(result, "train_loss", 0));
+    cJSON_Delete(result);
     dataset_batch_done(&b);
     policy_free(p);
     dataset_free(d);
@@ -347,7 +449,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_target),      cmocka_unit_test(test_learns),
         cmocka_unit_test(test_repeats),     cmocka_unit_test(test_batch_size),
-        cmocka_unit_test(test_short_group), cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_short_group), cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_published),   cmocka_unit_test(test_nan),
         cmocka_unit_test(test_stop),        cmocka_unit_test(test_damaged_checkpoint),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

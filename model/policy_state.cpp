@@ -1,0 +1,116 @@
+#include "model/policy_state.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "model/policy.hpp"
+
+namespace
+{
+
+template <typename F> status guarded(error *err, F body)
+{
+    try {
+        return body();
+    } catch (const std::bad_alloc &) {
+        return error_set(err, STATUS_NOMEM, "policy", "out of memory");
+    } catch (const c10::Error &e) {
+        return error_set(err, STATUS_INTERNAL, "policy", "libtorch: %.400s",
+                         e.what_without_backtrace());
+    } catch (const std::exception &e) {
+        return error_set(err, STATUS_INTERNAL, "policy", "%.400s", e.what());
+    }
+}
+
+void read(const at::Tensor &t, float *out, size_t numel)
+{
+    if (!t.defined()) {
+        std::fill(out, out + numel, 0.0f);
+        return;
+    }
+    std::memcpy(out, t.data_ptr<float>(), numel * sizeof *out);
+}
+
+} // namespace
+
+extern "C" status policy_rng_read(const policy *p, policy_rng *out, error *err)
+{
+    return guarded(err, [&] {
+        at::Tensor state = p->dropout.get_state().contiguous();
+        out->len_bytes = static_cast<size_t>(state.numel());
+        if (out->len_bytes > sizeof out->bytes)
+            return error_set(err, STATUS_INTERNAL, "policy", "the generator's state is too large");
+        std::memcpy(out->bytes, state.data_ptr<uint8_t>(), out->len_bytes);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_rng_write(policy *p, const policy_rng *in, error *err)
+{
+    try {
+        at::Tensor state = at::empty({static_cast<int64_t>(in->len_bytes)}, at::kByte);
+        std::memcpy(state.data_ptr<uint8_t>(), in->bytes, in->len_bytes);
+        p->dropout.set_state(state);
+        return STATUS_OK;
+    } catch (const std::exception &) {
+        return error_set(err, STATUS_INPUT, "policy",
+                         "the state of the random numbers is not of this libtorch");
+    }
+}
+
+extern "C" int64_t policy_steps_taken(const policy *p)
+{
+    return p->steps_taken;
+}
+
+extern "C" void policy_set_steps_taken(policy *p, int64_t steps)
+{
+    p->steps_taken = steps;
+}
+
+extern "C" status policy_moments_read(const policy *p, size_t index, float *first, float *second,
+                                      error *err)
+{
+    return guarded(err, [&] {
+        const ccalab::param &param = p->list.params[index];
+        size_t numel = static_cast<size_t>(param.value.numel());
+        read(param.m, first, numel);
+        read(param.v, second, numel);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_moments_write(policy *p, size_t index, const float *first,
+                                       const float *second, error *err)
+{
+    return guarded(err, [&] {
+        at::NoGradGuard no_grad;
+        ccalab::param &param = p->list.params[index];
+        size_t len = static_cast<size_t>(param.value.numel()) * sizeof *first;
+        param.m = at::zeros_like(param.value);
+        param.v = at::zeros_like(param.value);
+        std::memcpy(param.m.data_ptr<float>(), first, len);
+        std::memcpy(param.v.data_ptr<float>(), second, len);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_clip(policy *p, double max_norm, double *norm, error *err)
+{
+    return guarded(err, [&] {
+        at::NoGradGuard no_grad;
+        double before = ccalab::grad_norm(p->list.params);
+        if (norm)
+            *norm = before;
+        double factor = max_norm / (before + 1e-6);
+        if (factor < 1)
+            for (ccalab::param &param : p->list.params)
+                if (param.value.grad().defined())
+                    param.value.grad().mul_(factor);
+        return STATUS_OK;
+    });
+}

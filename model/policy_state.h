@@ -1,0 +1,46 @@
+/* What a training needs beside the parameters to go on as if it had never stopped: the moments of
+ * AdamW, the number of steps taken, the generator of dropout. Conventions of model/netllm.h. */
+#ifndef CCALAB_MODEL_POLICY_STATE_H
+#define CCALAB_MODEL_POLICY_STATE_H
+
+#include "model/netllm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POLICY_RNG_BYTES_MAX 16384
+
+/* The generator's state, in libtorch's own layout. */
+struct policy_rng {
+    uint8_t bytes[POLICY_RNG_BYTES_MAX];
+    size_t len_bytes;
+};
+
+CCALAB_MUST_USE enum status policy_rng_read(const struct policy *p, struct policy_rng *out,
+                                            struct error *err);
+/* Errors: STATUS_INPUT if these bytes are no state of this libtorch's generator. */
+CCALAB_MUST_USE enum status policy_rng_write(struct policy *p, const struct policy_rng *in,
+                                             struct error *err);
+
+/* Optimiser steps taken so far: AdamW corrects its moments by it. */
+int64_t policy_steps_taken(const struct policy *p);
+void policy_set_steps_taken(struct policy *p, int64_t steps);
+
+/* First and second moment of a parameter, numel values each; zeros before its first step. */
+CCALAB_MUST_USE enum status policy_moments_read(const struct policy *p, size_t index, float *first,
+                                                float *second, struct error *err);
+CCALAB_MUST_USE enum status policy_moments_write(struct policy *p, size_t index, const float *first,
+                                                 const float *second, struct error *err);
+
+/* Scale all gradients summed so far to a joint norm of at most `max_norm`, as
+ * torch.nn.utils.clip_grad_norm_ does (norm + 1e-6 below the line). *norm (may be NULL) is the norm
+ * before. Not needed before policy_step(), which clips by itself. */
+CCALAB_MUST_USE enum status policy_clip(struct policy *p, double max_norm, double *norm,
+                                        struct error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
