@@ -227,9 +227,9 @@ function lab.capture(o)
     end
     local file = dir .. "/capture.pcap"
     local job
-    job, err = lab.start_as_root(host, {"sh", "-c", [[exec tcpdump "$@" 2>&1]], "sh", "-n", "-U", "-Z",
-        "root", "-i", o.interface, "-s", tostring(o.snaplen or 0), "-w", file, o.filter,
-        label = "capture", ready = "listening on"})
+    job, err = host:start{"sh", "-c", [[exec tcpdump "$@" 2>&1]], "sh", "-n", "-U", "-Z", "root", "-i",
+        o.interface, "-s", tostring(o.snaplen or 0), "-w", file, o.filter,
+        label = "capture", ready = "listening on", sudo = true}
     if not job then
         return nil, err
     end

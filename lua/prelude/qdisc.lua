@@ -212,9 +212,9 @@ function lab.set_qdisc(host, dev, spec, o)
                    redo = steps, forced = is_forced, root = o.rate and (o.shaper or "htb") or words[1]}
     return lab._change(host, facts, entry, o.keep, function()
         for _, step in ipairs(steps) do
-            local cmd = {label = "tc " .. dev, timeout_s = STEP_S}
+            local cmd = {label = "tc " .. dev, timeout_s = STEP_S, sudo = true}
             table.move(step.argv, 1, #step.argv, 1, cmd)
-            local r, why, left = lab.run_as_root(host, cmd, facts)
+            local r, why, left = host:run(cmd)
             if not r and not (step.may_fail and left and left.exit_code == 2) then
                 return explain(why, left, host, words[1])
             end
