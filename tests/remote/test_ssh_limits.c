@@ -229,6 +229,33 @@ static void test_sudo(void **state)
     restore();
 }
 
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void leave(uv_check_t *check)
+{
+    if (job_first() == check->data)
+        job_leave(check->data);
+}
+
+/* A script may be stopped between the end of a job's process and that of the job. The check runs in
+ * every turn of the loop, and so also there: the last thing before handles are closed. That nothing
+ * freed is looked at then, the sanitizers say. */
+static void test_left_at_its_end(void **state)
+{
+    (void)state;
+    struct host *h = open_good();
+    uv_check_t check;
+    struct end e;
+    uv_check_init(&loop, &check);
+    check.data = start_sh(h, "exit 3", &e);
+    uv_check_start(&check, leave);
+    turn(&e.is_done);
+    assert_true(e.error.status == STATUS_INTERRUPTED || e.exit_code == 3);
+    uv_close((uv_handle_t *)&check, NULL);
+    end_done(&e);
+    close_host(h);
+}
+
 /* --- ssh_config ------------------------------------------------------------------------------- */
 
 static char *ignored_by(const char *host)
@@ -274,7 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_key),        cmocka_unit_test(test_queue),
         cmocka_unit_test(test_forced_command), cmocka_unit_test(test_sudo),
-        cmocka_unit_test(test_include),
+        cmocka_unit_test(test_include),        cmocka_unit_test(test_left_at_its_end),
     };
     signal(SIGPIPE, SIG_IGN);
     if (!sshd_make(&sshd))
