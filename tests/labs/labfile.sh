@@ -130,6 +130,19 @@ LUA
 grep -q 'lost the connection to router' "$tmp/err" || fail "the connection did not break: $(cat "$tmp/out")"
 all_same "after a broken connection"
 
+# Who may not become root changes nothing, and is told what would help.
+cat >"$tmp/no_root.lua" <<'LUA'
+local bed = assert(lab.open_lab(arg[1], {roles = {"client_x"}}))
+assert(lab.set_sysctl(bed.client_x, "net.ipv4.tcp_ecn", 0))
+LUA
+"$ccalab" --run "$tmp/no_root.lua" "$lab" >"$tmp/out" 2>"$tmp/err" </dev/null
+status=$?
+why="there is no sudo"
+command -v sudo >/dev/null && why="sudo asks for a password"
+[ $status != 0 ] && grep -q "client_x: a change needs root, and $why" "$tmp/err" && grep -q NOPASSWD "$tmp/err" ||
+    fail "a user who may not become root: $status"
+all_same "after a refused change"
+
 # A host that is down is named, at once.
 sed -i 's|config = "config", host = "client-y", port = 2202|host = "127.0.0.1", port = 1|' "$lab"
 "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$lab" 1 >"$tmp/out" 2>"$tmp/err" </dev/null

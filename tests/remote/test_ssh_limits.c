@@ -153,6 +153,7 @@ static void test_forced_command(void **state)
     e = run_sh(h, "echo no");
     printf("  %s\n", e.error.message);
     assert_int_equal(e.error.status, STATUS_HOST);
+    assert_non_null(strstr(e.error.message, "lost the connection to h"));
     end_done(&e);
     close_host(h);
     /* SFTP and nothing else: files go there, but nobody hashes them. */
@@ -308,6 +309,5 @@ int main(void)
         return 77;
     setvbuf(stdout, NULL, _IOLBF, 0);
     int failed = cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
-    sshd_remove(&sshd);
-    return failed;
+    return sshd_remove(&sshd) ? failed : failed + 1;
 }
