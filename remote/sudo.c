@@ -10,11 +10,12 @@ static const char script[] =
     "command -v \"$1\" >/dev/null 2>&1 && exec \"$@\"\n"
     "echo \"sudo: $1: command not found\" >&2; exit 1; fi\n"
     "command -v sudo >/dev/null 2>&1 || { echo 'sudo: not installed' >&2; exit 1; }\n"
-    "stop() { trap '' TERM INT HUP; sudo -n kill -TERM -- -$$\n"
+    "stop() { s=1; trap '' TERM INT HUP; sudo -n kill -TERM -- -$$\n"
     "setsid sudo -n sh -c \"sleep 3; kill -KILL -- -$$\" & } >/dev/null 2>&1 </dev/null\n"
     "trap stop TERM INT HUP\n"
-    "LC_ALL=C sudo -n -- \"$@\" & p=$!\n"
-    "wait $p; r=$?; while test -d /proc/$p; do wait $p; r=$?; done; exit $r\n";
+    "s=; LC_ALL=C sudo -n -- \"$@\" & p=$!\n"
+    /* The trap may have cut the first wait short; 127: it has not. */
+    "wait $p; r=$?; test -z \"$s\" || { wait $p; q=$?; test $q = 127 || r=$q; }; exit $r\n";
 
 const char **sudo_argv(const char *const *argv)
 {

@@ -245,16 +245,7 @@ function lab.watch_qdisc(host, dev, o)
     -- The pause runs beside tc, so that its time does not add to the interval.
     local script = ([[while :; do sleep "$2" & tc %s -s qdisc show dev "$1" || exit
         echo ccalab-sample; wait $!; done]]):format(is_json and "-j" or "")
-    local job, err = host:start{"sh", "-c", script, "sh", dev, ("%.3f"):format(o.interval or 0.1),
+    return lab._start_up(host, {"sh", "-c", script, "sh", dev, ("%.3f"):format(o.interval or 0.1),
         label = ("qdisc %s %s"):format(host.name, dev),
-        qdisc_samples = o.label or ("qdisc/%s/%s"):format(host.name, dev)}
-    if not job then
-        return nil, err
-    end
-    local up
-    up, err = job:wait_up(10)
-    if not up then
-        return nil, err
-    end
-    return job
+        qdisc_samples = o.label or ("qdisc/%s/%s"):format(host.name, dev)})
 end

@@ -217,6 +217,7 @@ static void test_sudo(void **state)
     job_cancel(job);
     turn(&e.is_done);
     assert_string_equal(e.out, "up\nbye\n");
+    assert_int_equal(e.exit_code, 0); /* its own, and not that of the shell that was signalled */
     end_done(&e);
     assert_true(sshd_sh("! pgrep -f '^sleep 7401$'"));
     assert_true(sshd_sh("rm %s/shims/id", sshd.dir));
