@@ -16,7 +16,7 @@ struct job {
     char *label;
     struct host *host;
     struct bus *bus;
-    struct process *process;
+    struct process *process; /* NULL: it has ended */
     enum job_output output;
     int stop_signal, grace_ms, timeout_ms;
     struct job_callbacks cb;
@@ -84,7 +84,9 @@ void job_finish(struct job *job)
 
 void job_leave(struct job *job)
 {
-    if (!job->process->leave) {
+    if (!job->process) {
+        return;
+    } else if (!job->process->leave) {
         job_cancel(job);
     } else if (!job->is_left) {
         job->is_stopping = job->is_left = true;
@@ -231,7 +233,8 @@ static void on_exit_status(void *user, const struct process_end *end)
 {
     struct job *job = user;
     job->end = *end;
-    job->is_stopping = true; /* the process is gone: nobody may signal it any more */
+    job->process = NULL;
+    job->is_stopping = true; /* nobody may signal it any more */
     if (job->foreign)
         read_foreign(job, NULL, 0);
     else if (job->output == JOB_OUTPUT_EVENTS)

@@ -10,78 +10,6 @@ local function failure(status, message, hint)
     return lab.failure(status, "change", message, hint)
 end
 
--- Root ----------------------------------------------------------------------------------------------
-
--- lab.run_as_root(host, {"cmd", "arg", ..., label=, timeout_s=}): host:run{} as root: as we are where
--- that is root, else by `sudo -n`, which never asks. Where sudo would have to ask, the error says so.
-function lab.run_as_root(host, cmd, facts)
-    local err
-    if not facts then
-        facts, err = lab.probe(host)
-        if not facts then
-            return nil, err
-        end
-    end
-    if facts.uid == 0 then
-        return host:run(cmd)
-    end
-    local with = {"sudo", "-n", "--", table.unpack(cmd)}
-    for key, value in pairs(cmd) do
-        if type(key) == "string" then
-            with[key] = value
-        end
-    end
-    with.label = with.label or cmd[1]
-    local r, left
-    r, err, left = host:run(with)
-    if r then
-        return r
-    end
-    local said = left and left.err or ""
-    local hint = ("on %s let this user become root without a password (sudo visudo -f "
-        .. "/etc/sudoers.d/ccalab: 'USER ALL=(root) NOPASSWD: ALL'), or log in as root"):format(host.name)
-    if err.status == "unavailable" and err.message:find("sudo", 1, true) then
-        return nil, select(2, failure("unavailable",
-            ("%s: this needs root, and there is no sudo"):format(host.name), hint)), left
-    elseif said:find("^sudo: ") or said:find("\nsudo: ") then
-        local why = said:find("password", 1, true) and "sudo asks for a password"
-            or "sudo refuses: " .. (said:match("sudo: ([^\n]*)") or "")
-        return nil, select(2, failure("host", ("%s: this needs root, and %s"):format(host.name, why),
-                                      hint)), left
-    end
-    return nil, err, left
-end
-
--- For a command that goes on until it is stopped: nobody but root may signal what sudo started, so that
--- runs beside a shell of ours, and is stopped by root once that shell, or its file, is gone.
-local LONG = [[d=$(mktemp -d) || exit; f=$d/run; : >"$f"; trap 'rm -rf "$d"' TERM INT HUP
-sudo -n -- sh -c 'f=$1 o=$2; shift 2; "$@" & p=$!
-while kill -0 $p 2>/dev/null; do
-  if [ ! -e "$f" ] || ! kill -0 "$o" 2>/dev/null; then kill $p; break; fi
-  sleep 0.1
-done; wait $p' sh "$f" $$ "$@" & s=$!
-wait $s; r=$?; [ -e "$f" ] || { wait $s; r=$?; }
-rm -rf "$d"; exit $r]]
-
--- lab.start_as_root(host, {"cmd", "arg", ..., label=, ready=, ...}): host:start{} as root, as
--- lab.run_as_root() does. That sudo refuses shows at the command's end.
-function lab.start_as_root(host, cmd)
-    local facts, err = lab.probe(host)
-    if not facts then
-        return nil, err
-    elseif facts.uid == 0 then
-        return host:start(cmd)
-    end
-    local with = {"sh", "-c", LONG, "sh", table.unpack(cmd)}
-    for key, value in pairs(cmd) do
-        if type(key) == "string" then
-            with[key] = value
-        end
-    end
-    with.label = with.label or cmd[1]
-    return host:start(with)
-end
-
 -- The journal ---------------------------------------------------------------------------------------
 
 local function key_of(facts)
@@ -141,14 +69,14 @@ local function undo(open, entry, facts)
         end
     end
     for _, step in ipairs(entry.undo) do
-        local cmd = {timeout_s = STEP_S, label = ("restore %s"):format(open.host.name)}
+        local cmd = {timeout_s = STEP_S, label = ("restore %s"):format(open.host.name), sudo = true}
         for i, word in ipairs(step.argv) do
             cmd[i] = word
         end
         local r
-        r, err = lab.run_as_root(open.host, cmd, facts)
+        r, err = open.host:run(cmd)
         if not r and not (step.may_fail and err.status == "host" and open.host.is_up
-                          and not err.message:find("sudo", 1, true)) then
+                          and err.subsystem ~= "sudo") then
             return nil, err
         end
     end
@@ -187,7 +115,7 @@ end
 local function change(host, facts, entry, keep, apply)
     local open, err = facts.uid == 0, nil
     if not open then -- better now than when it is to be undone
-        open, err = lab.run_as_root(host, {"true", label = "sudo"}, facts)
+        open, err = host:run{"true", label = "a change", sudo = true}
     end
     if open then
         open, err = journal_of(host, facts)
@@ -320,8 +248,8 @@ function lab.set_sysctl(host, name, value, o)
                    undo = {{argv = write_argv(path, before)}}}
     return change(host, facts, entry, o and o.keep, function()
         local cmd = write_argv(path, value)
-        cmd.label, cmd.timeout_s = "sysctl " .. name, STEP_S
-        return lab.run_as_root(host, cmd, facts)
+        cmd.label, cmd.timeout_s, cmd.sudo = "sysctl " .. name, STEP_S, true
+        return host:run(cmd)
     end)
 end
 
@@ -374,8 +302,8 @@ function lab.set_offload(host, dev, feature, on, o)
                    before = before, after = want, undo = {{argv = argv(before)}}}
     return change(host, facts, entry, o and o.keep, function()
         local cmd = argv(want)
-        cmd.label, cmd.timeout_s = "ethtool " .. dev, STEP_S
-        return lab.run_as_root(host, cmd, facts)
+        cmd.label, cmd.timeout_s, cmd.sudo = "ethtool " .. dev, STEP_S, true
+        return host:run(cmd)
     end)
 end
 
@@ -393,8 +321,8 @@ function lab.flush_tcp_metrics(host)
         return nil, err
     end
     local done
-    done, err = lab.run_as_root(host, {"ip", "tcp_metrics", "flush", label = "ip tcp_metrics",
-                                       timeout_s = STEP_S})
+    done, err = host:run{"ip", "tcp_metrics", "flush", label = "ip tcp_metrics", timeout_s = STEP_S,
+                         sudo = true}
     if not done then
         return nil, err
     end

@@ -311,8 +311,8 @@ local function apply(host, action, keep)
         end
         return true
     end
-    local cmd = table.move(action.run, 1, #action.run, 1, {label = "fix", timeout_s = 30})
-    return lab.run_as_root(host, cmd)
+    local cmd = table.move(action.run, 1, #action.run, 1, {label = "fix", timeout_s = 30, sudo = true})
+    return host:run(cmd)
 end
 
 local function repair(members, o)

@@ -36,8 +36,8 @@ end
 
 -- As root there. Fails with what the command said last as the hint.
 local function as_root(t, cmd)
-    cmd.timeout_s = cmd.timeout_s or 60
-    local r, err, left = lab.run_as_root(t.host, cmd, t)
+    cmd.timeout_s, cmd.sudo = cmd.timeout_s or 60, true
+    local r, err, left = t.host:run(cmd)
     if not r and not err.hint and left and left.err and left.err:match("%S") then
         err.hint = left.err:match("([^\n]+)%s*$")
     end
@@ -213,7 +213,7 @@ local function prepare(host, kind, files, source, wait_s)
     local t = {host = host, source = source, kind = kind, files = files, uid = tonumber(uid), wait_s = wait_s,
                release = kind == "release" and source or nil}
     local ok
-    ok, err = as_root(t, {"true", label = "sudo"})
+    ok, err = as_root(t, {"true", label = "a kernel"})
     if not ok then
         return nil, err
     end

@@ -9,6 +9,20 @@ local ccalab = assert(lab.program("ccalab"))
 -- lab.localhost: the machine the console runs on.
 lab.localhost = lab.open_host{name = "local"}
 
+-- Start a job and wait until it is up; then it. Else nil and an error.
+function lab._start_up(host, cmd)
+    local job, err = host:start(cmd)
+    if not job then
+        return nil, err
+    end
+    local up
+    up, err = job:wait_up(10)
+    if not up then
+        return nil, err
+    end
+    return job
+end
+
 -- Append to the command `cmd` "--name value" for every entry of `flags` that `o` has a value for.
 local function add_flags(cmd, o, flags)
     for _, flag in ipairs(flags) do

@@ -212,9 +212,9 @@ function lab.set_qdisc(host, dev, spec, o)
                    redo = steps, forced = is_forced, root = o.rate and (o.shaper or "htb") or words[1]}
     return lab._change(host, facts, entry, o.keep, function()
         for _, step in ipairs(steps) do
-            local cmd = {label = "tc " .. dev, timeout_s = STEP_S}
+            local cmd = {label = "tc " .. dev, timeout_s = STEP_S, sudo = true}
             table.move(step.argv, 1, #step.argv, 1, cmd)
-            local r, why, left = lab.run_as_root(host, cmd, facts)
+            local r, why, left = host:run(cmd)
             if not r and not (step.may_fail and left and left.exit_code == 2) then
                 return explain(why, left, host, words[1])
             end
@@ -245,16 +245,7 @@ function lab.watch_qdisc(host, dev, o)
     -- The pause runs beside tc, so that its time does not add to the interval.
     local script = ([[while :; do sleep "$2" & tc %s -s qdisc show dev "$1" || exit
         echo ccalab-sample; wait $!; done]]):format(is_json and "-j" or "")
-    local job, err = host:start{"sh", "-c", script, "sh", dev, ("%.3f"):format(o.interval or 0.1),
+    return lab._start_up(host, {"sh", "-c", script, "sh", dev, ("%.3f"):format(o.interval or 0.1),
         label = ("qdisc %s %s"):format(host.name, dev),
-        qdisc_samples = o.label or ("qdisc/%s/%s"):format(host.name, dev)}
-    if not job then
-        return nil, err
-    end
-    local up
-    up, err = job:wait_up(10)
-    if not up then
-        return nil, err
-    end
-    return job
+        qdisc_samples = o.label or ("qdisc/%s/%s"):format(host.name, dev)})
 end

@@ -299,6 +299,10 @@ local function run_flow(f, t0, version)
         err.message = ("%s: its server on %s went away: %s"):format(f.label, f.server.name,
             lost.message)
         err.hint = "was it stopped, or is the host lost?"
+    elseif not f.listener:is_running() then -- it ended first, and may have said why
+        local done, _, unfinished = f.listener:wait()
+        local said = ((done or unfinished or {}).err or ""):match("iperf3: error %- (.-)%s*iperf3:")
+        err.hint = said and ("the iperf3 on %s said: %s"):format(f.server.name, said) or err.hint
     elseif f.is_over then
         return failure("interrupted", f.label .. ": stopped, as another flow had failed")
     end

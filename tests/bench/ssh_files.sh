@@ -75,6 +75,8 @@ def clear(tool):
 def show(what, times):
     mid = {tool: statistics.median(t) for tool, t in times.items()}
     rival = min((tool for tool in mid if tool != "ccalab"), key=mid.get)
+    for tool, t in times.items():
+        print("  %-10s %s" % (tool, " ".join("%.2f" % x for x in t)))
     print("%-32s %s  ratio to %s %.2f" % (
         what, "  ".join("%s %.2f s" % m for m in mid.items()), rival, mid["ccalab"] / mid[rival]),
         flush=True)
@@ -89,10 +91,12 @@ names = {"big": "1 file of %.0f MiB" % (nbytes / 2**20), "small": "%d files of 1
 for source in wanted:
     first = {tool: [] for tool in tools}
     again = {tool: [] for tool in tools if tool != "scp -r"}
+    order = list(tools)
     for _ in range(rounds):
-        for tool in tools:
+        for tool in order:
             clear(tool)
             first[tool].append(run(tool, source))
+        order.append(order.pop(0))  # being the first may cost: memory that nobody has touched yet
     for tool in tools:
         if subprocess.run(["diff", "-rq", source, target(tool)]).returncode:
             sys.exit(tool + ": what arrived is not what was sent")

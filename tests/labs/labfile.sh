@@ -1,7 +1,8 @@
 #!/bin/sh
-# The quickstart on the machines of a lab file: four hosts behind real sshds, the traffic through a real
-# bottleneck. The report has the shape of the virtual one's, and every host is as it was before, after a run,
-# after Ctrl-C, and after kill -9 and `ccalab restore`.
+# The quickstart on the machines of a lab file (ssh_lab.lua): four hosts behind real sshds with their own
+# keys, ports and users, most of them not root, the traffic through a real bottleneck. The report has the
+# shape of the virtual lab's, and every host is as it was before: after a run, after Ctrl-C, and after
+# kill -9 and `ccalab restore`.
 set -u
 PATH="$PATH:/usr/sbin:/sbin"
 ccalab="$CCALAB_BUILD/ccalab"
@@ -11,37 +12,34 @@ export XDG_STATE_HOME="$tmp/state" CCALAB_RUNS="$tmp/runs"
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*"; [ -f "$tmp/err" ] && tail -n 20 "$tmp/err"; exit 1; }
 . "$CCALAB_SOURCE/tests/remote/host_state.sh"
+. "$CCALAB_SOURCE/tests/labs/own_sshds.sh"
 [ "$(id -u)" = 0 ] || skip "needs root for namespaces"
-for command in ip nft iperf3 ping sshd tcpdump sysctl; do
+for command in ip nft iperf3 ping sshd ssh-keygen tcpdump sysctl useradd python3; do
     command -v $command >/dev/null || skip "needs $command"
 done
 [ -e /dev/net/tun ] || skip "needs /dev/net/tun"
-trap '"$ccalab" testbed down --name $name >/dev/null 2>&1; rm -rf "$tmp"' EXIT
-"$ccalab" testbed up --name $name --sshd >/dev/null 2>"$tmp/err" || fail "up"
-
-cat >"$tmp/lab.lua" <<LUA
-local config = "/run/ccalab/$name/ssh/config"
-client_x = ssh{config = config, address = "10.98.1.2"}
-client_y = ssh{config = config, address = "10.98.2.2"}
-router   = ssh{config = config, address = "10.98.3.1"}
-server   = ssh{config = config, address = "10.98.3.2"}
-link = {rate = "50mbit", rtt = "20ms", egress = "bn1", aqm = "dualpi2 target 16ms"}
-LUA
+trap 'own_sshds_down; "$ccalab" testbed down --name ${name}v >/dev/null 2>&1; "$ccalab" testbed down --name $name >/dev/null 2>&1; rm -rf "$tmp"' EXIT
+trap 'exit 1' INT TERM
+"$ccalab" testbed up --name $name >/dev/null 2>"$tmp/err" || fail "up"
+grep -q prague /proc/sys/net/ipv4/tcp_available_congestion_control || skip "needs a TCP Prague"
+own_sshds_up
+lab=$tmp/ssh_lab.lua
 queue() { "$ccalab" testbed shell --name $name router -- tc -j qdisc show dev bn1; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 hosts="client_x client_y router server"
-for host in $hosts; do host_state $name-$host >"$tmp/$host"; done
+for host in $hosts; do host_state $name-$host >"$tmp/before_$host"; done
 queue=$(queue)
 all_same() {
-    for host in $hosts; do same_state $name-$host "$tmp/$host" "$1"; done
+    for host in $hosts; do same_state $name-$host "$tmp/before_$host" "$1"; done
     [ "$(queue)" = "$queue" ] || fail "$1: the router's queue: $(queue)"
     [ -z "$(ls "$tmp/state/ccalab/journal")" ] || fail "$1: a journal is left"
     [ -z "$(ip netns pids $name-router | xargs -r ps -o comm= -p | grep tcpdump)" ] ||
         fail "$1: a capture is left on the router"
 }
 
-"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 14 >"$tmp/out" 2>"$tmp/err" \
+"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$lab" 14 >"$tmp/out" 2>"$tmp/err" \
     </dev/null || fail "exit status $?: $(cat "$tmp/out")"
+cp "$tmp/out" "$tmp/out_ssh"
 sed -n '/^checks/,$p' "$tmp/out"
 all_same "after the run"
 run=$(sed -n 's/^run directory  *//p' "$tmp/out")
@@ -79,9 +77,27 @@ for title in ("Throughput", "Marks at the router", "What was measured", "Checks"
     assert title in html, title
 PY
 
+# The virtual lab's report, from the same script, has the same shape.
+cat >"$tmp/virtual.lua" <<'LUA'
+local testbed, name = lab.testbed, arg[1]
+function lab.testbed(o)
+    o.name = name
+    return testbed(o)
+end
+arg = {[0] = arg[2], arg[3]}
+dofile(arg[0])
+LUA
+"$ccalab" --run "$tmp/virtual.lua" ${name}v "$CCALAB_SOURCE/labs/quickstart.lua" 14 >"$tmp/out" 2>"$tmp/err" \
+    </dev/null || fail "the virtual lab: exit status $?: $(cat "$tmp/out")"
+"$CCALAB_SOURCE/tests/labs/shape.py" "$run" "$tmp/out_ssh" >"$tmp/shape_ssh" || fail "shape.py"
+"$CCALAB_SOURCE/tests/labs/shape.py" "$(sed -n 's/^run directory  *//p' "$tmp/out")" "$tmp/out" >"$tmp/shape" ||
+    fail "shape.py"
+grep -c . "$tmp/shape"
+diff "$tmp/shape" "$tmp/shape_ssh" || fail "the report over SSH (>) has another shape than the virtual lab's (<)"
+
 stop() { # SIGNAL: in mid-traffic
     : >"$tmp/out"
-    "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 30 >"$tmp/out" \
+    "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$lab" 30 >"$tmp/out" \
         2>"$tmp/err" </dev/null &
     pid=$!
     for _ in $(seq 300); do grep -q 'of traffic' "$tmp/out" && break; sleep 0.05; done
@@ -99,24 +115,37 @@ stop INT
 all_same "after Ctrl-C"
 stop KILL
 "$ccalab" restore --list >"$tmp/out" 2>"$tmp/err"
-grep -q '^router (ssh router)' "$tmp/out" || fail "restore --list: $(cat "$tmp/out")"
-"$ccalab" restore --lab "$tmp/lab.lua" >"$tmp/out" 2>"$tmp/err"
+grep -q '^router (ssh router' "$tmp/out" || fail "restore --list: $(cat "$tmp/out")"
+"$ccalab" restore --lab "$lab" >"$tmp/out" 2>"$tmp/err"
 grep -q '^router: put back (1)' "$tmp/out" || fail "restore: $(cat "$tmp/out")"
 all_same "after kill -9 and restore"
 
 # A connection that breaks under a change comes back for putting it back.
 cat >"$tmp/broken.lua" <<'LUA'
-local bed = assert(lab.open_lab(arg[1], {roles = {"client_y"}}))
-assert(lab.set_sysctl(bed.client_y, "net.ipv4.tcp_ecn", 0))
-print(bed.client_y:run{"sh", "-c", "kill -9 $PPID"})
+local bed = assert(lab.open_lab(arg[1], {roles = {"router"}}))
+assert(lab.set_sysctl(bed.router, "net.ipv4.tcp_ecn", 0))
+print(bed.router:run{"sh", "-c", "kill -9 $PPID"})
 LUA
-"$ccalab" --run "$tmp/broken.lua" "$tmp/lab.lua" >"$tmp/out" 2>"$tmp/err" </dev/null || fail "broken.lua: $?"
-grep -q 'lost the connection to client_y' "$tmp/err" || fail "the connection did not break: $(cat "$tmp/out")"
+"$ccalab" --run "$tmp/broken.lua" "$lab" >"$tmp/out" 2>"$tmp/err" </dev/null || fail "broken.lua: $?"
+grep -q 'lost the connection to router' "$tmp/err" || fail "the connection did not break: $(cat "$tmp/out")"
 all_same "after a broken connection"
 
+# Who may not become root changes nothing, and is told what would help.
+cat >"$tmp/no_root.lua" <<'LUA'
+local bed = assert(lab.open_lab(arg[1], {roles = {"client_x"}}))
+assert(lab.set_sysctl(bed.client_x, "net.ipv4.tcp_ecn", 0))
+LUA
+"$ccalab" --run "$tmp/no_root.lua" "$lab" >"$tmp/out" 2>"$tmp/err" </dev/null
+status=$?
+why="there is no sudo"
+command -v sudo >/dev/null && why="sudo asks for a password"
+[ $status != 0 ] && grep -q "client_x: a change needs root, and $why" "$tmp/err" && grep -q NOPASSWD "$tmp/err" ||
+    fail "a user who may not become root: $status"
+all_same "after a refused change"
+
 # A host that is down is named, at once.
-sed -i 's/^client_y .*/client_y = ssh{host = "127.0.0.1", port = 1}/' "$tmp/lab.lua"
-"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$tmp/lab.lua" 1 >"$tmp/out" 2>"$tmp/err" </dev/null
+sed -i 's|config = "config", host = "client-y", port = 2202|host = "127.0.0.1", port = 1|' "$lab"
+"$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$lab" 1 >"$tmp/out" 2>"$tmp/err" </dev/null
 status=$?
 [ $status = 4 ] && grep -q 'labfile: client_y: cannot connect' "$tmp/err" || fail "a dead host: $status"
 all_same "after a dead host"

@@ -162,19 +162,19 @@ as_user() { PATH="$tmp/bin:$PATH" run "$@"; }
 echo 'echo 1000' | shim id
 printf '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n' | shim sudo
 as_user --run "$tmp/change.lua" && fail "without root"
-said "local: this needs root, and sudo asks for a password"
+said "local: a change needs root, and sudo asks for a password"
 said "NOPASSWD"
 same "sudo asks for a password"
 no_journal "sudo asks for a password"
-printf '#!/bin/sh\necho "$*" >>"%s"\n[ "$1" = -n ] && [ "$2" = -- ] || exit 1\nshift 2\nexec "$@"\n' "$tmp/sudo.log" | shim sudo
+printf '#!/bin/sh\necho "$*" >>"%s"\n[ "$1" = -n ] || exit 1\nshift\n[ "$1" != -- ] || shift\nexec "$@"\n' "$tmp/sudo.log" | shim sudo
 as_user --run "$tmp/change.lua" || fail "by sudo: $(cat "$tmp/err")"
 grep -q "^-n -- tc qdisc add dev d0 root bfifo limit 64kb" "$tmp/sudo.log" || fail "sudo: $(cat "$tmp/sudo.log")"
 same "by sudo"
 script long <<'LUA'
-local job = assert(lab.start_as_root(lab.localhost, {"sh", "-c", "echo begun; exec sleep 60", ready = "begun"}))
+local job = assert(lab.localhost:start{"sh", "-c", "echo begun; exec sleep 60", ready = "begun", sudo = true})
 assert(job:wait_up(5))
 job:finish()
-job = assert(lab.start_as_root(lab.localhost, {"sh", "-c", "exit 3"}))
+job = assert(lab.localhost:start{"sh", "-c", "exit 3", sudo = true})
 local _, err, left = job:wait()
 print(left.exit_code)
 LUA

@@ -11,7 +11,7 @@ run() { # KIND PATH
     echo "== $1"
     CCALAB_RUNS=$tmp FAKE_IPERF3=$1 PATH=$2 "$CCALAB_BUILD/ccalab" --run test_run_fakes.lua "$1" || exit 1
 }
-for kind in old two stream stream_killed text clock garbage; do
+for kind in old two stream stream_killed text clock garbage server_refuses; do
     run $kind "$tmp/bin:$PATH"
 done
 run missing "$tmp/bare"

@@ -1,6 +1,7 @@
 #include "tests/remote/sshd.h"
 
 #include <arpa/inet.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -115,6 +116,24 @@ void sshd_stop(struct sshd *d)
     d->pid = 0;
 }
 
+/* What must be as before when a test is over: the queues, and the settings of TCP and forwarding.
+ */
+static bool save_state(const struct sshd *d, const char *file)
+{
+    return !d->has_own_netns ||
+           sshd_sh("PATH=$PATH:/usr/sbin:/sbin; { tc -j qdisc; sysctl -a 2>/dev/null | grep -E "
+                   "'tcp_|ip_forward' | grep -v _congestion_control; } >%s/%s",
+                   d->dir, file);
+}
+
+/* As root the test gets a host of its own, for the daemon and for itself: its own network
+ * namespace. */
+static bool make_netns(void)
+{
+    return geteuid() == 0 && unshare(CLONE_NEWNET) == 0 &&
+           sshd_sh("PATH=$PATH:/usr/sbin:/sbin; ip link set lo up");
+}
+
 bool sshd_make(struct sshd *d)
 {
     *d = (struct sshd){.pid = 0};
@@ -127,6 +146,7 @@ bool sshd_make(struct sshd *d)
     snprintf(d->dir, sizeof d->dir, "/tmp/ccalab-sshd-XXXXXX");
     if (!mkdtemp(d->dir))
         return false;
+    d->has_own_netns = make_netns();
     d->port = sshd_free_port();
     bool ok = sshd_sh(
         "set -e; cd %s; for k in host_key id stranger; do ssh-keygen -q -t ed25519 -N '' -f $k; "
@@ -140,6 +160,7 @@ bool sshd_make(struct sshd *d)
         "AuthorizedKeysFile %s/authorized\nMaxSessions 64\nMaxStartups 100\n"
         "SetEnv SHLVL=9 XDG_CACHE_HOME=%s/cache\nSubsystem sftp internal-sftp\nEND\n",
         d->dir, d->port, d->port, d->dir, d->dir, d->dir);
+    ok = ok && save_state(d, "state_before");
     if (ok && !(ok = sshd_start(d)))
         printf("sshd does not start here\n");
     if (!ok)
@@ -147,8 +168,22 @@ bool sshd_make(struct sshd *d)
     return ok;
 }
 
-void sshd_remove(struct sshd *d)
+bool sshd_remove(struct sshd *d)
 {
     sshd_stop(d);
+    bool is_same = true;
+    if (d->has_own_netns && access(sshd_path(d, "state_before"), F_OK) == 0)
+        is_same = save_state(d, "state_after") &&
+                  sshd_sh("cd %s; diff state_before state_after >&2", d->dir);
+    /* Commands that outlive their connection have three seconds to end; they are known by what the
+     * daemon gave them (SetEnv). */
+    is_same &= sshd_sh("for i in $(seq 25); do left=$(grep -lzsx XDG_CACHE_HOME=%s/cache "
+                       "/proc/[0-9]*/environ) || exit 0; sleep 0.2; done\n"
+                       "for f in $left; do tr '\\0' ' ' <${f%%environ}cmdline; echo; done >&2; "
+                       "exit 1",
+                       d->dir);
+    if (!is_same)
+        printf("FAILED: the host is not as it was\n");
     sshd_sh("rm -r %s", d->dir);
+    return is_same;
 }

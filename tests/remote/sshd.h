@@ -11,6 +11,7 @@ struct sshd {
                      config */
     int port;
     pid_t pid;
+    bool has_own_netns;
 };
 
 /* Make the directory, the keys and known_hosts, and start the daemon. False with the reason on
@@ -22,8 +23,10 @@ bool sshd_start(struct sshd *d);
 void sshd_stop(struct sshd *d);
 /* Stop or continue its sessions, and itself: SIGSTOP, SIGCONT. */
 void sshd_signal(struct sshd *d, int signum);
-/* Stop it and remove the directory. */
-void sshd_remove(struct sshd *d);
+/* Stop it and remove the directory. False, and said, if the host is not as it was before: its
+ * queues, its settings of TCP and forwarding (looked at as root, when all of it runs in a network
+ * namespace of its own), and its processes. */
+bool sshd_remove(struct sshd *d);
 /* Path of a file in the directory; a static buffer, four calls deep. */
 const char *sshd_path(const struct sshd *d, const char *name);
 /* A free TCP port of 127.0.0.1. */

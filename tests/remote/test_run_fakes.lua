@@ -54,6 +54,9 @@ local cases = {
             check(math.abs(row.start_s - 0.5 * (i - 1)) < 0.01, lab.pretty(row))
         end
     end,
+    server_refuses = function()
+        failed("host", "control socket", "the iperf3 on local said: unable to set TCP_CONGESTION: not here")
+    end,
     garbage = function()
         failed("host", "it printed no result", "--json")
     end,

@@ -355,6 +355,7 @@ static void test_flood(void **state)
     start_job(h, &o, &e);
     turn(&e.is_done);
     assert_int_equal(e.error.status, STATUS_NOMEM);
+    assert_string_equal(e.error.message, "flood wrote more than 1048576 bytes");
     end_done(&e);
     close_host(h);
 }
@@ -386,6 +387,7 @@ static void test_cancel(void **state)
     turn(&e.is_done);
     printf("  SIGTERM ignored, grace 0.3 s: ended after %.2f s\n",
            (double)(clock_mono_ns() - began) / 1e9);
+    assert_string_equal(e.error.message, "test was cancelled");
     assert_string_equal(e.out, "on\n");
     assert_true(clock_mono_ns() - began >= 290000000u);
     assert_int_equal(wait_no_process("sleep 0.1; done # 7103", 2000), 0);
@@ -518,6 +520,5 @@ int main(void)
         return 77;
     setvbuf(stdout, NULL, _IOLBF, 0);
     int failed = cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
-    sshd_remove(&sshd);
-    return failed;
+    return sshd_remove(&sshd) ? failed : failed + 1;
 }

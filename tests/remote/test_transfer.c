@@ -174,6 +174,5 @@ int main(void)
         return 77;
     setvbuf(stdout, NULL, _IOLBF, 0);
     int failed = cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
-    sshd_remove(&sshd);
-    return failed;
+    return sshd_remove(&sshd) ? failed : failed + 1;
 }

@@ -242,6 +242,5 @@ int main(void)
     int failed = cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
     if (has_disk)
         sshd_sh("umount %s/disk", sshd.dir);
-    sshd_remove(&sshd);
-    return failed;
+    return sshd_remove(&sshd) ? failed : failed + 1;
 }

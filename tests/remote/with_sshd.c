@@ -24,8 +24,9 @@ int main(int argc, char **argv)
         _exit(127);
     }
     waitpid(pid, &ws, 0);
-    sshd_remove(&d);
+    bool is_same = sshd_remove(&d);
     if (WIFSIGNALED(ws))
         printf("%s was killed by signal %d\n", argv[1], WTERMSIG(ws));
-    return WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
+    int status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
+    return status == 0 && !is_same ? 1 : status;
 }
