@@ -7,8 +7,8 @@
  *   -> embed_ln -> backbone (causal) -> action_head at every S token
  *
  * after D. Wu et al., "NetLLM: Adapting Large Language Models for Networking" (SIGCOMM 2024) and
- * Chen et al., "Decision Transformer" (2021); the backbone is Llama (Touvron et al., 2023) with
- * LoRA (Hu et al., 2021) on q_proj and v_proj. Values are on the scales of model/dataset.h.
+ * Chen et al., "Decision Transformer" (2021); the backbone is a Llama, Mistral, GPT-2 or OPT with
+ * LoRA (Hu et al., 2021) on its attention. Values are on the scales of model/dataset.h.
  *
  * Nothing of C++ or libtorch leaks through here. All of it is float32 on the CPU. In a build
  * without libtorch these functions do not exist (CCALAB_HAVE_TORCH is undefined). Every function
@@ -100,6 +100,42 @@ CCALAB_MUST_USE enum status policy_step(struct policy *p, const struct policy_st
 CCALAB_MUST_USE enum status policy_backbone_forward(struct policy *p, const float *embeddings,
                                                     size_t windows, size_t tokens, float *hidden,
                                                     struct error *err);
+
+/* --- contexts kept between decisions ---------------------------------------------------------
+ *
+ * A decision over a context that has grown by one step need not read the earlier steps again: their
+ * keys and values are kept. Since a token is computed from what was there when it came, a kept
+ * context starts at a fixed step, its base, and can only grow or be cut at its end; for a later
+ * base fill another slot from there. What a kept context predicts is what policy_forward() predicts
+ * for a batch of the same steps from its base on, to the rounding of float32. */
+
+struct policy_cache;
+
+/* Contexts of up to `slots` flows, `steps` steps each, all empty; borrows p. *out is for
+ * policy_cache_free(), before policy_free(). Errors: STATUS_INPUT, STATUS_NOMEM. */
+CCALAB_MUST_USE enum status policy_cache_new(struct policy *p, size_t slots, size_t steps,
+                                             struct policy_cache **out, struct error *err);
+/* NULL is allowed. */
+void policy_cache_free(struct policy_cache *c);
+/* Steps that a slot holds. */
+size_t policy_cache_steps(const struct policy_cache *c, size_t slot);
+/* Keep the first `steps` steps of a slot, or all where it holds fewer; 0 empties it. */
+void policy_cache_rewind(struct policy_cache *c, size_t slot, size_t steps);
+/* Bytes of keys and values. */
+size_t policy_cache_bytes(const struct policy_cache *c);
+
+/* Append batch->steps steps to each of the slots (batch->windows of them, none twice) and predict
+ * at each new step, like policy_forward(). The last step of a context is open: its action is
+ * decided only after its prediction, and is given when the next step comes. So open_actions[i] is
+ * the action of the last step that slots[i] holds (not read where it is empty), and of
+ * batch->actions the last of each window is not read.
+ * predictions: [windows, steps]. Slots next to each other with contexts of one length are computed
+ * fastest. Errors: STATUS_INPUT (a slot, a timestep, no room left); the slots are unchanged then.
+ */
+CCALAB_MUST_USE enum status policy_forward_cached(struct policy_cache *c, const size_t *slots,
+                                                  const struct policy_batch *batch,
+                                                  const float *open_actions, float *predictions,
+                                                  struct error *err);
 
 /* --- parameters ------------------------------------------------------------------------------- */
 

@@ -3,7 +3,6 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/api/include/torch/version.h>
@@ -18,43 +17,26 @@
 #include <memory>
 #include <new>
 
-#include "model/policy.hpp"
+#include "model/border.hpp"
+
+using ccalab::bad;
+using ccalab::copy_out;
+using ccalab::guarded;
+using ccalab::view;
 
 namespace
 {
 
-/* Run `body`; whatever it throws becomes an error of ours. */
-template <typename F> status guarded(error *err, F body)
-{
-    try {
-        return body();
-    } catch (const std::bad_alloc &) {
-        return error_set(err, STATUS_NOMEM, "policy", "out of memory");
-    } catch (const c10::Error &e) {
-        /* Without the backtrace, which says nothing to a user. */
-        return error_set(err, STATUS_INTERNAL, "policy", "libtorch: %.400s",
-                         e.what_without_backtrace());
-    } catch (const std::exception &e) {
-        return error_set(err, STATUS_INTERNAL, "policy", "%.400s", e.what());
-    } catch (...) {
-        return error_set(err, STATUS_INTERNAL, "policy", "unknown exception");
-    }
-}
-
-status bad(error *err, const char *field, const char *why)
-{
-    return error_set(err, STATUS_INPUT, "policy", "%s %s", field, why);
-}
-
 status check_config(const policy_config &c, error *err)
 {
     const backbone_config &b = c.backbone;
-    if (std::strcmp(b.model_type, "llama") != 0)
-        return bad(err, "model_type", "is not 'llama'");
+    bool is_rotary = b.family == BACKBONE_LLAMA || b.family == BACKBONE_MISTRAL;
     if (b.hidden_size < 1 || b.intermediate_size < 1 || b.num_hidden_layers < 1 ||
-        b.num_attention_heads < 1 || b.num_key_value_heads < 1 || b.max_position_embeddings < 1)
+        b.num_attention_heads < 1 || b.num_key_value_heads < 1 || b.max_position_embeddings < 1 ||
+        b.embedding_size < 1)
         return bad(err, "a size of the backbone", "is not positive");
-    if (b.hidden_size % b.num_attention_heads || b.hidden_size / b.num_attention_heads % 2 ||
+    if (b.hidden_size % b.num_attention_heads ||
+        (is_rotary && b.hidden_size / b.num_attention_heads % 2) ||
         b.num_attention_heads % b.num_key_value_heads)
         return bad(err, "the backbone's heads", "do not divide its hidden size");
     if (c.state_dim < 1 || c.state_dim > 65536)
@@ -68,7 +50,7 @@ status check_config(const policy_config &c, error *err)
     if (c.which_layer >= b.num_hidden_layers || c.which_layer < -b.num_hidden_layers)
         return bad(err, "which_layer", "is no layer of this backbone");
 
-    double hidden = b.hidden_size, width = c.state_dim, layers = b.num_hidden_layers;
+    double hidden = b.embedding_size, width = c.state_dim, layers = b.num_hidden_layers;
     double numbers = static_cast<double>(backbone_config_parameters(&b)) +
                      layers * 4 * hidden * c.rank + hidden * (c.timestep_rows + width) +
                      3 * width * width;
@@ -83,7 +65,9 @@ status check_config(const policy_config &c, error *err)
     return STATUS_OK;
 }
 
-status check_batch(const policy &p, const policy_batch &b, error *err)
+} // namespace
+
+status ccalab::check_batch(const policy &p, const policy_batch &b, error *err)
 {
     const size_t limit = static_cast<size_t>(p.config.backbone.max_position_embeddings);
     if (!b.windows || !b.steps)
@@ -98,26 +82,16 @@ status check_batch(const policy &p, const policy_batch &b, error *err)
     return STATUS_OK;
 }
 
-at::Tensor view(const float *data, at::IntArrayRef shape)
+namespace
 {
-    return at::from_blob(const_cast<float *>(data), shape, at::kFloat);
-}
 
 at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
 {
     int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
-    at::Tensor timesteps =
-        at::from_blob(const_cast<int32_t *>(b.timesteps), {windows, steps}, at::kInt).to(at::kLong);
-    at::Tensor tokens = p.modules.tokens(view(b.states, {windows, steps, POLICY_STATE_FEATURES}),
-                                         view(b.actions, {windows, steps}),
-                                         view(b.returns, {windows, steps}), timesteps);
-    return p.modules.predict(p.backbone.forward(tokens, pass));
-}
-
-void copy_out(const at::Tensor &t, float *out)
-{
-    at::Tensor dense = t.contiguous();
-    std::memcpy(out, dense.data_ptr<float>(), static_cast<size_t>(dense.numel()) * sizeof *out);
+    at::Tensor tokens = p.modules.tokens(
+        view(b.states, {windows, steps, POLICY_STATE_FEATURES}), view(b.actions, {windows, steps}),
+        view(b.returns, {windows, steps}), view(b.timesteps, {windows, steps}));
+    return p.modules.predict(p.backbone->forward(tokens, pass), 1);
 }
 
 } // namespace
@@ -145,7 +119,7 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
             return st;
         auto p = std::make_unique<policy>();
         p->config = *config;
-        p->backbone.make(p->list, *config);
+        p->backbone = ccalab::make_backbone(p->list, *config);
         p->modules.make(p->list, *config);
         p->dropout = at::detail::createCPUGenerator(config->seed);
         *out = p.release();
@@ -167,7 +141,7 @@ extern "C" status policy_forward(policy *p, const policy_batch *batch, float *pr
                                  error *err)
 {
     return guarded(err, [&] {
-        status st = check_batch(*p, *batch, err);
+        status st = ccalab::check_batch(*p, *batch, err);
         if (st)
             return st;
         c10::InferenceMode no_gradients;
@@ -180,7 +154,7 @@ extern "C" status policy_backward(policy *p, const policy_batch *batch, const fl
                                   double weight, double *window_losses, error *err)
 {
     return guarded(err, [&] {
-        status st = check_batch(*p, *batch, err);
+        status st = ccalab::check_batch(*p, *batch, err);
         if (st)
             return st;
         at::Tensor want = view(
@@ -222,8 +196,8 @@ extern "C" status policy_backbone_forward(policy *p, const float *embeddings, si
             return bad(err, "tokens", "is 0 or more than max_position_embeddings");
         c10::InferenceMode no_gradients;
         at::Tensor x = view(embeddings, {static_cast<int64_t>(windows),
-                                         static_cast<int64_t>(tokens), b.hidden_size});
-        copy_out(p->backbone.forward(x, {}), hidden);
+                                         static_cast<int64_t>(tokens), b.embedding_size});
+        copy_out(p->backbone->forward(x, {}), hidden);
         return STATUS_OK;
     });
 }

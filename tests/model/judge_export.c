@@ -6,45 +6,12 @@
 #include "core/paths.h"
 #include "model/netllm.h"
 #include "model/safetensors.h"
+#include "tests/model/families.h"
 
 #define WINDOWS 2
 #define STEPS   6
 #define TOKENS  (3 * STEPS - 1)
 #define HIDDEN  16
-
-static float noise(void)
-{
-    static uint32_t x = 99;
-    x = x * 1664525u + 1013904223u;
-    return (float)(x >> 8) / 8388608.0f - 1;
-}
-
-static void fill(float *v, size_t n, float scale)
-{
-    for (size_t i = 0; i < n; i++)
-        v[i] = scale * noise();
-}
-
-/* Values large enough that every term of the model shows in the output: random initial weights are
- * so small that attention hardly matters. */
-static enum status enlarge(struct policy *p, struct error *err)
-{
-    enum status st = STATUS_OK;
-    for (size_t i = 0; i < policy_param_count(p) && !st; i++) {
-        struct policy_param info;
-        policy_param_info(p, i, &info);
-        float *v = calloc(info.numel, sizeof *v);
-        if (!v)
-            return STATUS_NOMEM;
-        fill(v, info.numel, info.part == POLICY_BACKBONE ? 0.4f : 0.5f);
-        if (info.rank == 1)
-            for (size_t k = 0; k < info.numel; k++)
-                v[k] += 1;
-        st = policy_param_write(p, i, v, err);
-        free(v);
-    }
-    return st;
-}
 
 static enum status export(const char *dir, struct error *err) {
     static float states[WINDOWS * STEPS * 3], actions[WINDOWS * STEPS], returns[WINDOWS * STEPS];
@@ -52,12 +19,20 @@ static enum status export(const char *dir, struct error *err) {
     static float embeddings[WINDOWS * TOKENS * HIDDEN], hidden[WINDOWS * TOKENS * HIDDEN];
     static int32_t timesteps[WINDOWS * STEPS]; enum status st; struct policy *p = NULL;
     char path[CCALAB_PATH_MAX]; struct policy_config c = policy_config_default();
-    c.backbone = (struct backbone_config){"llama", HIDDEN, 24, 3, 4, 2, 1e-5, 1000, 64};
+    c.backbone = (struct backbone_config){.hidden_size = HIDDEN,
+                                          .intermediate_size = 24,
+                                          .num_hidden_layers = 3,
+                                          .num_attention_heads = 4,
+                                          .num_key_value_heads = 2,
+                                          .max_position_embeddings = 64,
+                                          .embedding_size = HIDDEN,
+                                          .norm_eps = 1e-5,
+                                          .rope_theta = 1000};
     c.state_dim = 8; c.timestep_rows = STEPS; c.rank = 2;
-    if ((st = policy_new(&c, &p, err)) || (st = enlarge(p, err))) goto out;
+    if ((st = policy_new(&c, &p, err)) || (st = family_enlarge(p, err))) goto out;
 
-    fill(states, WINDOWS *STEPS * 3, 2); fill(actions, WINDOWS *STEPS, 1);
-    fill(returns, WINDOWS *STEPS, 1); fill(embeddings, WINDOWS *TOKENS *HIDDEN, 1);
+    family_fill(states, WINDOWS *STEPS * 3, 2); family_fill(actions, WINDOWS *STEPS, 1);
+    family_fill(returns, WINDOWS *STEPS, 1); family_fill(embeddings, WINDOWS *TOKENS *HIDDEN, 1);
     for (int i = 0; i < WINDOWS * STEPS; i++) timesteps[i] = i % STEPS;
     const struct policy_batch batch = {WINDOWS, STEPS, states, actions, returns, timesteps};
     if ((st = policy_forward(p, &batch, predictions, err)) ||
