@@ -36,7 +36,13 @@ at::Tensor drop(const at::Tensor &x, double probability, const pass &pass)
 
 at::Tensor projection::operator()(const at::Tensor &x, const pass &pass) const
 {
-    at::Tensor y = at::linear(x, is_input_first ? weight.t() : weight, bias);
+    at::Tensor w = is_input_first ? weight.t() : weight, y;
+    if (w.scalar_type() == at::kFloat) {
+        y = at::linear(x, w, bias);
+    } else {
+        y = at::linear(x.to(w.scalar_type()), w).to(at::kFloat);
+        y = bias.defined() ? y + bias : y;
+    }
     if (!a.defined())
         return y;
     return y + at::linear(at::linear(drop(x, dropout, pass), a), b) * scale;
@@ -49,8 +55,9 @@ at::Tensor layer_norm::operator()(const at::Tensor &x, double eps) const
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
-backbone_maker::backbone_maker(param_list &list, const policy_config &config)
-    : list_(list), config_(config)
+backbone_maker::backbone_maker(param_list &list, const policy_config &config,
+                               const weight_source &source)
+    : list_(list), config_(config), source_(source)
 {
 }
 
@@ -73,19 +80,34 @@ void backbone_maker::add_lora(projection &p, const std::string &name, int64_t in
     p.dropout = config_.lora_dropout;
 }
 
+at::Tensor backbone_maker::matrix(const std::string &name, at::IntArrayRef shape,
+                                  policy_dtype dtype)
+{
+    std::string full = backbone_config_prefix(&config_.backbone) + name;
+    if (source_.files)
+        return list_.loaded(full, shape, dtype, source_.files, source_.err);
+    return list_.normal(full, POLICY_BACKBONE, shape, config_.backbone_seed, 0.02, dtype);
+}
+
+at::Tensor backbone_maker::vector(const std::string &name, int64_t size, double value)
+{
+    std::string full = backbone_config_prefix(&config_.backbone) + name;
+    if (source_.files)
+        return list_.loaded(full, {size}, POLICY_FP32, source_.files, source_.err);
+    return list_.constant(full, POLICY_BACKBONE, {size}, value);
+}
+
 at::Tensor backbone_maker::table(const std::string &name, int64_t rows, int64_t width)
 {
-    return list_.normal(backbone_config_prefix(&config_.backbone) + name + ".weight",
-                        POLICY_BACKBONE, {rows, width}, config_.backbone_seed, 0.02);
+    return matrix(name + ".weight", {rows, width}, POLICY_FP32);
 }
 
 projection backbone_maker::linear(const std::string &name, int64_t in, int64_t out, bool has_bias)
 {
     projection p;
-    p.weight = table(name, out, in);
+    p.weight = matrix(name + ".weight", {out, in}, config_.base_dtype);
     if (has_bias)
-        p.bias = list_.constant(backbone_config_prefix(&config_.backbone) + name + ".bias",
-                                POLICY_BACKBONE, {out}, 0);
+        p.bias = vector(name + ".bias", out, 0);
     add_lora(p, name, in, out);
     return p;
 }
@@ -93,9 +115,8 @@ projection backbone_maker::linear(const std::string &name, int64_t in, int64_t o
 projection backbone_maker::conv1d(const std::string &name, int64_t in, int64_t out)
 {
     projection p;
-    p.weight = table(name, in, out);
-    p.bias = list_.constant(backbone_config_prefix(&config_.backbone) + name + ".bias",
-                            POLICY_BACKBONE, {out}, 0);
+    p.weight = matrix(name + ".weight", {in, out}, config_.base_dtype);
+    p.bias = vector(name + ".bias", out, 0);
     p.is_input_first = true;
     add_lora(p, name, in, out);
     return p;
@@ -103,17 +124,12 @@ projection backbone_maker::conv1d(const std::string &name, int64_t in, int64_t o
 
 at::Tensor backbone_maker::ones(const std::string &name, int64_t size)
 {
-    return list_.constant(backbone_config_prefix(&config_.backbone) + name + ".weight",
-                          POLICY_BACKBONE, {size}, 1);
+    return vector(name + ".weight", size, 1);
 }
 
 layer_norm backbone_maker::norm(const std::string &name, int64_t size)
 {
-    layer_norm n;
-    n.weight = ones(name, size);
-    n.bias = list_.constant(backbone_config_prefix(&config_.backbone) + name + ".bias",
-                            POLICY_BACKBONE, {size}, 0);
-    return n;
+    return {ones(name, size), vector(name + ".bias", size, 0)};
 }
 
 /* --- the forward pass ------------------------------------------------------------------------- */
@@ -235,15 +251,16 @@ kv_cache backbone::make_cache(int64_t slots, int64_t capacity) const
     return cache;
 }
 
-std::unique_ptr<backbone> make_backbone(param_list &list, const policy_config &config)
+std::unique_ptr<backbone> make_backbone(param_list &list, const policy_config &config,
+                                        const weight_source &source)
 {
     switch (config.backbone.family) {
     case BACKBONE_GPT2:
-        return make_gpt2(list, config);
+        return make_gpt2(list, config, source);
     case BACKBONE_OPT:
-        return make_opt(list, config);
+        return make_opt(list, config, source);
     default:
-        return make_llama(list, config);
+        return make_llama(list, config, source);
     }
 }
 

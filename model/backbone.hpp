@@ -50,11 +50,17 @@ struct layer_norm {
     at::Tensor operator()(const at::Tensor &x, double eps) const;
 };
 
+/* Where the frozen weights come from: files, or random numbers. */
+struct weight_source {
+    const weights *files = nullptr;
+    error *err = nullptr;
+};
+
 /* Makes the frozen weights of a backbone and their LoRA, under Hugging Face's and PEFT's names. */
 class backbone_maker
 {
   public:
-    backbone_maker(param_list &list, const policy_config &config);
+    backbone_maker(param_list &list, const policy_config &config, const weight_source &source);
 
     projection linear(const std::string &name, int64_t in, int64_t out, bool has_bias);
     projection conv1d(const std::string &name, int64_t in, int64_t out);
@@ -67,7 +73,10 @@ class backbone_maker
   private:
     param_list &list_;
     const policy_config &config_;
+    const weight_source &source_;
 
+    at::Tensor matrix(const std::string &name, at::IntArrayRef shape, policy_dtype dtype);
+    at::Tensor vector(const std::string &name, int64_t size, double value);
     void add_lora(projection &p, const std::string &name, int64_t in, int64_t out);
 };
 
@@ -114,11 +123,15 @@ class backbone
                    const pass &pass) const;
 };
 
-std::unique_ptr<backbone> make_llama(param_list &list, const policy_config &config); /* Mistral */
-std::unique_ptr<backbone> make_gpt2(param_list &list, const policy_config &config);
-std::unique_ptr<backbone> make_opt(param_list &list, const policy_config &config);
+std::unique_ptr<backbone> make_llama(param_list &list, const policy_config &config,
+                                     const weight_source &source); /* Mistral */
+std::unique_ptr<backbone> make_gpt2(param_list &list, const policy_config &config,
+                                    const weight_source &source);
+std::unique_ptr<backbone> make_opt(param_list &list, const policy_config &config,
+                                   const weight_source &source);
 /* Of the family that config.backbone names. */
-std::unique_ptr<backbone> make_backbone(param_list &list, const policy_config &config);
+std::unique_ptr<backbone> make_backbone(param_list &list, const policy_config &config,
+                                        const weight_source &source);
 
 } // namespace ccalab
 

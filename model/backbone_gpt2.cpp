@@ -12,7 +12,7 @@ namespace
 class gpt2 : public backbone
 {
   public:
-    gpt2(param_list &list, const policy_config &config);
+    gpt2(param_list &list, const policy_config &config, const weight_source &source);
 
   protected:
     at::Tensor enter(const at::Tensor &x, const pass &pass) override;
@@ -30,9 +30,10 @@ class gpt2 : public backbone
     layer_norm norm_;
 };
 
-gpt2::gpt2(param_list &list, const policy_config &config) : backbone(config)
+gpt2::gpt2(param_list &list, const policy_config &config, const weight_source &source)
+    : backbone(config)
 {
-    backbone_maker make(list, config);
+    backbone_maker make(list, config, source);
     int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
     layers_count_ = make.layers();
     positions_ = make.table("wpe", config_.max_position_embeddings, hidden);
@@ -74,9 +75,10 @@ at::Tensor gpt2::leave(const at::Tensor &x, const pass &)
 
 } // namespace
 
-std::unique_ptr<backbone> make_gpt2(param_list &list, const policy_config &config)
+std::unique_ptr<backbone> make_gpt2(param_list &list, const policy_config &config,
+                                    const weight_source &source)
 {
-    return std::make_unique<gpt2>(list, config);
+    return std::make_unique<gpt2>(list, config, source);
 }
 
 } // namespace ccalab

@@ -19,7 +19,7 @@ namespace
 class llama : public backbone
 {
   public:
-    llama(param_list &list, const policy_config &config);
+    llama(param_list &list, const policy_config &config, const weight_source &source);
 
   protected:
     void reserve_positions(int64_t tokens) override;
@@ -42,9 +42,10 @@ class llama : public backbone
     at::Tensor rotate(const at::Tensor &x) const;
 };
 
-llama::llama(param_list &list, const policy_config &config) : backbone(config)
+llama::llama(param_list &list, const policy_config &config, const weight_source &source)
+    : backbone(config)
 {
-    backbone_maker make(list, config);
+    backbone_maker make(list, config, source);
     int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
     int64_t kv = hidden / config_.num_attention_heads * config_.num_key_value_heads;
     layers_count_ = make.layers();
@@ -131,9 +132,10 @@ at::Tensor llama::leave(const at::Tensor &x, const pass &)
 
 } // namespace
 
-std::unique_ptr<backbone> make_llama(param_list &list, const policy_config &config)
+std::unique_ptr<backbone> make_llama(param_list &list, const policy_config &config,
+                                     const weight_source &source)
 {
-    return std::make_unique<llama>(list, config);
+    return std::make_unique<llama>(list, config, source);
 }
 
 } // namespace ccalab

@@ -16,7 +16,7 @@ const int64_t POSITION_OFFSET = 2; /* rows kept for padding in the model OPT cam
 class opt : public backbone
 {
   public:
-    opt(param_list &list, const policy_config &config);
+    opt(param_list &list, const policy_config &config, const weight_source &source);
 
   protected:
     at::Tensor enter(const at::Tensor &x, const pass &pass) override;
@@ -36,9 +36,10 @@ class opt : public backbone
     layer_norm norm_;
 };
 
-opt::opt(param_list &list, const policy_config &config) : backbone(config)
+opt::opt(param_list &list, const policy_config &config, const weight_source &source)
+    : backbone(config)
 {
-    backbone_maker make(list, config);
+    backbone_maker make(list, config, source);
     int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
     int64_t width = config_.embedding_size;
     layers_count_ = make.layers();
@@ -99,9 +100,10 @@ at::Tensor opt::leave(const at::Tensor &x, const pass &pass)
 
 } // namespace
 
-std::unique_ptr<backbone> make_opt(param_list &list, const policy_config &config)
+std::unique_ptr<backbone> make_opt(param_list &list, const policy_config &config,
+                                   const weight_source &source)
 {
-    return std::make_unique<opt>(list, config);
+    return std::make_unique<opt>(list, config, source);
 }
 
 } // namespace ccalab

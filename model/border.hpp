@@ -18,6 +18,8 @@ template <typename F> status guarded(error *err, F body)
 {
     try {
         return body();
+    } catch (const failure &f) {
+        return f.st;
     } catch (const std::bad_alloc &) {
         return error_set(err, STATUS_NOMEM, "policy", "out of memory");
     } catch (const c10::Error &e) {

@@ -32,18 +32,26 @@ extern "C" {
 
 #define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput */
 #define POLICY_STEPS_MAX      4096 /* of a window: attention takes its square */
+#define POLICY_PATH_MAX       4096
+
+enum policy_dtype { POLICY_FP32, POLICY_BF16 };
 
 struct policy_config {
     struct backbone_config backbone;
-    uint64_t backbone_seed; /* random weights of the frozen part */
-    uint64_t seed;          /* everything that is trained, and dropout */
-    int state_dim;          /* width of the state encoder (state_feature_dim), 256 as published */
-    int timestep_rows;      /* rows of the timestep table: timesteps are 0 ... rows - 1 */
-    int rank;               /* of LoRA; 0: no LoRA */
-    double lora_alpha;      /* the update is scaled by alpha / rank */
-    double lora_dropout;    /* on LoRA's input while training */
-    int which_layer;        /* stop after this layer (the final norm still applies); -1: the last,
-                               -2: the one before, as NetLLM's early stop */
+    char plm_path[POLICY_PATH_MAX]; /* Hugging Face folder of the frozen weights; "": random ones */
+    uint64_t backbone_seed;         /* random weights of the frozen part */
+    /* Of the frozen matrices in memory; all else is float32. POLICY_BF16 halves their size, and is
+     * taken only where the processor multiplies it (AVX512_BF16 or AMX): elsewhere libtorch would
+     * take a hundred times as long. */
+    enum policy_dtype base_dtype;
+    uint64_t seed;       /* everything that is trained, and dropout */
+    int state_dim;       /* width of the state encoder (state_feature_dim), 256 as published */
+    int timestep_rows;   /* rows of the timestep table: timesteps are 0 ... rows - 1 */
+    int rank;            /* of LoRA; 0: no LoRA */
+    double lora_alpha;   /* the update is scaled by alpha / rank */
+    double lora_dropout; /* on LoRA's input while training */
+    int which_layer;     /* stop after this layer (the final norm still applies); -1: the last,
+                            -2: the one before, as NetLLM's early stop */
 };
 
 /* The published sizes on the tiny backbone, w = 20 rows of timesteps, seed 100003. */
@@ -51,10 +59,20 @@ struct policy_config policy_config_default(void);
 
 struct policy;
 
-/* A policy with random weights: those of the backbone depend on backbone_seed alone (normal, sd
- * 0.02), all others on seed alone, each as torch and PEFT initialise them by default; the same on
- * every machine and thread count. *out is for policy_free(). Errors: STATUS_INPUT (a field of the
- * configuration, by name), STATUS_NOMEM (would not fit into this machine's memory). */
+/* Take the backbone of a Hugging Face folder: its config.json into config->backbone, and its path.
+ * Errors: STATUS_IO, STATUS_INPUT naming file and field. */
+CCALAB_MUST_USE enum status policy_config_set_plm(struct policy_config *config, const char *dir,
+                                                  struct error *err);
+
+/* Bytes that the weights of such a policy take, those of the optimiser included. */
+uint64_t policy_config_bytes(const struct policy_config *config);
+
+/* A policy. The backbone's weights come from config->plm_path, or are random and depend on
+ * backbone_seed alone (normal, sd 0.02); all others depend on seed alone, each as torch and PEFT
+ * initialise them by default; the same on every machine and thread count. *out is for
+ * policy_free(). Errors: STATUS_INPUT (a field of the configuration, by name; a tensor of a file);
+ * STATUS_IO; STATUS_NOMEM before anything is loaded that would not fit into the memory that is
+ * free now; STATUS_UNAVAILABLE (bfloat16 on this processor). */
 CCALAB_MUST_USE enum status policy_new(const struct policy_config *config, struct policy **out,
                                        struct error *err);
 /* NULL is allowed. */

@@ -11,8 +11,15 @@
 
 #include "model/netllm.h"
 
+struct weights;
+
 namespace ccalab
 {
+
+/* Thrown where an error has been set already. */
+struct failure {
+    status st;
+};
 
 struct param {
     std::string name;
@@ -31,9 +38,14 @@ class param_list
     at::Tensor uniform(const std::string &name, policy_part part, at::IntArrayRef shape,
                        uint64_t seed, double bound);
     at::Tensor normal(const std::string &name, policy_part part, at::IntArrayRef shape,
-                      uint64_t seed, double sd);
+                      uint64_t seed, double sd, policy_dtype dtype = POLICY_FP32);
     at::Tensor constant(const std::string &name, policy_part part, at::IntArrayRef shape,
                         double value);
+
+    /* A tensor of the backbone as the files of a Hugging Face folder have it, in `dtype`.
+     * Throws failure. */
+    at::Tensor loaded(const std::string &name, at::IntArrayRef shape, policy_dtype dtype,
+                      const weights *files, error *err);
 
   private:
     at::Tensor add(const std::string &name, policy_part part, at::Tensor value);

@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/api/include/torch/version.h>
 
+#include <cpuid.h>
 #include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <new>
 
 #include "model/border.hpp"
+#include "model/weights.h"
 
 using ccalab::bad;
 using ccalab::copy_out;
@@ -50,19 +52,50 @@ status check_config(const policy_config &c, error *err)
     if (c.which_layer >= b.num_hidden_layers || c.which_layer < -b.num_hidden_layers)
         return bad(err, "which_layer", "is no layer of this backbone");
 
-    double hidden = b.embedding_size, width = c.state_dim, layers = b.num_hidden_layers;
-    double numbers = static_cast<double>(backbone_config_parameters(&b)) +
-                     layers * 4 * hidden * c.rank + hidden * (c.timestep_rows + width) +
-                     3 * width * width;
-    double bytes = 4 * numbers, memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                                         static_cast<double>(sysconf(_SC_PAGESIZE));
-    if (bytes > memory) {
-        error_set(err, STATUS_NOMEM, "policy",
-                  "the weights take %.1f GB in float32, this machine has %.1f GB", bytes / 1e9,
-                  memory / 1e9);
-        return error_hint(err, "use a smaller --plm-config, or an earlier --which-layer");
-    }
     return STATUS_OK;
+}
+
+/* Does this processor multiply bfloat16 itself? CPUID leaf 7: AVX512_BF16, AMX-BF16. */
+bool has_bf16()
+{
+    unsigned a, b, c, d;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1))
+        return true;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+}
+
+/* Bytes the kernel could give without swapping: MemAvailable of proc(5), else all there is. */
+double free_bytes()
+{
+    double kib = 0;
+    char line[256];
+    FILE *f = std::fopen("/proc/meminfo", "re");
+    while (f && std::fgets(line, sizeof line, f))
+        if (std::sscanf(line, "MemAvailable: %lf", &kib) == 1)
+            break;
+    if (f)
+        std::fclose(f);
+    if (kib > 0)
+        return kib * 1024;
+    return static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+           static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+status check_machine(const policy_config &c, error *err)
+{
+    if (c.base_dtype == POLICY_BF16 && !has_bf16()) {
+        error_set(err, STATUS_UNAVAILABLE, "policy",
+                  "this processor has no bfloat16 arithmetic (AVX512_BF16 or AMX)");
+        return error_hint(err, "use --base-dtype fp32");
+    }
+    double bytes = static_cast<double>(policy_config_bytes(&c)), room = free_bytes();
+    if (bytes <= room)
+        return STATUS_OK;
+    error_set(err, STATUS_NOMEM, "policy",
+              "the weights take %.1f GB in memory, of which this machine has %.1f GB free",
+              bytes / 1e9, room / 1e9);
+    return error_hint(err, "use a smaller model, an earlier --which-layer%s",
+                      c.base_dtype == POLICY_FP32 && has_bf16() ? ", or --base-dtype bf16" : "");
 }
 
 } // namespace
@@ -110,6 +143,35 @@ extern "C" policy_config policy_config_default(void)
     return c;
 }
 
+extern "C" status policy_config_set_plm(policy_config *config, const char *dir, error *err)
+{
+    char path[POLICY_PATH_MAX];
+    if (static_cast<size_t>(std::snprintf(path, sizeof path, "%s/config.json", dir)) >= sizeof path)
+        return error_set(err, STATUS_INPUT, "policy", "path too long: %.100s...", dir);
+    status st = backbone_config_read(path, &config->backbone, err);
+    if (!st)
+        std::snprintf(config->plm_path, sizeof config->plm_path, "%s", dir);
+    return st;
+}
+
+extern "C" uint64_t policy_config_bytes(const policy_config *c)
+{
+    const backbone_config &b = c->backbone;
+    uint64_t used = static_cast<uint64_t>(
+        c->which_layer < 0 ? b.num_hidden_layers + c->which_layer + 1 : c->which_layer + 1);
+    uint64_t hidden = static_cast<uint64_t>(b.hidden_size);
+    uint64_t width = static_cast<uint64_t>(b.embedding_size);
+    uint64_t state = static_cast<uint64_t>(c->state_dim);
+    uint64_t rank = static_cast<uint64_t>(c->rank);
+    uint64_t frozen =
+        backbone_config_parameters(&b) / static_cast<uint64_t>(b.num_hidden_layers) * used;
+    uint64_t trained = used * 4 * hidden * rank +
+                       width * (static_cast<uint64_t>(c->timestep_rows) + state + 6) +
+                       3 * state * state;
+    /* What is trained has a gradient and two moments beside it. */
+    return frozen * (c->base_dtype == POLICY_BF16 ? 2 : 4) + 16 * trained;
+}
+
 extern "C" status policy_new(const policy_config *config, policy **out, error *err)
 {
     *out = nullptr;
@@ -117,9 +179,15 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
         status st = check_config(*config, err);
         if (st)
             return st;
+        if ((st = check_machine(*config, err)))
+            return st;
+        weights *opened = nullptr;
+        if (config->plm_path[0] && (st = weights_open(config->plm_path, &opened, err)))
+            return st;
+        std::unique_ptr<weights, void (*)(weights *)> files(opened, weights_close);
         auto p = std::make_unique<policy>();
         p->config = *config;
-        p->backbone = ccalab::make_backbone(p->list, *config);
+        p->backbone = ccalab::make_backbone(p->list, *config, {files.get(), err});
         p->modules.make(p->list, *config);
         p->dropout = at::detail::createCPUGenerator(config->seed);
         *out = p.release();
@@ -233,7 +301,7 @@ extern "C" size_t policy_param_find(const policy *p, const char *name)
 extern "C" status policy_param_read(const policy *p, size_t index, float *values, error *err)
 {
     return guarded(err, [&] {
-        copy_out(p->list.params[index].value.detach(), values);
+        copy_out(p->list.params[index].value.detach().to(at::kFloat), values);
         return STATUS_OK;
     });
 }
@@ -242,7 +310,8 @@ extern "C" status policy_param_write(policy *p, size_t index, const float *value
 {
     return guarded(err, [&] {
         at::Tensor t = p->list.params[index].value;
-        std::memcpy(t.data_ptr<float>(), values, static_cast<size_t>(t.numel()) * sizeof *values);
+        at::NoGradGuard no_grad;
+        t.copy_(view(values, t.sizes()));
         return STATUS_OK;
     });
 }
