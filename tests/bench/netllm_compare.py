@@ -1,0 +1,118 @@
+"""Started by tests/bench/netllm.sh: runs both sides round by round and prints the medians."""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+THREADS, ROUNDS = os.environ.get("THREADS", "2"), int(os.environ.get("ROUNDS", "5"))
+RANK, STEPS = "32", "20"
+GLIBC = "/usr/lib/x86_64-linux-gnu/"
+
+
+def llama(hidden, inner, layers, heads, kv_heads=None):
+    return {"model_type": "llama", "hidden_size": hidden, "intermediate_size": inner,
+            "num_hidden_layers": layers, "num_attention_heads": heads,
+            "num_key_value_heads": kv_heads or heads, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000.0, "max_position_embeddings": 2048}
+
+
+# shape: config, and how much one round does (windows, decisions, windows forward)
+SHAPES = {
+    "tiny": (llama(256, 688, 4, 4), 64, 50, 64),
+    "small": (llama(512, 1376, 8, 8), 32, 20, 32),
+    "medium": (llama(768, 2048, 12, 12), 32, 10, 32),
+    "gpt2": ({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12,
+              "n_positions": 1024}, 32, 10, 32),
+    "tinyllama": (llama(2048, 5632, 22, 32, 4), 2, 2, 2),
+}
+
+
+class Side:
+    """A process that answers commands; `dropped` names those it does not know."""
+
+    def __init__(self, command, dropped=(), **environment):
+        blas = [d for d in ("openblas-openmp", "blis-openmp") if os.path.isdir(GLIBC + d)]
+        # Both sides with the same BLAS, the better one.
+        env = dict(os.environ, OMP_NUM_THREADS=THREADS, LD_LIBRARY_PATH=GLIBC + blas[0],
+                   **environment)
+        self.dropped = dropped
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, env=env, text=True)
+        self.engine = self.read()["torch"]
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("ended with %d" % self.process.wait())
+        return json.loads(line)
+
+    def ask(self, command):
+        if command.split()[0] in self.dropped:
+            return None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def rate(answer):
+    return answer["count"] / answer["s"] if answer else None
+
+
+def text(value, unit=1):
+    return "-" if value is None else "%.4g" % (value / unit)
+
+
+def compare(build, shape):
+    config, windows, decisions, forwards = SHAPES[shape]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        json.dump(config, f)
+        f.flush()
+        torch = [sys.executable, os.path.join(HERE, "netllm_torch.py")]
+        bench = os.path.join(build, "netllm_bench")
+        sides = {}
+        for name, command, dropped in (
+                ("published", torch + ["published", f.name, RANK, STEPS], ("cached",)),
+                ("batched", torch + ["batched", f.name, RANK, STEPS], ("cached",)),
+                ("netllm", [bench, f.name, RANK, STEPS, "f32"], ("cached",)),
+                ("netllm bf16", [bench, f.name, RANK, STEPS, "bf16"], ())):
+            try:
+                sides[name] = Side(command, dropped)
+            except RuntimeError as e:
+                print("%s, %s: %s" % (shape, name, e))
+        # The longest part first in a small dose: tables, thread start, memory.
+        for side in sides.values():
+            for command in ("train 1", "decide 1", "cached 1"):
+                side.ask(command)
+        asked = ("train %d" % windows, "decide %d" % decisions, "cached %d" % (4 * decisions),
+                 "forward %d" % forwards)
+        rates = {name: {a.split()[0]: [] for a in asked} for name in sides}
+        for _ in range(ROUNDS):
+            for command in asked:
+                for name, side in sides.items():
+                    rates[name][command.split()[0]].append(rate(side.ask(command)))
+        print("\n%s: %s threads, %d rounds" % (shape, THREADS, ROUNDS))
+        print("| | windows/s trained | decisions/s | cached | forward tokens/s | peak MB |")
+        print("|---|---|---|---|---|---|")
+        for name, side in sides.items():
+            medians = [None if None in v else statistics.median(v) for v in rates[name].values()]
+            peak = side.ask("memory")["peak_bytes"]
+            print("| %s | %s | %.0f |" % (name, " | ".join(map(text, medians)), peak / 1e6),
+                  flush=True)
+        for side in sides.values():
+            side.close()
+
+
+def main():
+    build, *shapes = sys.argv[1:]
+    for shape in shapes or SHAPES:
+        compare(build, shape)
+
+
+main()
