@@ -61,12 +61,12 @@ class Side:
         self.process.wait()
 
 
-def rate(answer):
-    return answer["count"] / answer["s"] if answer else None
+def rate(answer, key):
+    return answer["count"] / answer[key] if answer else None
 
 
-def text(value, unit=1):
-    return "-" if value is None else "%.4g" % (value / unit)
+def text(value):
+    return "-" if value is None else "%.4g" % value
 
 
 def compare(build, shape):
@@ -78,9 +78,9 @@ def compare(build, shape):
         bench = os.path.join(build, "netllm_bench")
         sides = {}
         for name, command, dropped in (
-                ("published", torch + ["published", f.name, RANK, STEPS], ("cached",)),
-                ("batched", torch + ["batched", f.name, RANK, STEPS], ("cached",)),
-                ("netllm", [bench, f.name, RANK, STEPS, "f32"], ("cached",)),
+                ("published", torch + ["published", f.name, RANK, STEPS], ("cached", "flows")),
+                ("batched", torch + ["batched", f.name, RANK, STEPS], ("cached", "flows")),
+                ("netllm", [bench, f.name, RANK, STEPS, "f32"], ()),
                 ("netllm bf16", [bench, f.name, RANK, STEPS, "bf16"], ())):
             try:
                 sides[name] = Side(command, dropped)
@@ -88,18 +88,23 @@ def compare(build, shape):
                 print("%s, %s: %s" % (shape, name, e))
         # The longest part first in a small dose: tables, thread start, memory.
         for side in sides.values():
-            for command in ("train 1", "decide 1", "cached 1"):
+            for command in ("train 1", "decide 1", "cached 1", "flows 1"):
                 side.ask(command)
         asked = ("train %d" % windows, "decide %d" % decisions, "cached %d" % (4 * decisions),
-                 "forward %d" % forwards)
-        rates = {name: {a.split()[0]: [] for a in asked} for name in sides}
+                 "flows %d" % (32 * decisions), "forward %d" % forwards)
+        columns = ("train", "decide", "cached", "cached all", "flows all", "forward")
+        rates = {name: {c: [] for c in columns} for name in sides}
         for _ in range(ROUNDS):
             for command in asked:
                 for name, side in sides.items():
-                    rates[name][command.split()[0]].append(rate(side.ask(command)))
+                    answer, what = side.ask(command), command.split()[0]
+                    for column, key in ((what, "s"), (what + " all", "all_s")):
+                        if column in columns:
+                            rates[name][column].append(rate(answer, key))
         print("\n%s: %s threads, %d rounds" % (shape, THREADS, ROUNDS))
-        print("| | windows/s trained | decisions/s | cached | forward tokens/s | peak MB |")
-        print("|---|---|---|---|---|---|")
+        print("| | windows/s trained | decisions/s | cached | with new bases | 32 flows "
+              "cached, with new bases | forward tokens/s | peak MB |")
+        print("|---|---|---|---|---|---|---|---|")
         for name, side in sides.items():
             medians = [None if None in v else statistics.median(v) for v in rates[name].values()]
             peak = side.ask("memory")["peak_bytes"]
