@@ -1,5 +1,6 @@
 /* What all backbones share: projections with LoRA, attention with and without a cache. */
 #include "model/backbone.hpp"
+#include "model/fused.hpp"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -24,6 +25,14 @@ namespace ccalab
 int64_t pass::past(int64_t row) const
 {
     return cache ? cache->lengths[static_cast<size_t>(slots[static_cast<size_t>(row)])] : 0;
+}
+
+std::vector<int64_t> pass::pasts() const
+{
+    std::vector<int64_t> all;
+    for (size_t row = 0; row < slots.size(); row++)
+        all.push_back(past(static_cast<int64_t>(row)));
+    return all;
 }
 
 at::Tensor drop(const at::Tensor &x, double probability, const pass &pass)
@@ -210,14 +219,29 @@ at::Tensor backbone::mix(const at::Tensor &q, const at::Tensor &k, const at::Ten
     return mixed.transpose(1, 2).reshape({rows, tokens, heads * dim});
 }
 
+/* The fused kernels know the causal mask only, and no dropout. */
+bool backbone::can_fuse(const at::Tensor &x, const pass &pass) const
+{
+    int64_t longest = 0;
+    for (int64_t i = 0; i < x.size(0); i++)
+        longest = std::max(longest, pass.past(i) + x.size(2));
+    return x.is_cpu() && x.scalar_type() == at::kFloat &&
+           !(pass.dropout && config_.attention_dropout > 0) &&
+           !(config_.sliding_window && longest - 1 > config_.sliding_window);
+}
+
 at::Tensor backbone::attend(int layer, const at::Tensor &q, const at::Tensor &k,
                             const at::Tensor &v, const pass &pass) const
 {
+    int64_t rows = q.size(0), tokens = q.size(2), first = 0, past = pass.past(0);
+    bool is_fused = can_fuse(q, pass);
     if (!pass.cache)
-        return mix(q, k, v, 0, pass);
+        return is_fused ? fused_attend(q, k, v) : mix(q, k, v, 0, pass);
 
     const kv_cache::layer &kept = pass.cache->layers[static_cast<size_t>(layer)];
-    int64_t rows = q.size(0), tokens = q.size(2), first = pass.slots[0], past = pass.past(0);
+    if (is_fused)
+        return fused_attend_cached(q, k, v, kept.k, kept.v, pass.slots, pass.pasts());
+    first = pass.slots[0];
     bool is_even = true; /* neighbouring slots of one length: one piece of the cache */
     for (int64_t i = 1; i < rows; i++)
         is_even &= pass.slots[static_cast<size_t>(i)] == first + i && pass.past(i) == past;

@@ -30,6 +30,8 @@ struct pass {
 
     /* Tokens before the input's row. */
     int64_t past(int64_t row) const;
+    /* The same for all rows; empty without a cache. */
+    std::vector<int64_t> pasts() const;
 };
 
 at::Tensor drop(const at::Tensor &x, double probability, const pass &pass);
@@ -119,6 +121,7 @@ class backbone
     at::Tensor mask_; /* [tokens, tokens]: 0 where a token may look, -inf elsewhere */
 
     void reserve_mask(int64_t tokens);
+    bool can_fuse(const at::Tensor &x, const pass &pass) const;
     at::Tensor mix(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t past,
                    const pass &pass) const;
 };

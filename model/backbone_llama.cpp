@@ -1,14 +1,12 @@
 /* Llama and Mistral: pre-norm decoder layers of rotary attention with grouped key/value heads and a
  * SwiGLU, as transformers' LlamaModel and MistralModel compute them from inputs_embeds. Mistral
  * looks back over a sliding window only (Jiang et al., 2023), which the mask knows. */
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/rsqrt.h>
-#include <ATen/ops/silu.h>
 
 #include <cmath>
 
 #include "model/backbone.hpp"
+#include "model/fused.hpp"
 
 namespace ccalab
 {
@@ -35,8 +33,8 @@ class llama : public backbone
 
     std::vector<weights> layers_;
     at::Tensor norm_;
-    at::Tensor cos_, sin_;           /* [tokens, head_dim / 2] */
-    at::Tensor cos_here_, sin_here_; /* at the positions of the pass */
+    at::Tensor cos_, sin_;        /* [tokens, head_dim / 2] */
+    std::vector<int64_t> starts_; /* positions at which the rows of the pass begin */
 
     at::Tensor rms_norm(const at::Tensor &x, const at::Tensor &weight) const;
     at::Tensor rotate(const at::Tensor &x) const;
@@ -89,26 +87,18 @@ void llama::reserve_positions(int64_t tokens)
 
 at::Tensor llama::rms_norm(const at::Tensor &x, const at::Tensor &weight) const
 {
-    at::Tensor scale = at::rsqrt((x * x).mean({-1}, true) + config_.norm_eps);
-    return x * scale * weight;
+    return fused_rms_norm(x, weight, config_.norm_eps);
 }
 
 /* x: [rows, heads, tokens, head_dim]. Pairs are (j, j + head_dim / 2). */
 at::Tensor llama::rotate(const at::Tensor &x) const
 {
-    int64_t half = x.size(3) / 2;
-    at::Tensor x1 = x.narrow(3, 0, half), x2 = x.narrow(3, half, half);
-    return at::cat({x1 * cos_here_ - x2 * sin_here_, x2 * cos_here_ + x1 * sin_here_}, 3);
+    return fused_rotate(x, cos_, sin_, starts_);
 }
 
 at::Tensor llama::enter(const at::Tensor &x, const pass &pass)
 {
-    cos_here_ = at_positions(cos_, x, 0, pass);
-    sin_here_ = at_positions(sin_, x, 0, pass);
-    if (pass.cache) { /* one set of angles a row, the same for all heads */
-        cos_here_ = cos_here_.unsqueeze(1);
-        sin_here_ = sin_here_.unsqueeze(1);
-    }
+    starts_ = pass.pasts();
     return x;
 }
 
@@ -122,7 +112,7 @@ at::Tensor llama::layer(int index, const at::Tensor &x, const pass &pass)
     at::Tensor v = split_heads(l.v(n, pass), kv);
     at::Tensor h = x + l.o(attend(index, q, k, v, pass), pass);
     n = rms_norm(h, l.post_norm);
-    return h + l.down(at::silu(l.gate(n, pass)) * l.up(n, pass), pass);
+    return h + l.down(fused_swiglu(l.gate(n, pass), l.up(n, pass)), pass);
 }
 
 at::Tensor llama::leave(const at::Tensor &x, const pass &)

@@ -5,13 +5,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "model/kernels.h"
@@ -41,29 +40,6 @@ int64_t grain(int64_t floats_each)
 {
     return std::max<int64_t>(1, GRAIN / std::max<int64_t>(1, floats_each));
 }
-
-at::Tensor product(const at::Tensor &x, const at::Tensor &weight)
-{
-    if (weight.scalar_type() == at::kFloat)
-        return at::linear(x, weight);
-    return at::linear(x.to(weight.scalar_type()), weight).to(at::kFloat);
-}
-
-struct linear_function : Function<linear_function> {
-    static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight)
-    {
-        if (ctx)
-            ctx->saved_data["weight"] = weight;
-        return product(x, weight);
-    }
-    static tensor_list backward(AutogradContext *ctx, tensor_list grads)
-    {
-        at::Tensor weight = ctx->saved_data["weight"].toTensor();
-        at::Tensor dx =
-            at::matmul(grads[0].to(weight.scalar_type()), weight).to(grads[0].scalar_type());
-        return {dx, at::Tensor()};
-    }
-};
 
 struct rms_norm_function : Function<rms_norm_function> {
     static at::Tensor forward(AutogradContext *ctx, const at::Tensor &input, const at::Tensor &gain,
@@ -245,21 +221,6 @@ struct attend_function : Function<attend_function> {
 
 } // namespace
 
-at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight)
-{
-    return apply<linear_function>(x, weight);
-}
-
-bool fused_has_bf16()
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512bf16");
-#else
-    return false;
-#endif
-}
-
 at::Tensor fused_rms_norm(const at::Tensor &x, const at::Tensor &gain, double eps)
 {
     return apply<rms_norm_function>(x, gain, eps);
@@ -278,21 +239,12 @@ at::Tensor fused_rotate(const at::Tensor &x, const at::Tensor &cosines, const at
     return apply<rotate_function>(x, cosines, sines);
 }
 
-at::Tensor fused_attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v)
+/* Causal attention of q's rows over the first past[i] + tokens tokens of slot slots[i]. */
+static at::Tensor attend_rows(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values,
+                              const std::vector<int64_t> &slots, const std::vector<int64_t> &past)
 {
-    if (at::GradMode::is_enabled())
-        return attend_function::apply(q, k, v);
-    std::vector<int64_t> slots(static_cast<size_t>(q.size(0))), past(slots.size(), 0);
-    std::iota(slots.begin(), slots.end(), 0);
-    return fused_attend_cached(q, dense_rows(k), dense_rows(v), slots, past);
-}
-
-at::Tensor fused_attend_cached(const at::Tensor &q_in, const at::Tensor &k, const at::Tensor &v,
-                               const std::vector<int64_t> &slots, const std::vector<int64_t> &past)
-{
-    at::Tensor q = dense_rows(q_in);
     int64_t rows = q.size(0), heads = q.size(1), tokens = q.size(2), dim = q.size(3);
-    int64_t group = heads / k.size(1), longest = *std::max_element(past.begin(), past.end());
+    int64_t group = heads / keys.size(1), longest = *std::max_element(past.begin(), past.end());
     at::Tensor out = at::empty({rows, tokens, heads, dim}, q.options());
     at::Tensor view = out.transpose(1, 2);
     at::parallel_for(
@@ -301,14 +253,48 @@ at::Tensor fused_attend_cached(const at::Tensor &q_in, const at::Tensor &k, cons
             for (int64_t i = begin; i < end; i++) {
                 int64_t row = i / heads, head = i % heads;
                 int64_t slot = slots[static_cast<size_t>(row)];
-                kernel_attend(rows_of(q, row, head), rows_of(k, slot, head / group),
-                              rows_of(v, slot, head / group), rows_of(view, row, head),
+                kernel_attend(rows_of(q, row, head), rows_of(keys, slot, head / group),
+                              rows_of(values, slot, head / group), rows_of(view, row, head),
                               weights.data(), static_cast<size_t>(tokens),
                               static_cast<size_t>(past[static_cast<size_t>(row)]),
                               static_cast<size_t>(dim), 1 / std::sqrt(static_cast<float>(dim)));
             }
         });
     return out.view({rows, tokens, heads * dim});
+}
+
+/* Put the tokens of each row of `fresh` behind the past ones of its slot. */
+static void append(const at::Tensor &kept, const at::Tensor &fresh,
+                   const std::vector<int64_t> &slots, const std::vector<int64_t> &past)
+{
+    int64_t rows = fresh.size(0), heads = fresh.size(1), tokens = fresh.size(2);
+    size_t bytes = static_cast<size_t>(fresh.size(3)) * sizeof(float);
+    for (int64_t i = 0; i < rows * heads; i++) {
+        int64_t row = i / heads, head = i % heads;
+        kernel_rows to = rows_of(kept, slots[static_cast<size_t>(row)], head);
+        kernel_rows from = rows_of(fresh, row, head);
+        to.at += static_cast<size_t>(past[static_cast<size_t>(row)]) * to.stride;
+        for (int64_t t = 0; t < tokens; t++, to.at += to.stride, from.at += from.stride)
+            std::memcpy(to.at, from.at, bytes);
+    }
+}
+
+at::Tensor fused_attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v)
+{
+    if (at::GradMode::is_enabled())
+        return attend_function::apply(q, k, v);
+    std::vector<int64_t> slots(static_cast<size_t>(q.size(0))), past(slots.size(), 0);
+    std::iota(slots.begin(), slots.end(), 0);
+    return attend_rows(dense_rows(q), dense_rows(k), dense_rows(v), slots, past);
+}
+
+at::Tensor fused_attend_cached(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                               const at::Tensor &keys, const at::Tensor &values,
+                               const std::vector<int64_t> &slots, const std::vector<int64_t> &past)
+{
+    append(keys, dense_rows(k), slots, past);
+    append(values, dense_rows(v), slots, past);
+    return attend_rows(dense_rows(q), keys, values, slots, past);
 }
 
 } // namespace ccalab
