@@ -21,11 +21,11 @@ def llama(hidden, inner, layers, heads, kv_heads=None):
 
 # shape: config, and how much one round does (windows, decisions, windows forward)
 SHAPES = {
-    "tiny": (llama(256, 688, 4, 4), 64, 50, 64),
-    "small": (llama(512, 1376, 8, 8), 32, 20, 32),
-    "medium": (llama(768, 2048, 12, 12), 32, 10, 32),
+    "tiny": (llama(256, 688, 4, 4), 64, 40, 64),
+    "small": (llama(512, 1376, 8, 8), 32, 10, 32),
+    "medium": (llama(768, 2048, 12, 12), 16, 5, 16),
     "gpt2": ({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12,
-              "n_positions": 1024}, 32, 10, 32),
+              "n_positions": 1024}, 16, 5, 16),
     "tinyllama": (llama(2048, 5632, 22, 32, 4), 2, 2, 2),
 }
 
