@@ -52,7 +52,7 @@ at::Tensor projection::operator()(const at::Tensor &x, const pass &pass) const
         y = at::linear(x.to(w.scalar_type()), w).to(at::kFloat);
         y = bias.defined() ? y + bias : y;
     }
-    if (!a.defined())
+    if (!a.defined() || pass.is_merged)
         return y;
     return y + at::linear(at::linear(drop(x, dropout, pass), a), b) * scale;
 }

@@ -27,6 +27,7 @@ struct pass {
     /* Where the input continues contexts: row i of the input is appended to slot slots[i]. */
     kv_cache *cache = nullptr;
     std::vector<int64_t> slots;
+    bool is_merged = false; /* LoRA is in the weights already */
 
     /* Tokens before the input's row. */
     int64_t past(int64_t row) const;

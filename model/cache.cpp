@@ -73,6 +73,7 @@ void append(policy_cache &c, const size_t *slots, const policy_batch &b, const f
     }
     ccalab::pass pass;
     pass.cache = &c.kv;
+    pass.is_merged = p.is_merged;
     for (int64_t i : at)
         pass.slots.push_back(static_cast<int64_t>(slots[i]));
     at::Tensor out = p.modules.predict(p.backbone->forward(tokens, pass), has_open ? 2 : 1);

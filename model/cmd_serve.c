@@ -69,7 +69,8 @@ static enum status run(const char *dir, const char *pool, struct serve_opts *opt
                         "recipe %s: without --cwnd-min and --cwnd-max its actions are no windows, "
                         "cwnd_bytes is null",
                         c.recipe);
-    if (!(st = policy_engine_start(threads, &c.policy.backbone, err)))
+    if (!(st = policy_engine_start(threads, &c.policy.backbone, err)) &&
+        !(st = policy_merge(p, err)))
         st = pool ? replay(pool, opts, err) : serve_run(opts, err);
     policy_free(p);
     return st;

@@ -119,6 +119,13 @@ CCALAB_MUST_USE enum status policy_backbone_forward(struct policy *p, const floa
                                                     size_t windows, size_t tokens, float *hidden,
                                                     struct error *err);
 
+/* Make LoRA a part of the frozen weights, for a policy that only decides from here on: a third of
+ * the products of a small decision are LoRA's. Predictions stay, to the rounding of float32; the
+ * backbone's weights are no longer those that the seed gives, so do not save them. Frozen weights
+ * of less than float32 are left as they are: they could not hold the difference. policy_backward()
+ * is refused afterwards (STATUS_INPUT). */
+CCALAB_MUST_USE enum status policy_merge(struct policy *p, struct error *err);
+
 /* --- contexts kept between decisions ---------------------------------------------------------
  *
  * A decision over a context that has grown by one step need not read the earlier steps again: their

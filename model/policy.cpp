@@ -213,7 +213,9 @@ extern "C" status policy_forward(policy *p, const policy_batch *batch, float *pr
         if (st)
             return st;
         c10::InferenceMode no_gradients;
-        copy_out(run(*p, *batch, {}), predictions);
+        ccalab::pass pass;
+        pass.is_merged = p->is_merged;
+        copy_out(run(*p, *batch, pass), predictions);
         return STATUS_OK;
     });
 }
@@ -225,6 +227,8 @@ extern "C" status policy_backward(policy *p, const policy_batch *batch, const fl
         status st = ccalab::check_batch(*p, *batch, err);
         if (st)
             return st;
+        if (p->is_merged)
+            return bad(err, "the policy", "is merged, it learns no more");
         at::Tensor want = view(
             labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)});
         at::Tensor difference = run(*p, *batch, {&p->dropout}) - want;
@@ -265,7 +269,9 @@ extern "C" status policy_backbone_forward(policy *p, const float *embeddings, si
         c10::InferenceMode no_gradients;
         at::Tensor x = view(embeddings, {static_cast<int64_t>(windows),
                                          static_cast<int64_t>(tokens), b.embedding_size});
-        copy_out(p->backbone->forward(x, {}), hidden);
+        ccalab::pass pass;
+        pass.is_merged = p->is_merged;
+        copy_out(p->backbone->forward(x, pass), hidden);
         return STATUS_OK;
     });
 }

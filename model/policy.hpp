@@ -52,6 +52,7 @@ struct policy {
     ccalab::modules modules;
     at::Generator dropout;
     int64_t steps_taken = 0;
+    bool is_merged = false; /* see policy_merge() */
 };
 
 namespace ccalab

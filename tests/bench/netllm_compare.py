@@ -9,6 +9,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 THREADS, ROUNDS = os.environ.get("THREADS", "2"), int(os.environ.get("ROUNDS", "5"))
 RANK, STEPS = "32", "20"
+SERVING = ("decide", "cached", "flows")
 GLIBC = "/usr/lib/x86_64-linux-gnu/"
 
 
@@ -80,8 +81,10 @@ def compare(build, shape):
         for name, command, dropped in (
                 ("published", torch + ["published", f.name, RANK, STEPS], ("cached", "flows")),
                 ("batched", torch + ["batched", f.name, RANK, STEPS], ("cached", "flows")),
-                ("netllm", [bench, f.name, RANK, STEPS, "f32"], ()),
-                ("netllm bf16", [bench, f.name, RANK, STEPS, "bf16"], ())):
+                ("adapt", [bench, f.name, RANK, STEPS, "adapt", "f32"], SERVING),
+                ("adapt bf16", [bench, f.name, RANK, STEPS, "adapt", "bf16"], SERVING),
+                ("serve", [bench, f.name, RANK, STEPS, "serve", "f32"], ("train",)),
+                ("serve bf16", [bench, f.name, RANK, STEPS, "serve", "bf16"], ("train",))):
             try:
                 sides[name] = Side(command, dropped)
             except RuntimeError as e:

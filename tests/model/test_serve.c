@@ -164,6 +164,56 @@ static void test_one_step(void **state)
     assert_null(none);
 }
 
+static void forward_noise(struct policy *p, float predictions[W])
+{
+    float states[W * POLICY_STATE_FEATURES], rest[W];
+    int32_t timesteps[W];
+    for (int i = 0; i < W; i++) {
+        for (int k = 0; k < POLICY_STATE_FEATURES; k++)
+            states[i * POLICY_STATE_FEATURES + k] = sinf((float)(3 * i + k));
+        rest[i] = cosf((float)i);
+        timesteps[i] = i;
+    }
+    const struct policy_batch batch = {1, W, states, rest, rest, timesteps};
+    assert_int_equal(policy_forward(p, &batch, predictions, &err), STATUS_OK);
+    double loss;
+    enum status st = policy_backward(p, &batch, rest, 1, &loss, &err);
+    assert_true(st == STATUS_OK || strstr(err.message, "is merged"));
+}
+
+/* In the weights LoRA says what it said beside them, for weights of either orientation. */
+static void test_merge(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct policy *p;
+        float plain[W], shaken[W], merged[W], moved = 0;
+        struct policy_config config = policy_config_default();
+        config.timestep_rows = W;
+        if (i) {
+            cJSON *o = cJSON_Parse("{\"model_type\":\"gpt2\",\"n_embd\":32,\"n_layer\":2,"
+                                   "\"n_head\":2,\"n_positions\":64}");
+            assert_int_equal(backbone_config_from_json(o, "gpt2", &config.backbone, &err),
+                             STATUS_OK);
+            cJSON_Delete(o);
+        }
+        assert_int_equal(policy_new(&config, &p, &err), STATUS_OK);
+        forward_noise(p, plain);
+        shake(p);
+        forward_noise(p, shaken);
+        assert_int_equal(policy_merge(p, &err), STATUS_OK);
+        assert_int_equal(policy_merge(p, &err), STATUS_OK);
+        forward_noise(p, merged);
+        assert_non_null(strstr(err.message, "is merged"));
+        for (int k = 0; k < W; k++) {
+            moved = fmaxf(moved, fabsf(shaken[k] - plain[k]));
+            assert_float_equal(merged[k], shaken[k], 2e-5);
+        }
+        assert_true(moved > 1e-3f);
+        policy_free(p);
+    }
+}
+
 /* --- lines in, events out --------------------------------------------------------------------- */
 
 static cJSON *serve(const char *input, struct serve_opts opts)
@@ -344,11 +394,17 @@ static void test_replay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cached),     cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_late),       cmocka_unit_test(test_one_step),
-        cmocka_unit_test(test_lines),      cmocka_unit_test(test_too_many_flows),
-        cmocka_unit_test(test_rewards),    cmocka_unit_test(test_windows_of_actions),
-        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_one_step),
+        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_too_many_flows),
+        cmocka_unit_test(test_rewards),
+        cmocka_unit_test(test_windows_of_actions),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_replay),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
