@@ -1,158 +1,291 @@
-/* Llama: pre-norm decoder layers of rotary attention with grouped key/value heads and a SwiGLU,
- * as transformers' LlamaModel computes it from inputs_embeds in float32. */
+/* What all backbones share: projections with LoRA, attention with and without a cache. */
+#include "model/backbone.hpp"
+#include "model/fused.hpp"
+
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/rsqrt.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
-
-#include "model/policy.hpp"
 
 namespace ccalab
 {
 
-at::Tensor lora_linear::operator()(const at::Tensor &x, const pass &pass) const
+/* --- pieces ----------------------------------------------------------------------------------- */
+
+int64_t pass::past(int64_t row) const
 {
-    at::Tensor y = at::linear(x, weight);
-    if (!a.defined())
+    return cache ? cache->lengths[static_cast<size_t>(slots[static_cast<size_t>(row)])] : 0;
+}
+
+std::vector<int64_t> pass::pasts() const
+{
+    std::vector<int64_t> all;
+    for (size_t row = 0; row < slots.size(); row++)
+        all.push_back(past(static_cast<int64_t>(row)));
+    return all;
+}
+
+at::Tensor drop(const at::Tensor &x, double probability, const pass &pass)
+{
+    if (!pass.dropout || probability <= 0)
+        return x;
+    double keep = 1 - probability;
+    return x * at::empty_like(x).bernoulli_(keep, *pass.dropout).div_(keep);
+}
+
+at::Tensor projection::operator()(const at::Tensor &x, const pass &pass) const
+{
+    at::Tensor w = is_input_first ? weight.t() : weight, y;
+    if (w.scalar_type() == at::kFloat) {
+        y = at::linear(x, w, bias);
+    } else {
+        y = at::linear(x.to(w.scalar_type()), w).to(at::kFloat);
+        y = bias.defined() ? y + bias : y;
+    }
+    if (!a.defined() || pass.is_merged)
         return y;
-    at::Tensor dropped = x;
-    if (pass.dropout && dropout > 0)
-        dropped = x * at::empty_like(x).bernoulli_(1 - dropout, *pass.dropout).div_(1 - dropout);
-    return y + at::linear(at::linear(dropped, a), b) * scale;
+    return y + at::linear(at::linear(drop(x, dropout, pass), a), b) * scale;
 }
 
-static lora_linear make_lora_linear(param_list &list, const std::string &name, int64_t in,
-                                    int64_t out, const policy_config &config)
+at::Tensor layer_norm::operator()(const at::Tensor &x, double eps) const
 {
-    lora_linear l;
-    l.weight = list.normal("model." + name + ".weight", POLICY_BACKBONE, {out, in},
-                           config.backbone_seed, 0.02);
-    if (config.rank > 0) {
-        std::string base = "base_model.model." + name;
-        /* PEFT: A by kaiming_uniform(a = sqrt(5)), which is 1 / sqrt(in); B zero. */
-        l.a = list.uniform(base + ".lora_A.weight", POLICY_LORA, {config.rank, in}, config.seed,
-                           1 / std::sqrt(static_cast<double>(in)));
-        l.b = list.constant(base + ".lora_B.weight", POLICY_LORA, {out, config.rank}, 0);
-        l.scale = config.lora_alpha / config.rank;
-        l.dropout = config.lora_dropout;
-    }
-    return l;
+    return at::layer_norm(x, weight.sizes(), weight, bias, eps);
 }
 
-void llama::make(param_list &list, const policy_config &config)
+/* --- parameters ------------------------------------------------------------------------------- */
+
+backbone_maker::backbone_maker(param_list &list, const policy_config &config,
+                               const weight_source &source)
+    : list_(list), config_(config), source_(source)
 {
-    config_ = config.backbone;
-    int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
-    int64_t kv = hidden / config_.num_attention_heads * config_.num_key_value_heads;
-    int count = config.which_layer < 0 ? config_.num_hidden_layers + config.which_layer + 1
-                                       : config.which_layer + 1;
-    auto weight = [&](const std::string &name, int64_t out, int64_t in) {
-        return list.normal("model." + name + ".weight", POLICY_BACKBONE, {out, in},
-                           config.backbone_seed, 0.02);
-    };
-    auto ones = [&](const std::string &name) {
-        return list.constant("model." + name + ".weight", POLICY_BACKBONE, {hidden}, 1);
-    };
-    for (int i = 0; i < count; i++) {
-        std::string name = "layers." + std::to_string(i) + ".";
-        layer l;
-        l.input_norm = ones(name + "input_layernorm");
-        l.q = make_lora_linear(list, name + "self_attn.q_proj", hidden, hidden, config);
-        l.k = weight(name + "self_attn.k_proj", kv, hidden);
-        l.v = make_lora_linear(list, name + "self_attn.v_proj", hidden, kv, config);
-        l.o = weight(name + "self_attn.o_proj", hidden, hidden);
-        l.post_norm = ones(name + "post_attention_layernorm");
-        l.gate = weight(name + "mlp.gate_proj", inner, hidden);
-        l.up = weight(name + "mlp.up_proj", inner, hidden);
-        l.down = weight(name + "mlp.down_proj", hidden, inner);
-        layers_.push_back(l);
-    }
-    norm_ = ones("norm");
 }
 
-/* Rotation tables and the causal mask, once for the longest sequence so far. They must serve
- * training too, hence no inference tensors. */
-void llama::reserve(int64_t tokens)
+int backbone_maker::layers() const
+{
+    int layer = config_.which_layer;
+    return layer < 0 ? config_.backbone.num_hidden_layers + layer + 1 : layer + 1;
+}
+
+void backbone_maker::add_lora(projection &p, const std::string &name, int64_t in, int64_t out)
+{
+    if (!backbone_config_is_target(&config_.backbone, name.c_str()) || config_.rank == 0)
+        return;
+    std::string base = "base_model.model." + name;
+    /* PEFT: A by kaiming_uniform(a = sqrt(5)), which is 1 / sqrt(in); B zero. */
+    p.a = list_.uniform(base + ".lora_A.weight", POLICY_LORA, {config_.rank, in}, config_.seed,
+                        1 / std::sqrt(static_cast<double>(in)));
+    p.b = list_.constant(base + ".lora_B.weight", POLICY_LORA, {out, config_.rank}, 0);
+    p.scale = config_.lora_alpha / config_.rank;
+    p.dropout = config_.lora_dropout;
+}
+
+at::Tensor backbone_maker::matrix(const std::string &name, at::IntArrayRef shape,
+                                  policy_dtype dtype)
+{
+    std::string full = backbone_config_prefix(&config_.backbone) + name;
+    if (source_.files)
+        return list_.loaded(full, shape, dtype, source_.files, source_.err);
+    return list_.normal(full, POLICY_BACKBONE, shape, config_.backbone_seed, 0.02, dtype);
+}
+
+at::Tensor backbone_maker::vector(const std::string &name, int64_t size, double value)
+{
+    std::string full = backbone_config_prefix(&config_.backbone) + name;
+    if (source_.files)
+        return list_.loaded(full, {size}, POLICY_FP32, source_.files, source_.err);
+    return list_.constant(full, POLICY_BACKBONE, {size}, value);
+}
+
+at::Tensor backbone_maker::table(const std::string &name, int64_t rows, int64_t width)
+{
+    return matrix(name + ".weight", {rows, width}, POLICY_FP32);
+}
+
+projection backbone_maker::linear(const std::string &name, int64_t in, int64_t out, bool has_bias)
+{
+    projection p;
+    p.weight = matrix(name + ".weight", {out, in}, config_.base_dtype);
+    if (has_bias)
+        p.bias = vector(name + ".bias", out, 0);
+    add_lora(p, name, in, out);
+    return p;
+}
+
+projection backbone_maker::conv1d(const std::string &name, int64_t in, int64_t out)
+{
+    projection p;
+    p.weight = matrix(name + ".weight", {in, out}, config_.base_dtype);
+    p.bias = vector(name + ".bias", out, 0);
+    p.is_input_first = true;
+    add_lora(p, name, in, out);
+    return p;
+}
+
+at::Tensor backbone_maker::ones(const std::string &name, int64_t size)
+{
+    return vector(name + ".weight", size, 1);
+}
+
+layer_norm backbone_maker::norm(const std::string &name, int64_t size)
+{
+    return {ones(name, size), vector(name + ".bias", size, 0)};
+}
+
+/* --- the forward pass ------------------------------------------------------------------------- */
+
+backbone::backbone(const policy_config &config) : config_(config.backbone)
+{
+}
+
+void backbone::reserve_positions(int64_t)
+{
+}
+
+void backbone::reserve_mask(int64_t tokens)
 {
     if (mask_.defined() && mask_.size(0) >= tokens)
         return;
-    c10::InferenceMode normal_tensors(false);
-    int64_t half = config_.hidden_size / config_.num_attention_heads / 2;
-    cos_ = at::empty({tokens, half}, at::kFloat);
-    sin_ = at::empty({tokens, half}, at::kFloat);
     mask_ = at::full({tokens, tokens}, 0.0, at::kFloat);
-    float *c = cos_.data_ptr<float>(), *s = sin_.data_ptr<float>(), *m = mask_.data_ptr<float>();
-    for (int64_t j = 0; j < half; j++) {
-        /* In float, as transformers does: at late positions the rounding of the angle shows. */
-        float power = std::pow(static_cast<float>(config_.rope_theta),
-                               static_cast<float>(2 * j) / static_cast<float>(2 * half));
-        float frequency = 1.0f / power;
-        for (int64_t pos = 0; pos < tokens; pos++) {
-            float angle = static_cast<float>(pos) * frequency;
-            c[pos * half + j] = std::cos(angle);
-            s[pos * half + j] = std::sin(angle);
-        }
-    }
+    float *m = mask_.data_ptr<float>();
+    /* transformers 4.34 lets a token see `sliding_window` tokens beside itself. */
+    int64_t window = config_.sliding_window ? config_.sliding_window : tokens;
     for (int64_t i = 0; i < tokens; i++)
-        for (int64_t j = i + 1; j < tokens; j++)
-            m[i * tokens + j] = -std::numeric_limits<float>::infinity();
+        for (int64_t j = 0; j < tokens; j++)
+            if (j > i || i - j > window)
+                m[i * tokens + j] = -std::numeric_limits<float>::infinity();
 }
 
-at::Tensor llama::rms_norm(const at::Tensor &x, const at::Tensor &weight) const
+at::Tensor backbone::forward(at::Tensor x, const pass &pass)
 {
-    at::Tensor scale = at::rsqrt((x * x).mean({-1}, true) + config_.rms_norm_eps);
-    return x * scale * weight;
-}
-
-/* x: [windows, heads, tokens, head_dim]. Pairs are (j, j + head_dim / 2). */
-at::Tensor llama::rotate(const at::Tensor &x) const
-{
-    int64_t tokens = x.size(2), half = x.size(3) / 2;
-    at::Tensor c = cos_.narrow(0, 0, tokens), s = sin_.narrow(0, 0, tokens);
-    at::Tensor x1 = x.narrow(3, 0, half), x2 = x.narrow(3, half, half);
-    return at::cat({x1 * c - x2 * s, x2 * c + x1 * s}, 3);
-}
-
-at::Tensor llama::attention(const layer &l, const at::Tensor &x, const pass &pass) const
-{
-    int64_t windows = x.size(0), tokens = x.size(1), hidden = x.size(2);
-    int64_t heads = config_.num_attention_heads, kv = config_.num_key_value_heads;
-    int64_t group = heads / kv, dim = hidden / heads;
-    auto split = [&](const at::Tensor &t, int64_t n) {
-        return t.view({windows, tokens, n, dim}).transpose(1, 2);
-    };
-    at::Tensor q = rotate(split(l.q(x, pass), heads));
-    at::Tensor k = rotate(split(at::linear(x, l.k), kv));
-    at::Tensor v = split(l.v(x, pass), kv);
-
-    /* Heads of a group share their keys: stack them as rows instead of repeating the keys. */
-    q = q.reshape({windows, kv, group * tokens, dim});
-    at::Tensor scores = at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(dim));
-    scores = scores.view({windows, kv, group, tokens, tokens}) +
-             mask_.narrow(0, 0, tokens).narrow(1, 0, tokens);
-    at::Tensor weights = at::softmax(scores, -1).view({windows, kv, group * tokens, tokens});
-    at::Tensor mixed = at::matmul(weights, v).view({windows, heads, tokens, dim});
-    return at::linear(mixed.transpose(1, 2).reshape({windows, tokens, hidden}), l.o);
-}
-
-at::Tensor llama::forward(at::Tensor x, const pass &pass)
-{
-    reserve(x.size(1));
-    for (const layer &l : layers_) {
-        x = x + attention(l, rms_norm(x, l.input_norm), pass);
-        at::Tensor n = rms_norm(x, l.post_norm);
-        x = x + at::linear(at::silu(at::linear(n, l.gate)) * at::linear(n, l.up), l.down);
+    int64_t rows = x.size(0), tokens = x.size(1), longest = tokens;
+    for (int64_t i = 0; i < rows; i++)
+        longest = std::max(longest, pass.past(i) + tokens);
+    {
+        c10::InferenceMode normal_tensors(false);
+        reserve_mask(longest);
+        reserve_positions(longest);
     }
-    return rms_norm(x, norm_);
+    x = enter(x, pass);
+    for (int i = 0; i < layers_count_; i++)
+        x = layer(i, x, pass);
+    x = leave(x, pass);
+    if (pass.cache)
+        for (int64_t slot : pass.slots)
+            pass.cache->lengths[static_cast<size_t>(slot)] += tokens;
+    return x;
+}
+
+at::Tensor backbone::at_positions(const at::Tensor &table, const at::Tensor &x, int64_t offset,
+                                  const pass &pass) const
+{
+    int64_t rows = x.size(0), tokens = x.size(1);
+    if (!pass.cache)
+        return table.narrow(0, offset, tokens);
+    std::vector<at::Tensor> parts;
+    for (int64_t i = 0; i < rows; i++)
+        parts.push_back(table.narrow(0, offset + pass.past(i), tokens));
+    return at::stack(parts, 0);
+}
+
+at::Tensor backbone::split_heads(const at::Tensor &x, int64_t heads)
+{
+    return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+}
+
+at::Tensor backbone::mix(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                         int64_t past, const pass &pass) const
+{
+    int64_t rows = q.size(0), heads = q.size(1), tokens = q.size(2), dim = q.size(3);
+    int64_t kv = k.size(1), group = heads / kv, seen = past + tokens;
+    /* Heads of a group share their keys: stack them as rows instead of repeating the keys. */
+    at::Tensor grouped = q.reshape({rows, kv, group * tokens, dim});
+    at::Tensor scores =
+        at::matmul(grouped, k.transpose(2, 3)) / std::sqrt(static_cast<double>(dim));
+    scores = scores.view({rows, kv, group, tokens, seen}) +
+             mask_.narrow(0, past, tokens).narrow(1, 0, seen);
+    at::Tensor weights = drop(at::softmax(scores, -1), config_.attention_dropout, pass)
+                             .view({rows, kv, group * tokens, seen});
+    at::Tensor mixed = at::matmul(weights, v).view({rows, heads, tokens, dim});
+    return mixed.transpose(1, 2).reshape({rows, tokens, heads * dim});
+}
+
+/* The fused kernels know the causal mask only, and no dropout. */
+bool backbone::can_fuse(const at::Tensor &x, const pass &pass) const
+{
+    int64_t longest = 0;
+    for (int64_t i = 0; i < x.size(0); i++)
+        longest = std::max(longest, pass.past(i) + x.size(2));
+    return x.is_cpu() && x.scalar_type() == at::kFloat &&
+           !(pass.dropout && config_.attention_dropout > 0) &&
+           !(config_.sliding_window && longest - 1 > config_.sliding_window);
+}
+
+at::Tensor backbone::attend(int layer, const at::Tensor &q, const at::Tensor &k,
+                            const at::Tensor &v, const pass &pass) const
+{
+    int64_t rows = q.size(0), tokens = q.size(2), first = 0, past = pass.past(0);
+    bool is_fused = can_fuse(q, pass);
+    if (!pass.cache)
+        return is_fused ? fused_attend(q, k, v) : mix(q, k, v, 0, pass);
+
+    const kv_cache::layer &kept = pass.cache->layers[static_cast<size_t>(layer)];
+    if (is_fused)
+        return fused_attend_cached(q, k, v, kept.k, kept.v, pass.slots, pass.pasts());
+    first = pass.slots[0];
+    bool is_even = true; /* neighbouring slots of one length: one piece of the cache */
+    for (int64_t i = 1; i < rows; i++)
+        is_even &= pass.slots[static_cast<size_t>(i)] == first + i && pass.past(i) == past;
+    int64_t piece = is_even ? rows : 1;
+    std::vector<at::Tensor> mixed;
+    for (int64_t i = 0; i < rows; i += piece) {
+        int64_t slot = pass.slots[static_cast<size_t>(i)];
+        past = pass.past(i);
+        auto append = [&](const at::Tensor &cache, const at::Tensor &fresh) {
+            at::Tensor seen = cache.narrow(0, slot, piece).narrow(2, 0, past + tokens);
+            seen.narrow(2, past, tokens).copy_(fresh.narrow(0, i, piece));
+            return seen;
+        };
+        at::Tensor keys = append(kept.k, k), values = append(kept.v, v);
+        mixed.push_back(mix(q.narrow(0, i, piece), keys, values, past, pass));
+    }
+    return mixed.size() == 1 ? mixed[0] : at::cat(mixed, 0);
+}
+
+kv_cache backbone::make_cache(int64_t slots, int64_t capacity) const
+{
+    kv_cache cache;
+    int64_t dim = config_.hidden_size / config_.num_attention_heads;
+    for (int i = 0; i < layers_count_; i++) {
+        auto room = [&] {
+            return at::empty({slots, config_.num_key_value_heads, capacity, dim}, at::kFloat);
+        };
+        cache.layers.push_back({room(), room()});
+    }
+    cache.lengths.assign(static_cast<size_t>(slots), 0);
+    return cache;
+}
+
+std::unique_ptr<backbone> make_backbone(param_list &list, const policy_config &config,
+                                        const weight_source &source)
+{
+    switch (config.backbone.family) {
+    case BACKBONE_GPT2:
+        return make_gpt2(list, config, source);
+    case BACKBONE_OPT:
+        return make_opt(list, config, source);
+    default:
+        return make_llama(list, config, source);
+    }
 }
 
 } // namespace ccalab

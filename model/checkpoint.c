@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/json.h"
+#include "model/adapter.h"
 
 #define ADAPTER_MODEL  "adapter_model.safetensors"
 #define ADAPTER_CONFIG "adapter_config.json"
@@ -199,33 +200,6 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     return r.status;
 }
 
-/* The LoraConfig of PEFT 0.6.2. */
-static cJSON *adapter_config(const struct policy_config *p)
-{
-    cJSON *o = cJSON_CreateObject();
-    cJSON_AddObjectToObject(o, "alpha_pattern");
-    cJSON_AddNullToObject(o, "auto_mapping");
-    cJSON_AddNullToObject(o, "base_model_name_or_path");
-    cJSON_AddStringToObject(o, "bias", "none");
-    cJSON_AddBoolToObject(o, "fan_in_fan_out", false);
-    cJSON_AddBoolToObject(o, "inference_mode", true);
-    cJSON_AddBoolToObject(o, "init_lora_weights", true);
-    cJSON_AddNullToObject(o, "layers_pattern");
-    cJSON_AddNullToObject(o, "layers_to_transform");
-    cJSON_AddNumberToObject(o, "lora_alpha", p->lora_alpha);
-    cJSON_AddNumberToObject(o, "lora_dropout", p->lora_dropout);
-    cJSON_AddNullToObject(o, "modules_to_save");
-    cJSON_AddStringToObject(o, "peft_type", "LORA");
-    cJSON_AddNumberToObject(o, "r", p->rank);
-    cJSON_AddObjectToObject(o, "rank_pattern");
-    cJSON_AddNullToObject(o, "revision");
-    cJSON *targets = cJSON_AddArrayToObject(o, "target_modules");
-    cJSON_AddItemToArray(targets, cJSON_CreateString("q_proj"));
-    cJSON_AddItemToArray(targets, cJSON_CreateString("v_proj"));
-    cJSON_AddStringToObject(o, "task_type", "FEATURE_EXTRACTION");
-    return o;
-}
-
 /* --- directory -------------------------------------------------------------------------------- */
 
 static enum status file_in(char *out, const char *dir, const char *name, struct error *err)
@@ -385,7 +359,7 @@ enum status checkpoint_save(const char *dir, const struct checkpoint *c, const s
         (st = policy_save(p, POLICY_MODULES, path, err)) ||
         (st = file_in(path, n.fresh, ADAPTER_CONFIG, err)))
         goto out;
-    obj = adapter_config(&c->policy);
+    obj = adapter_config_to_json(&c->policy);
     if ((st = json_write_file(path, obj, err)) || (st = file_in(path, n.fresh, NETLLM, err)))
         goto out;
     cJSON_Delete(obj);

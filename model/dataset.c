@@ -109,6 +109,15 @@ static void raw_features(enum recipe recipe, const float state[POOL_FEATURES],
     out[POOL_THROUGHPUT_BPS] = log1p(out[POOL_THROUGHPUT_BPS]);
 }
 
+void dataset_features(enum recipe recipe, const struct dataset_norm *norm,
+                      const float state[POOL_FEATURES], float out[POOL_FEATURES])
+{
+    double features[POOL_FEATURES];
+    raw_features(recipe, state, features);
+    for (int k = 0; k < POOL_FEATURES; k++)
+        out[k] = (float)((features[k] - norm->state_mean[k]) / norm->state_std[k]);
+}
+
 /* Welford's running moments: squares of 1e9 bit/s would eat the digits of a plain sum. */
 struct moments {
     double n, mean, squares;
@@ -234,11 +243,7 @@ static void fill_rows(struct dataset *d)
     enum recipe recipe = d->opts.is_published ? RECIPE_IMPORTED : recipe_of(p->recipe);
 
     for (size_t i = 0; i < p->rows; i++) {
-        double features[POOL_FEATURES];
-        raw_features(recipe, p->states[i], features);
-        for (int k = 0; k < POOL_FEATURES; k++)
-            d->features[i][k] =
-                (float)((features[k] - d->norm.state_mean[k]) / d->norm.state_std[k]);
+        dataset_features(recipe, &d->norm, p->states[i], d->features[i]);
         d->actions[i] = (float)((p->actions[i] - d->norm.action_offset) / d->norm.action_span);
         d->labels[i] = d->actions[i];
         if (d->opts.is_published) { /* in float32, as torch */

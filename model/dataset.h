@@ -107,6 +107,10 @@ double dataset_action(const struct dataset *d, double predicted);
 /* Rows from which on every episode gives each split a window of `steps` rows. */
 size_t dataset_rows_needed(int steps);
 
+/* A state as the policy sees it: standardised, for the recipe lab its logarithm. */
+void dataset_features(enum recipe recipe, const struct dataset_norm *norm,
+                      const float state[POOL_FEATURES], float out[POOL_FEATURES]);
+
 /* A reward as the returns count it: min-max normalised with clamping, divided by the scale. */
 double dataset_reward(const struct dataset *d, double reward);
 

@@ -6,7 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include "model/policy.hpp"
+#include "model/params.hpp"
+#include "model/weights.h"
 
 namespace ccalab
 {
@@ -58,7 +59,7 @@ at::Tensor param_list::uniform(const std::string &name, policy_part part, at::In
 }
 
 at::Tensor param_list::normal(const std::string &name, policy_part part, at::IntArrayRef shape,
-                              uint64_t seed, double sd)
+                              uint64_t seed, double sd, policy_dtype dtype)
 {
     at::Tensor t = at::empty(shape, at::kFloat);
     float *out = t.data_ptr<float>();
@@ -71,13 +72,25 @@ at::Tensor param_list::normal(const std::string &name, policy_part part, at::Int
         if (i + 1 < n)
             out[i + 1] = static_cast<float>(radius * std::sin(angle));
     }
-    return add(name, part, t);
+    return add(name, part, dtype == POLICY_BF16 ? t.to(at::kBFloat16) : t);
 }
 
 at::Tensor param_list::constant(const std::string &name, policy_part part, at::IntArrayRef shape,
                                 double value)
 {
     return add(name, part, at::full(shape, value, at::kFloat));
+}
+
+at::Tensor param_list::loaded(const std::string &name, at::IntArrayRef shape, policy_dtype dtype,
+                              const weights *files, error *err)
+{
+    bool is_narrow = dtype == POLICY_BF16;
+    at::Tensor t = at::empty(shape, is_narrow ? at::kBFloat16 : at::kFloat);
+    status st = weights_read(files, name.c_str(), static_cast<int>(shape.size()), shape.data(),
+                             is_narrow ? SAFETENSORS_BF16 : SAFETENSORS_F32, t.data_ptr(), err);
+    if (st)
+        throw failure{st};
+    return add(name, POLICY_BACKBONE, t);
 }
 
 } // namespace ccalab

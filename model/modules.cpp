@@ -27,7 +27,7 @@ at::Tensor linear::operator()(const at::Tensor &x) const
 
 void modules::make(param_list &list, const policy_config &config)
 {
-    int64_t hidden = config.backbone.hidden_size, width = config.state_dim;
+    int64_t hidden = config.backbone.embedding_size, width = config.state_dim;
     uint64_t seed = config.seed;
     rtt_fc.make(list, "0.rtt_fc", 1, width, seed);
     cwnd_fc.make(list, "0.cwnd_fc", 1, width, seed);
@@ -60,10 +60,17 @@ at::Tensor modules::tokens(const at::Tensor &states, const at::Tensor &actions,
     return at::layer_norm(sequence, {hidden}, ln_weight, ln_bias, 1e-5);
 }
 
-at::Tensor modules::predict(const at::Tensor &hidden) const
+at::Tensor modules::action_token(const at::Tensor &actions, const at::Tensor &timesteps) const
 {
-    at::Tensor states = hidden.slice(1, 1, hidden.size(1), 3); /* 1, 4, 7, ... */
-    return head(states).squeeze(2);
+    int64_t hidden = ln_weight.size(0);
+    at::Tensor a =
+        embed_action(actions.view({-1, 1, 1})) + at::embedding(timestep, timesteps.view({-1, 1}));
+    return at::layer_norm(a, {hidden}, ln_weight, ln_bias, 1e-5);
+}
+
+at::Tensor modules::predict(const at::Tensor &hidden, int64_t first) const
+{
+    return head(hidden.slice(1, first, hidden.size(1), 3)).squeeze(2);
 }
 
 } // namespace ccalab

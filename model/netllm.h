@@ -7,8 +7,8 @@
  *   -> embed_ln -> backbone (causal) -> action_head at every S token
  *
  * after D. Wu et al., "NetLLM: Adapting Large Language Models for Networking" (SIGCOMM 2024) and
- * Chen et al., "Decision Transformer" (2021); the backbone is Llama (Touvron et al., 2023) with
- * LoRA (Hu et al., 2021) on q_proj and v_proj. Values are on the scales of model/dataset.h.
+ * Chen et al., "Decision Transformer" (2021); the backbone is a Llama, Mistral, GPT-2 or OPT with
+ * LoRA (Hu et al., 2021) on its attention. Values are on the scales of model/dataset.h.
  *
  * Nothing of C++ or libtorch leaks through here. All of it is float32 on the CPU. In a build
  * without libtorch these functions do not exist (CCALAB_HAVE_TORCH is undefined). Every function
@@ -32,18 +32,26 @@ extern "C" {
 
 #define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput */
 #define POLICY_STEPS_MAX      4096 /* of a window: attention takes its square */
+#define POLICY_PATH_MAX       4096
+
+enum policy_dtype { POLICY_FP32, POLICY_BF16 };
 
 struct policy_config {
     struct backbone_config backbone;
-    uint64_t backbone_seed; /* random weights of the frozen part */
-    uint64_t seed;          /* everything that is trained, and dropout */
-    int state_dim;          /* width of the state encoder (state_feature_dim), 256 as published */
-    int timestep_rows;      /* rows of the timestep table: timesteps are 0 ... rows - 1 */
-    int rank;               /* of LoRA; 0: no LoRA */
-    double lora_alpha;      /* the update is scaled by alpha / rank */
-    double lora_dropout;    /* on LoRA's input while training */
-    int which_layer;        /* stop after this layer (the final norm still applies); -1: the last,
-                               -2: the one before, as NetLLM's early stop */
+    char plm_path[POLICY_PATH_MAX]; /* Hugging Face folder of the frozen weights; "": random ones */
+    uint64_t backbone_seed;         /* random weights of the frozen part */
+    /* Of the frozen matrices in memory; all else is float32. POLICY_BF16 halves their size, and is
+     * taken only where the processor multiplies it (AVX512_BF16 or AMX): elsewhere libtorch would
+     * take a hundred times as long. */
+    enum policy_dtype base_dtype;
+    uint64_t seed;       /* everything that is trained, and dropout */
+    int state_dim;       /* width of the state encoder (state_feature_dim), 256 as published */
+    int timestep_rows;   /* rows of the timestep table: timesteps are 0 ... rows - 1 */
+    int rank;            /* of LoRA; 0: no LoRA */
+    double lora_alpha;   /* the update is scaled by alpha / rank */
+    double lora_dropout; /* on LoRA's input while training */
+    int which_layer;     /* stop after this layer (the final norm still applies); -1: the last,
+                            -2: the one before, as NetLLM's early stop */
 };
 
 /* The published sizes on the tiny backbone, w = 20 rows of timesteps, seed 100003. */
@@ -51,10 +59,20 @@ struct policy_config policy_config_default(void);
 
 struct policy;
 
-/* A policy with random weights: those of the backbone depend on backbone_seed alone (normal, sd
- * 0.02), all others on seed alone, each as torch and PEFT initialise them by default; the same on
- * every machine and thread count. *out is for policy_free(). Errors: STATUS_INPUT (a field of the
- * configuration, by name), STATUS_NOMEM (would not fit into this machine's memory). */
+/* Take the backbone of a Hugging Face folder: its config.json into config->backbone, and its path.
+ * Errors: STATUS_IO, STATUS_INPUT naming file and field. */
+CCALAB_MUST_USE enum status policy_config_set_plm(struct policy_config *config, const char *dir,
+                                                  struct error *err);
+
+/* Bytes that the weights of such a policy take, those of the optimiser included. */
+uint64_t policy_config_bytes(const struct policy_config *config);
+
+/* A policy. The backbone's weights come from config->plm_path, or are random and depend on
+ * backbone_seed alone (normal, sd 0.02); all others depend on seed alone, each as torch and PEFT
+ * initialise them by default; the same on every machine and thread count. *out is for
+ * policy_free(). Errors: STATUS_INPUT (a field of the configuration, by name; a tensor of a file);
+ * STATUS_IO; STATUS_NOMEM before anything is loaded that would not fit into the memory that is
+ * free now; STATUS_UNAVAILABLE (bfloat16 on this processor). */
 CCALAB_MUST_USE enum status policy_new(const struct policy_config *config, struct policy **out,
                                        struct error *err);
 /* NULL is allowed. */
@@ -100,6 +118,49 @@ CCALAB_MUST_USE enum status policy_step(struct policy *p, const struct policy_st
 CCALAB_MUST_USE enum status policy_backbone_forward(struct policy *p, const float *embeddings,
                                                     size_t windows, size_t tokens, float *hidden,
                                                     struct error *err);
+
+/* Make LoRA a part of the frozen weights, for a policy that only decides from here on: a third of
+ * the products of a small decision are LoRA's. Predictions stay, to the rounding of float32; the
+ * backbone's weights are no longer those that the seed gives, so do not save them. Frozen weights
+ * of less than float32 are left as they are: they could not hold the difference. policy_backward()
+ * is refused afterwards (STATUS_INPUT). */
+CCALAB_MUST_USE enum status policy_merge(struct policy *p, struct error *err);
+
+/* --- contexts kept between decisions ---------------------------------------------------------
+ *
+ * A decision over a context that has grown by one step need not read the earlier steps again: their
+ * keys and values are kept. Since a token is computed from what was there when it came, a kept
+ * context starts at a fixed step, its base, and can only grow or be cut at its end; for a later
+ * base fill another slot from there. What a kept context predicts is what policy_forward() predicts
+ * for a batch of the same steps from its base on, to the rounding of float32. */
+
+struct policy_cache;
+
+/* Contexts of up to `slots` flows, `steps` steps each, all empty; borrows p. *out is for
+ * policy_cache_free(), before policy_free(). Errors: STATUS_INPUT, STATUS_NOMEM. */
+CCALAB_MUST_USE enum status policy_cache_new(struct policy *p, size_t slots, size_t steps,
+                                             struct policy_cache **out, struct error *err);
+/* NULL is allowed. */
+void policy_cache_free(struct policy_cache *c);
+/* Steps that a slot holds. */
+size_t policy_cache_steps(const struct policy_cache *c, size_t slot);
+/* Keep the first `steps` steps of a slot, or all where it holds fewer; 0 empties it. */
+void policy_cache_rewind(struct policy_cache *c, size_t slot, size_t steps);
+/* Bytes of keys and values. */
+size_t policy_cache_bytes(const struct policy_cache *c);
+
+/* Append batch->steps steps to each of the slots (batch->windows of them, none twice) and predict
+ * at each new step, like policy_forward(). The last step of a context is open: its action is
+ * decided only after its prediction, and is given when the next step comes. So open_actions[i] is
+ * the action of the last step that slots[i] holds (not read where it is empty), and of
+ * batch->actions the last of each window is not read.
+ * predictions: [windows, steps]. Slots next to each other with contexts of one length are computed
+ * fastest. Errors: STATUS_INPUT (a slot, a timestep, no room left); the slots are unchanged then.
+ */
+CCALAB_MUST_USE enum status policy_forward_cached(struct policy_cache *c, const size_t *slots,
+                                                  const struct policy_batch *batch,
+                                                  const float *open_actions, float *predictions,
+                                                  struct error *err);
 
 /* --- parameters ------------------------------------------------------------------------------- */
 

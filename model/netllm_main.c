@@ -28,6 +28,12 @@ enum status cmd_test(int argc, char *argv[], const volatile sig_atomic_t *stop, 
     (void)argc, (void)argv, (void)stop;
     return cmd_no_torch("test", err);
 }
+
+enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err)
+{
+    (void)argc, (void)argv, (void)stop;
+    return cmd_no_torch("serve", err);
+}
 #endif
 
 static const struct {
@@ -39,6 +45,7 @@ static const struct {
     {"pool", cmd_pool, true, "build an experience pool from iperf3 JSON"},
     {"adapt", cmd_adapt, true, "train a policy on a pool"},
     {"test", cmd_test, true, "score a trained policy on the held-out rows of a pool"},
+    {"serve", cmd_serve, true, "decide for flows whose states come on stdin"},
     {"info", cmd_info, false, "what this build, a pool or a checkpoint is"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

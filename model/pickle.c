@@ -238,6 +238,17 @@ static enum status make_tuple(struct machine *m, size_t count, size_t marks)
     return st;
 }
 
+/* Whoever takes items of this kind: the value itself, or the entries of an object that was to be a
+ * dict (an OrderedDict). NULL if it takes none. */
+static struct pickle_value *taker(struct machine *m, struct pickle_value *v, enum pickle_kind kind)
+{
+    if (!v || v->kind == kind || v->kind != PICKLE_OBJECT || kind != PICKLE_DICT)
+        return v && v->kind == kind ? v : NULL;
+    if (!v->object.entries && push_new(m, (struct pickle_value){.kind = PICKLE_DICT}) == STATUS_OK)
+        v->object.entries = m->stack.at[--m->stack.count];
+    return v->object.entries;
+}
+
 /* Move the values above the mark into the list or dict below it. */
 static enum status take_items(struct machine *m, enum pickle_kind kind)
 {
@@ -246,11 +257,12 @@ static enum status take_items(struct machine *m, enum pickle_kind kind)
 
     if (st != STATUS_OK)
         return st;
-    if (from < 2 || !m->stack.at[from - 2] || m->stack.at[from - 2]->kind != kind)
+    struct pickle_value *to = from < 2 ? NULL : taker(m, m->stack.at[from - 2], kind);
+    if (!to)
         return bad(m, "items for something that takes none");
     if (kind == PICKLE_DICT && count % 2)
         return bad(m, "a key without a value");
-    st = append(m, m->stack.at[from - 2], m->stack.at + from, count);
+    st = append(m, to, m->stack.at + from, count);
     m->stack.count = from - 1;
     return st;
 }
@@ -261,9 +273,10 @@ static enum status take_some(struct machine *m, enum pickle_kind kind, size_t co
 
     if (st != STATUS_OK)
         return st;
-    if (top(m, count)->kind != kind)
+    struct pickle_value *to = taker(m, top(m, count), kind);
+    if (!to)
         return bad(m, "items for something that takes none");
-    st = append(m, top(m, count), &m->stack.at[m->stack.count - count], count);
+    st = append(m, to, &m->stack.at[m->stack.count - count], count);
     m->stack.count -= count;
     return st;
 }

@@ -48,8 +48,9 @@ struct pickle_value {
         const char *global;
         struct {
             const char *global;
-            struct pickle_value *args;  /* a tuple */
-            struct pickle_value *state; /* of BUILD, or NULL */
+            struct pickle_value *args;    /* a tuple */
+            struct pickle_value *state;   /* of BUILD, or NULL */
+            struct pickle_value *entries; /* a dict of what it was to hold, or NULL */
         } object;
         struct pickle_value *persistent;
     };

@@ -3,11 +3,11 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/api/include/torch/version.h>
 
+#include <cpuid.h>
 #include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
@@ -18,43 +18,27 @@
 #include <memory>
 #include <new>
 
-#include "model/policy.hpp"
+#include "model/border.hpp"
+#include "model/weights.h"
+
+using ccalab::bad;
+using ccalab::copy_out;
+using ccalab::guarded;
+using ccalab::view;
 
 namespace
 {
 
-/* Run `body`; whatever it throws becomes an error of ours. */
-template <typename F> status guarded(error *err, F body)
-{
-    try {
-        return body();
-    } catch (const std::bad_alloc &) {
-        return error_set(err, STATUS_NOMEM, "policy", "out of memory");
-    } catch (const c10::Error &e) {
-        /* Without the backtrace, which says nothing to a user. */
-        return error_set(err, STATUS_INTERNAL, "policy", "libtorch: %.400s",
-                         e.what_without_backtrace());
-    } catch (const std::exception &e) {
-        return error_set(err, STATUS_INTERNAL, "policy", "%.400s", e.what());
-    } catch (...) {
-        return error_set(err, STATUS_INTERNAL, "policy", "unknown exception");
-    }
-}
-
-status bad(error *err, const char *field, const char *why)
-{
-    return error_set(err, STATUS_INPUT, "policy", "%s %s", field, why);
-}
-
 status check_config(const policy_config &c, error *err)
 {
     const backbone_config &b = c.backbone;
-    if (std::strcmp(b.model_type, "llama") != 0)
-        return bad(err, "model_type", "is not 'llama'");
+    bool is_rotary = b.family == BACKBONE_LLAMA || b.family == BACKBONE_MISTRAL;
     if (b.hidden_size < 1 || b.intermediate_size < 1 || b.num_hidden_layers < 1 ||
-        b.num_attention_heads < 1 || b.num_key_value_heads < 1 || b.max_position_embeddings < 1)
+        b.num_attention_heads < 1 || b.num_key_value_heads < 1 || b.max_position_embeddings < 1 ||
+        b.embedding_size < 1)
         return bad(err, "a size of the backbone", "is not positive");
-    if (b.hidden_size % b.num_attention_heads || b.hidden_size / b.num_attention_heads % 2 ||
+    if (b.hidden_size % b.num_attention_heads ||
+        (is_rotary && b.hidden_size / b.num_attention_heads % 2) ||
         b.num_attention_heads % b.num_key_value_heads)
         return bad(err, "the backbone's heads", "do not divide its hidden size");
     if (c.state_dim < 1 || c.state_dim > 65536)
@@ -68,22 +52,55 @@ status check_config(const policy_config &c, error *err)
     if (c.which_layer >= b.num_hidden_layers || c.which_layer < -b.num_hidden_layers)
         return bad(err, "which_layer", "is no layer of this backbone");
 
-    double hidden = b.hidden_size, width = c.state_dim, layers = b.num_hidden_layers;
-    double numbers = static_cast<double>(backbone_config_parameters(&b)) +
-                     layers * 4 * hidden * c.rank + hidden * (c.timestep_rows + width) +
-                     3 * width * width;
-    double bytes = 4 * numbers, memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                                         static_cast<double>(sysconf(_SC_PAGESIZE));
-    if (bytes > memory) {
-        error_set(err, STATUS_NOMEM, "policy",
-                  "the weights take %.1f GB in float32, this machine has %.1f GB", bytes / 1e9,
-                  memory / 1e9);
-        return error_hint(err, "use a smaller --plm-config, or an earlier --which-layer");
-    }
     return STATUS_OK;
 }
 
-status check_batch(const policy &p, const policy_batch &b, error *err)
+/* Does this processor multiply bfloat16 itself? CPUID leaf 7: AVX512_BF16, AMX-BF16. */
+bool has_bf16()
+{
+    unsigned a, b, c, d;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1))
+        return true;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+}
+
+/* Bytes the kernel could give without swapping: MemAvailable of proc(5), else all there is. */
+double free_bytes()
+{
+    double kib = 0;
+    char line[256];
+    FILE *f = std::fopen("/proc/meminfo", "re");
+    while (f && std::fgets(line, sizeof line, f))
+        if (std::sscanf(line, "MemAvailable: %lf", &kib) == 1)
+            break;
+    if (f)
+        std::fclose(f);
+    if (kib > 0)
+        return kib * 1024;
+    return static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+           static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+status check_machine(const policy_config &c, error *err)
+{
+    if (c.base_dtype == POLICY_BF16 && !has_bf16()) {
+        error_set(err, STATUS_UNAVAILABLE, "policy",
+                  "this processor has no bfloat16 arithmetic (AVX512_BF16 or AMX)");
+        return error_hint(err, "use --base-dtype fp32");
+    }
+    double bytes = static_cast<double>(policy_config_bytes(&c)), room = free_bytes();
+    if (bytes <= room)
+        return STATUS_OK;
+    error_set(err, STATUS_NOMEM, "policy",
+              "the weights take %.1f GB in memory, of which this machine has %.1f GB free",
+              bytes / 1e9, room / 1e9);
+    return error_hint(err, "use a smaller model, an earlier --which-layer%s",
+                      c.base_dtype == POLICY_FP32 && has_bf16() ? ", or --base-dtype bf16" : "");
+}
+
+} // namespace
+
+status ccalab::check_batch(const policy &p, const policy_batch &b, error *err)
 {
     const size_t limit = static_cast<size_t>(p.config.backbone.max_position_embeddings);
     if (!b.windows || !b.steps)
@@ -98,26 +115,16 @@ status check_batch(const policy &p, const policy_batch &b, error *err)
     return STATUS_OK;
 }
 
-at::Tensor view(const float *data, at::IntArrayRef shape)
+namespace
 {
-    return at::from_blob(const_cast<float *>(data), shape, at::kFloat);
-}
 
 at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
 {
     int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
-    at::Tensor timesteps =
-        at::from_blob(const_cast<int32_t *>(b.timesteps), {windows, steps}, at::kInt).to(at::kLong);
-    at::Tensor tokens = p.modules.tokens(view(b.states, {windows, steps, POLICY_STATE_FEATURES}),
-                                         view(b.actions, {windows, steps}),
-                                         view(b.returns, {windows, steps}), timesteps);
-    return p.modules.predict(p.backbone.forward(tokens, pass));
-}
-
-void copy_out(const at::Tensor &t, float *out)
-{
-    at::Tensor dense = t.contiguous();
-    std::memcpy(out, dense.data_ptr<float>(), static_cast<size_t>(dense.numel()) * sizeof *out);
+    at::Tensor tokens = p.modules.tokens(
+        view(b.states, {windows, steps, POLICY_STATE_FEATURES}), view(b.actions, {windows, steps}),
+        view(b.returns, {windows, steps}), view(b.timesteps, {windows, steps}));
+    return p.modules.predict(p.backbone->forward(tokens, pass), 1);
 }
 
 } // namespace
@@ -136,6 +143,35 @@ extern "C" policy_config policy_config_default(void)
     return c;
 }
 
+extern "C" status policy_config_set_plm(policy_config *config, const char *dir, error *err)
+{
+    char path[POLICY_PATH_MAX];
+    if (static_cast<size_t>(std::snprintf(path, sizeof path, "%s/config.json", dir)) >= sizeof path)
+        return error_set(err, STATUS_INPUT, "policy", "path too long: %.100s...", dir);
+    status st = backbone_config_read(path, &config->backbone, err);
+    if (!st)
+        std::snprintf(config->plm_path, sizeof config->plm_path, "%s", dir);
+    return st;
+}
+
+extern "C" uint64_t policy_config_bytes(const policy_config *c)
+{
+    const backbone_config &b = c->backbone;
+    uint64_t used = static_cast<uint64_t>(
+        c->which_layer < 0 ? b.num_hidden_layers + c->which_layer + 1 : c->which_layer + 1);
+    uint64_t hidden = static_cast<uint64_t>(b.hidden_size);
+    uint64_t width = static_cast<uint64_t>(b.embedding_size);
+    uint64_t state = static_cast<uint64_t>(c->state_dim);
+    uint64_t rank = static_cast<uint64_t>(c->rank);
+    uint64_t frozen =
+        backbone_config_parameters(&b) / static_cast<uint64_t>(b.num_hidden_layers) * used;
+    uint64_t trained = used * 4 * hidden * rank +
+                       width * (static_cast<uint64_t>(c->timestep_rows) + state + 6) +
+                       3 * state * state;
+    /* What is trained has a gradient and two moments beside it. */
+    return frozen * (c->base_dtype == POLICY_BF16 ? 2 : 4) + 16 * trained;
+}
+
 extern "C" status policy_new(const policy_config *config, policy **out, error *err)
 {
     *out = nullptr;
@@ -143,9 +179,15 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
         status st = check_config(*config, err);
         if (st)
             return st;
+        if ((st = check_machine(*config, err)))
+            return st;
+        weights *opened = nullptr;
+        if (config->plm_path[0] && (st = weights_open(config->plm_path, &opened, err)))
+            return st;
+        std::unique_ptr<weights, void (*)(weights *)> files(opened, weights_close);
         auto p = std::make_unique<policy>();
         p->config = *config;
-        p->backbone.make(p->list, *config);
+        p->backbone = ccalab::make_backbone(p->list, *config, {files.get(), err});
         p->modules.make(p->list, *config);
         p->dropout = at::detail::createCPUGenerator(config->seed);
         *out = p.release();
@@ -167,11 +209,13 @@ extern "C" status policy_forward(policy *p, const policy_batch *batch, float *pr
                                  error *err)
 {
     return guarded(err, [&] {
-        status st = check_batch(*p, *batch, err);
+        status st = ccalab::check_batch(*p, *batch, err);
         if (st)
             return st;
         c10::InferenceMode no_gradients;
-        copy_out(run(*p, *batch, {}), predictions);
+        ccalab::pass pass;
+        pass.is_merged = p->is_merged;
+        copy_out(run(*p, *batch, pass), predictions);
         return STATUS_OK;
     });
 }
@@ -180,9 +224,11 @@ extern "C" status policy_backward(policy *p, const policy_batch *batch, const fl
                                   double weight, double *window_losses, error *err)
 {
     return guarded(err, [&] {
-        status st = check_batch(*p, *batch, err);
+        status st = ccalab::check_batch(*p, *batch, err);
         if (st)
             return st;
+        if (p->is_merged)
+            return bad(err, "the policy", "is merged, it learns no more");
         at::Tensor want = view(
             labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)});
         at::Tensor difference = run(*p, *batch, {&p->dropout}) - want;
@@ -222,8 +268,10 @@ extern "C" status policy_backbone_forward(policy *p, const float *embeddings, si
             return bad(err, "tokens", "is 0 or more than max_position_embeddings");
         c10::InferenceMode no_gradients;
         at::Tensor x = view(embeddings, {static_cast<int64_t>(windows),
-                                         static_cast<int64_t>(tokens), b.hidden_size});
-        copy_out(p->backbone.forward(x, {}), hidden);
+                                         static_cast<int64_t>(tokens), b.embedding_size});
+        ccalab::pass pass;
+        pass.is_merged = p->is_merged;
+        copy_out(p->backbone->forward(x, pass), hidden);
         return STATUS_OK;
     });
 }
@@ -259,7 +307,7 @@ extern "C" size_t policy_param_find(const policy *p, const char *name)
 extern "C" status policy_param_read(const policy *p, size_t index, float *values, error *err)
 {
     return guarded(err, [&] {
-        copy_out(p->list.params[index].value.detach(), values);
+        copy_out(p->list.params[index].value.detach().to(at::kFloat), values);
         return STATUS_OK;
     });
 }
@@ -268,7 +316,8 @@ extern "C" status policy_param_write(policy *p, size_t index, const float *value
 {
     return guarded(err, [&] {
         at::Tensor t = p->list.params[index].value;
-        std::memcpy(t.data_ptr<float>(), values, static_cast<size_t>(t.numel()) * sizeof *values);
+        at::NoGradGuard no_grad;
+        t.copy_(view(values, t.sizes()));
         return STATUS_OK;
     });
 }

@@ -29,14 +29,14 @@ static void test_defaults(void **state)
     struct error err;
     assert_int_equal(parse(LLAMA "}", &c, &err), STATUS_OK);
     assert_int_equal(c.num_key_value_heads, 4);
-    assert_true(c.rope_theta == 10000 && c.rms_norm_eps == 1e-6);
+    assert_true(c.rope_theta == 10000 && c.norm_eps == 1e-6);
     assert_int_equal(c.max_position_embeddings, 2048);
     assert_int_equal(parse(LLAMA ",\"num_key_value_heads\":2,\"rms_norm_eps\":1e-5,"
                                  "\"rope_theta\":5e5,\"rope_scaling\":null,\"vocab_size\":7}",
                            &c, &err),
                      STATUS_OK);
     assert_int_equal(c.num_key_value_heads, 2);
-    assert_true(c.rope_theta == 5e5 && c.rms_norm_eps == 1e-5);
+    assert_true(c.rope_theta == 5e5 && c.norm_eps == 1e-5);
 }
 
 static void refuse(const char *json, const char *why)
@@ -52,7 +52,7 @@ static void test_refused(void **state)
 {
     (void)state;
     refuse("{}", "'model_type' is missing");
-    refuse("{\"model_type\":\"gpt2\"}", "'gpt2' is not supported");
+    refuse("{\"model_type\":\"t5\"}", "'t5' is not supported");
     refuse("{\"model_type\":\"llama\",\"hidden_size\":64}", "'intermediate_size' is missing");
     refuse("{\"model_type\":\"llama\",\"hidden_size\":0}", "'hidden_size'");
     refuse("{\"model_type\":\"llama\",\"hidden_size\":1e9}", "'hidden_size'");
@@ -66,7 +66,7 @@ static void test_refused(void **state)
     refuse(LLAMA ",\"head_dim\":32}", "'head_dim'");
     refuse("{\"model_type\":\"llama\",\"hidden_size\":60,\"intermediate_size\":172,"
            "\"num_hidden_layers\":2,\"num_attention_heads\":4}",
-           "'hidden_size' does not split");
+           "'hidden_size' does not split into heads of an even");
 }
 
 static void test_round_trip(void **state)
@@ -77,13 +77,20 @@ static void test_round_trip(void **state)
     cJSON *o = backbone_config_to_json(&tiny);
     assert_int_equal(backbone_config_from_json(o, "config.json", &c, &err), STATUS_OK);
     cJSON_Delete(o);
-    assert_string_equal(c.model_type, "llama");
+    assert_string_equal(backbone_config_type(&c), "llama");
     assert_int_equal(c.hidden_size, tiny.hidden_size);
     assert_int_equal(c.num_key_value_heads, tiny.num_key_value_heads);
-    assert_true(c.rms_norm_eps == tiny.rms_norm_eps);
+    assert_true(c.norm_eps == tiny.norm_eps);
 
     /* Llama-2-7B: 6,738,415,616 parameters, less the two tables of 32000 x 4096. */
-    struct backbone_config llama = {"llama", 4096, 11008, 32, 32, 32, 1e-5, 10000, 4096};
+    struct backbone_config llama = {.family = BACKBONE_LLAMA,
+                                    .hidden_size = 4096,
+                                    .intermediate_size = 11008,
+                                    .num_hidden_layers = 32,
+                                    .num_attention_heads = 32,
+                                    .num_key_value_heads = 32,
+                                    .max_position_embeddings = 4096,
+                                    .embedding_size = 4096};
     assert_true(backbone_config_parameters(&llama) == 6738415616u - 2u * 32000 * 4096);
 
     assert_int_equal(backbone_config_read("/nonexistent/config.json", &c, &err), STATUS_IO);

@@ -485,7 +485,10 @@ static void test_bad_arguments(void **state)
     c.rank = 65;
     assert_int_equal(policy_new(&c, &p, &err), STATUS_INPUT);
     c = small();
-    c.backbone = (struct backbone_config){"llama", 65536, 262144, 1000, 64, 64, 1e-5, 1e4, 2048};
+    c.backbone.hidden_size = c.backbone.embedding_size = 65536;
+    c.backbone.intermediate_size = 262144;
+    c.backbone.num_hidden_layers = 1000;
+    c.backbone.num_attention_heads = c.backbone.num_key_value_heads = 64;
     assert_int_equal(policy_new(&c, &p, &err), STATUS_NOMEM);
 
     c = small();

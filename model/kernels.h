@@ -1,0 +1,52 @@
+/* Arithmetic of a decoder layer in one pass over memory each, on plain float32. What libtorch
+ * does in five to ten operations with a temporary each is one of these; model/fused.cpp makes
+ * differentiable operations of them. Nothing here allocates, checks or starts threads. */
+#ifndef CCALAB_MODEL_KERNELS_H
+#define CCALAB_MODEL_KERNELS_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* y = x / sqrt(mean(x^2) + eps) * gain, row by row (Zhang and Sennrich, 2019). scales: [rows],
+ * what each row was multiplied by; the gradient needs it. */
+void kernel_rms_norm(const float *x, const float *gain, float *y, float *scales, size_t rows,
+                     size_t width, float eps);
+void kernel_rms_norm_back(const float *x, const float *gain, const float *scales, const float *dy,
+                          float *dx, size_t rows, size_t width);
+
+/* out = silu(gate) * up (Shazeer, 2020). */
+void kernel_swiglu(const float *gate, const float *up, float *out, size_t n);
+void kernel_swiglu_back(const float *gate, const float *up, const float *dout, float *dgate,
+                        float *dup, size_t n);
+
+/* Rotate the pairs (j, j + half) of each head of one token by the angles whose cosines and sines
+ * are given (Su et al., 2021); direction -1 turns back. Strides are in floats. */
+void kernel_rotate(const float *x, size_t x_stride, float *y, size_t y_stride, const float *cosines,
+                   const float *sines, size_t heads, size_t half, float direction);
+
+/* The tokens of one head, `stride` floats apart. */
+struct kernel_rows {
+    float *at;
+    size_t stride;
+};
+
+/* One head of causal softmax attention: token i of q sees the tokens 0 ... past + i of k and v.
+ * weights: [tokens, past + tokens], what each sees how much of; 0 above the diagonal. */
+void kernel_attend(struct kernel_rows q, struct kernel_rows k, struct kernel_rows v,
+                   struct kernel_rows out, float *weights, size_t tokens, size_t past, size_t dim,
+                   float scale);
+/* Its gradients, past = 0. dq is overwritten, dk and dv are added to (heads of a group share
+ * them); scratch: [tokens]. */
+void kernel_attend_back(struct kernel_rows q, struct kernel_rows k, struct kernel_rows v,
+                        const float *weights, struct kernel_rows dout, struct kernel_rows dq,
+                        struct kernel_rows dk, struct kernel_rows dv, float *scratch, size_t tokens,
+                        size_t dim, float scale);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,56 @@
+/* The parameters of a policy: named tensors, their first values, the optimiser's step. */
+#ifndef CCALAB_MODEL_PARAMS_HPP
+#define CCALAB_MODEL_PARAMS_HPP
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/IListRef.h>
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "model/netllm.h"
+
+struct weights;
+
+namespace ccalab
+{
+
+/* Thrown where an error has been set already. */
+struct failure {
+    status st;
+};
+
+struct param {
+    std::string name;
+    policy_part part;
+    at::Tensor value;
+    at::Tensor m, v; /* moments of AdamW, made at the first step */
+};
+
+/* Makes parameters, draws their first values and keeps the list of them. */
+class param_list
+{
+  public:
+    std::vector<param> params;
+
+    /* Uniform in [-bound, bound). */
+    at::Tensor uniform(const std::string &name, policy_part part, at::IntArrayRef shape,
+                       uint64_t seed, double bound);
+    at::Tensor normal(const std::string &name, policy_part part, at::IntArrayRef shape,
+                      uint64_t seed, double sd, policy_dtype dtype = POLICY_FP32);
+    at::Tensor constant(const std::string &name, policy_part part, at::IntArrayRef shape,
+                        double value);
+
+    /* A tensor of the backbone as the files of a Hugging Face folder have it, in `dtype`.
+     * Throws failure. */
+    at::Tensor loaded(const std::string &name, at::IntArrayRef shape, policy_dtype dtype,
+                      const weights *files, error *err);
+
+  private:
+    at::Tensor add(const std::string &name, policy_part part, at::Tensor value);
+};
+
+} // namespace ccalab
+
+#endif
