@@ -14,6 +14,10 @@ static const char help[] =
     "  --model-dir DIR         checkpoint to write: the epoch with the best validation loss\n"
     "  --plm-config FILE       shape of the backbone, a Hugging Face config.json\n"
     "                          (without it: a tiny Llama, hidden 64, 2 layers)\n"
+    "  --plm-path DIR          backbone with its weights, a Hugging Face folder: config.json and\n"
+    "                          model.safetensors or pytorch_model.bin, whole or in shards\n"
+    "  --base-dtype T          of its matrices in memory: fp32 (default), or bf16 where the\n"
+    "                          processor multiplies it\n"
     "  --random-init SEED      seed of the backbone's random weights (default: --seed)\n"
     "  --which-layer N         stop the backbone after layer N; -1: the last (default)\n"
     "  --rank N                rank of LoRA (8)\n"
@@ -37,6 +41,8 @@ enum option_id {
     OPT_POOL = 256,
     OPT_DIR,
     OPT_CONFIG,
+    OPT_PLM_PATH,
+    OPT_BASE_DTYPE,
     OPT_RANDOM_INIT,
     OPT_LAYER,
     OPT_RANK,
@@ -61,6 +67,8 @@ static const struct option options[] = {
     {"exp-pool-path", required_argument, NULL, OPT_POOL},
     {"model-dir", required_argument, NULL, OPT_DIR},
     {"plm-config", required_argument, NULL, OPT_CONFIG},
+    {"plm-path", required_argument, NULL, OPT_PLM_PATH},
+    {"base-dtype", required_argument, NULL, OPT_BASE_DTYPE},
     {"random-init", required_argument, NULL, OPT_RANDOM_INIT},
     {"which-layer", required_argument, NULL, OPT_LAYER},
     {"rank", required_argument, NULL, OPT_RANK},
@@ -86,7 +94,7 @@ static const struct option options[] = {
 struct arguments {
     struct train_opts train;
     struct dataset_opts data;
-    const char *config_path;
+    const char *config_path, *plm_path;
     bool has_random_init;
     int threads;
     bool wants_help;
@@ -110,6 +118,14 @@ static enum status set_option(struct arguments *a, const struct option *o, const
         return STATUS_OK;
     case OPT_CONFIG:
         a->config_path = text;
+        return STATUS_OK;
+    case OPT_PLM_PATH:
+        a->plm_path = text;
+        return STATUS_OK;
+    case OPT_BASE_DTYPE:
+        if (strcmp(text, "fp32") != 0 && strcmp(text, "bf16") != 0)
+            return error_set(err, STATUS_USAGE, "adapt", "--base-dtype is neither fp32 nor bf16");
+        t->policy.base_dtype = *text == 'b' ? POLICY_BF16 : POLICY_FP32;
         return STATUS_OK;
     case OPT_RANDOM_INIT:
         st = cmd_parse_int(o->name, text, 0, INT64_MAX, &n, err);
@@ -223,9 +239,7 @@ static void log_engine(const struct arguments *a)
     if (blas.advice)
         event_write_log(stdout, LOG_LEVEL_WARN, "%s: %s", blas.name, blas.advice);
     if (a->config_path)
-        event_write_log(stdout, LOG_LEVEL_WARN,
-                        "the backbone of %s has random weights (seed %llu): pre-trained weights "
-                        "are not read yet",
+        event_write_log(stdout, LOG_LEVEL_WARN, "the backbone of %s has random weights (seed %llu)",
                         a->config_path, (unsigned long long)a->train.policy.backbone_seed);
 }
 
@@ -254,6 +268,13 @@ enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop,
     if (!a.has_random_init)
         a.train.policy.backbone_seed = a.train.policy.seed;
     if (a.config_path && (st = backbone_config_read(a.config_path, &a.train.policy.backbone, err)))
+        goto out;
+    if (a.plm_path && a.config_path) {
+        st =
+            error_set(err, STATUS_USAGE, "adapt", "--plm-path and --plm-config exclude each other");
+        goto out;
+    }
+    if (a.plm_path && (st = policy_config_set_plm(&a.train.policy, a.plm_path, err)))
         goto out;
     if ((st = pool_load(a.train.pool_path, &pool, err)))
         goto out;

@@ -120,7 +120,7 @@ def judge_theirs(family, program, folder, shape, kind):
     config = AutoConfig.from_pretrained(shape)
     model = AutoModel.from_config(config)
     for name, p in model.named_parameters():
-        nn.init.normal_(p, 1.0 if p.dim() == 1 and name.endswith("weight") else 0.0, 0.3)
+        nn.init.normal_(p, 1.0 if p.dim() == 1 and name.endswith("weight") else 0.0, 0.15)
     # The reference holds what the file holds: half precision is written rounded.
     dtype = {"safetensors": torch.float32, "bin": torch.float16, "bf16": torch.bfloat16}[kind]
     model = model.to(dtype)
@@ -137,7 +137,7 @@ def judge_theirs(family, program, folder, shape, kind):
             config.model_type, ["q_proj", "v_proj"]), task_type="FEATURE_EXTRACTION"))
     for name, p in peft.named_parameters():
         if "lora" in name:
-            nn.init.normal_(p, 0, 0.3)
+            nn.init.normal_(p, 0, 0.15)
     peft.save_pretrained(folder, safe_serialization=True)
     with_lora = hidden_of(peft, embeddings)
     with peft.disable_adapter():
