@@ -40,6 +40,8 @@ cJSON *checkpoint_to_json(const struct checkpoint *c)
 
     o = cJSON_AddObjectToObject(root, "policy");
     cJSON_AddItemToObject(o, "backbone", backbone_config_to_json(&p->backbone));
+    cJSON_AddStringToObject(o, "plm_path", p->plm_path);
+    cJSON_AddStringToObject(o, "base_dtype", p->base_dtype == POLICY_BF16 ? "bf16" : "fp32");
     /* 64 bits: as text, a JSON number keeps 53. */
     char seed[32];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)p->backbone_seed);
@@ -158,6 +160,9 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
         backbone_config_from_json(json_get(r.obj, "backbone"), path, &c->policy.backbone, err);
     if (st)
         return st;
+    snprintf(c->policy.plm_path, sizeof c->policy.plm_path, "%s", json_str(r.obj, "plm_path", ""));
+    if (strcmp(json_str(r.obj, "base_dtype", "fp32"), "bf16") == 0)
+        c->policy.base_dtype = POLICY_BF16;
     c->policy.backbone_seed = read_seed(&r, "backbone_seed");
     c->policy.seed = read_seed(&r, "seed");
     c->policy.state_dim = read_int(&r, "state_dim", 1, 65536);

@@ -20,9 +20,13 @@ static const char help[] =
     "  --resume                go on with the training in --model-dir, with its options\n"
     "  --recipe NAME           published: the arithmetic of the published code, with its defects\n"
     "  --plm-type T --plm-size S\n"
-    "                          the backbone in ../downloaded_plms/T/S, as published\n"
+    "                          --plm-path ../downloaded_plms/T/S, as published\n"
     "  --plm-config FILE       shape of the backbone, a Hugging Face config.json\n"
     "                          (without it: a tiny Llama, hidden 64, 2 layers)\n"
+    "  --plm-path DIR          backbone with its weights, a Hugging Face folder: config.json and\n"
+    "                          model.safetensors or pytorch_model.bin, whole or in shards\n"
+    "  --base-dtype T          of its matrices in memory: fp32 (default), or bf16 where the\n"
+    "                          processor multiplies it\n"
     "  --random-init SEED      seed of the backbone's random weights (default: --seed)\n"
     "  --which-layer N         stop the backbone after layer N; -1: the last (default)\n"
     "  --rank N                rank of LoRA (8)\n"
@@ -55,6 +59,8 @@ enum option_id {
     OPT_POOL = 256,
     OPT_DIR,
     OPT_CONFIG,
+    OPT_PLM_PATH,
+    OPT_BASE_DTYPE,
     OPT_RANDOM_INIT,
     OPT_LAYER,
     OPT_RANK,
@@ -93,6 +99,8 @@ static const struct option options[] = {
     {"exp-pool-path", required_argument, NULL, OPT_POOL},
     {"model-dir", required_argument, NULL, OPT_DIR},
     {"plm-config", required_argument, NULL, OPT_CONFIG},
+    {"plm-path", required_argument, NULL, OPT_PLM_PATH},
+    {"base-dtype", required_argument, NULL, OPT_BASE_DTYPE},
     {"random-init", required_argument, NULL, OPT_RANDOM_INIT},
     {"which-layer", required_argument, NULL, OPT_LAYER},
     {"rank", required_argument, NULL, OPT_RANK},
@@ -138,8 +146,8 @@ static const struct option options[] = {
 struct arguments {
     struct train_opts train;
     struct dataset_opts data;
-    const char *config_path, *plm_type, *plm_size, *logs_dir;
-    char plm_config[CCALAB_PATH_MAX]; /* of --plm-type and --plm-size */
+    const char *config_path, *plm_path, *plm_type, *plm_size, *logs_dir;
+    char plm_dir[CCALAB_PATH_MAX]; /* of --plm-type and --plm-size */
     bool has_random_init;
     int threads;
     bool wants_help;
@@ -218,6 +226,14 @@ static enum status set_option(struct arguments *a, const struct option *o, const
         st = cmd_parse_int(o->name, text, 0, 1 << 30, &n, err);
         t->patience = (int)n;
         return st;
+    case OPT_PLM_PATH:
+        a->plm_path = text;
+        return STATUS_OK;
+    case OPT_BASE_DTYPE:
+        if (strcmp(text, "fp32") != 0 && strcmp(text, "bf16") != 0)
+            return error_set(err, STATUS_USAGE, "adapt", "--base-dtype is neither fp32 nor bf16");
+        t->policy.base_dtype = *text == 'b' ? POLICY_BF16 : POLICY_FP32;
+        return STATUS_OK;
     case OPT_RANDOM_INIT:
         st = cmd_parse_int(o->name, text, 0, INT64_MAX, &n, err);
         t->policy.backbone_seed = (uint64_t)n;
@@ -375,25 +391,32 @@ static void log_engine(const struct arguments *a)
     if (blas.advice)
         event_write_log(stdout, LOG_LEVEL_WARN, "%s: %s", blas.name, blas.advice);
     if (a->config_path)
-        event_write_log(stdout, LOG_LEVEL_WARN,
-                        "the backbone of %s has random weights (seed %llu): pre-trained weights "
-                        "are not read yet",
+        event_write_log(stdout, LOG_LEVEL_WARN, "the backbone of %s has random weights (seed %llu)",
                         a->config_path, (unsigned long long)a->train.policy.backbone_seed);
 }
 
-/* The published code reads its backbones from there. */
+/* The shape of the backbone, and where its weights are. */
 static enum status find_plm(struct arguments *a, struct error *err)
 {
-    if (!a->plm_type || a->config_path)
-        return STATUS_OK;
-    snprintf(a->plm_config, sizeof a->plm_config, "../downloaded_plms/%.256s/%.256s/config.json",
-             a->plm_type, a->plm_size ? a->plm_size : "base");
-    a->config_path = a->plm_config;
-    if (access(a->plm_config, R_OK) == 0)
-        return STATUS_OK;
-    error_set(err, STATUS_IO, "adapt", "--plm-type %s: there is no %s", a->plm_type, a->plm_config);
-    return error_hint(err, "--plm-config FILE names a config.json elsewhere; without both a tiny "
-                           "Llama is taken");
+    struct policy_config *policy = &a->train.policy;
+    char path[CCALAB_PATH_MAX];
+    if (a->plm_path && a->config_path)
+        return error_set(err, STATUS_USAGE, "adapt",
+                         "--plm-path and --plm-config exclude each other");
+    if (a->plm_type && !a->plm_path && !a->config_path) {
+        /* The published code reads its backbones from there. */
+        snprintf(a->plm_dir, sizeof a->plm_dir, "../downloaded_plms/%.256s/%.256s", a->plm_type,
+                 a->plm_size ? a->plm_size : "base");
+        a->plm_path = a->plm_dir;
+        if (!path_join(path, sizeof path, a->plm_dir, "config.json") || access(path, R_OK) != 0) {
+            error_set(err, STATUS_IO, "adapt", "--plm-type %s: there is no %s", a->plm_type, path);
+            return error_hint(err, "--plm-path DIR names a folder elsewhere; without both a tiny "
+                                   "Llama is taken");
+        }
+    }
+    if (a->config_path)
+        return backbone_config_read(a->config_path, &policy->backbone, err);
+    return a->plm_path ? policy_config_set_plm(policy, a->plm_path, err) : STATUS_OK;
 }
 
 static enum status run(struct arguments *a, cJSON **result, struct error *err)
@@ -412,9 +435,7 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
         t->save_per_epoch = t->eval_per_epoch;
     if (a->data.is_published && t->warmup_steps < 0)
         t->warmup_steps = 2000;
-    if ((st = find_plm(a, err)) ||
-        (a->config_path && (st = backbone_config_read(a->config_path, &t->policy.backbone, err))) ||
-        (st = pool_load(t->pool_path, &pool, err)))
+    if ((st = find_plm(a, err)) || (st = pool_load(t->pool_path, &pool, err)))
         goto out;
     fill_defaults(&a->data, a->data.is_published ? RECIPE_PUBLISHED : recipe_of(pool->recipe));
     t->policy.timestep_rows = dataset_timestep_rows(pool, &a->data);

@@ -72,7 +72,10 @@ static inline enum status family_enlarge(struct policy *p, struct error *err)
         float *v = calloc(info.numel, sizeof *v);
         if (!v)
             return STATUS_NOMEM;
-        family_fill(v, info.numel, info.part == POLICY_BACKBONE ? 0.3f : 0.4f);
+        family_fill(v, info.numel,
+                    info.part == POLICY_BACKBONE ? 0.3f
+                    : info.part == POLICY_LORA   ? 0.15f
+                                                 : 0.4f);
         if (info.rank == 1 && strstr(info.name, "weight")) /* of a norm */
             for (size_t k = 0; k < info.numel; k++)
                 v[k] += 1;

@@ -77,7 +77,7 @@ static enum status write_io(const char *path, const struct io *io, struct error 
 static enum status train(struct policy *p, const struct policy_batch *batch, struct io *io,
                          struct error *err)
 {
-    const struct policy_step_opts opts = {.lr = 1e-3, .weight_decay = 1e-4, .clip_norm = 0.25};
+    const struct policy_step_opts opts = {.lr = 2e-4, .weight_decay = 1e-4, .clip_norm = 0.25};
     enum status st = STATUS_OK;
     for (int i = 0; i < TRAIN_STEPS && !st; i++) {
         double losses[WINDOWS], sum = 0;

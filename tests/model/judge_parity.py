@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 
 transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
 
 FAMILIES = ["llama", "llama_gqa", "mistral", "gpt2", "opt", "opt_350m"]
 TARGETS = {"gpt2": ["c_attn"]}
@@ -98,7 +99,7 @@ def judge_ours(family, folder):
     with torch.no_grad():
         verdict(family, "predictions", io["predictions"], policy(io), HIDDEN_TOLERANCE)
     trained = [p for p in policy.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-3, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(trained, lr=2e-4, weight_decay=1e-4)
     losses = []
     policy.train()  # without dropout: every probability is 0
     for _ in range(len(io["losses"])):
@@ -111,7 +112,7 @@ def judge_ours(family, folder):
     losses = torch.stack(losses)
     verdict(family, "loss after one step", io["losses"][:2], losses[:2], LOSS_TOLERANCE, True)
     verdict(family, f"{len(losses)} losses", io["losses"], losses, LOSS_TOLERANCE, True)
-    assert losses[-1] < 0.9 * losses[0], "nothing was learnt: no curve to compare"
+    assert losses[-1] < 0.98 * losses[0], "nothing was learnt: no curve to compare"
 
 
 def judge_theirs(family, program, folder, shape, kind):
@@ -120,14 +121,13 @@ def judge_theirs(family, program, folder, shape, kind):
     config = AutoConfig.from_pretrained(shape)
     model = AutoModel.from_config(config)
     for name, p in model.named_parameters():
-        nn.init.normal_(p, 1.0 if p.dim() == 1 and name.endswith("weight") else 0.0, 0.3)
-    # The reference holds what the file holds: half precision is written rounded.
+        nn.init.normal_(p, 1.0 if p.dim() == 1 and name.endswith("weight") else 0.0, 0.15)
     dtype = {"safetensors": torch.float32, "bin": torch.float16, "bf16": torch.bfloat16}[kind]
     model = model.to(dtype)
     model.save_pretrained(folder, safe_serialization=kind != "bin", max_shard_size="20KB")
     files = os.listdir(folder)
     assert sum(f.endswith((".safetensors", ".bin")) for f in files) > 1, files
-    model = model.float()
+    model = AutoModel.from_pretrained(folder)  # not .float(): that keeps rounded rotation tables
 
     embeddings = load_file(f"{shape}/io.safetensors")["embeddings"]
     save_file({"embeddings": embeddings}, f"{folder}/io.safetensors")
@@ -137,7 +137,7 @@ def judge_theirs(family, program, folder, shape, kind):
             config.model_type, ["q_proj", "v_proj"]), task_type="FEATURE_EXTRACTION"))
     for name, p in peft.named_parameters():
         if "lora" in name:
-            nn.init.normal_(p, 0, 0.3)
+            nn.init.normal_(p, 0, 0.15)
     peft.save_pretrained(folder, safe_serialization=True)
     with_lora = hidden_of(peft, embeddings)
     with peft.disable_adapter():
@@ -152,7 +152,7 @@ def judge_theirs(family, program, folder, shape, kind):
 
 def main():
     (program,) = sys.argv[1:]
-    print("transformers", transformers.__version__, "torch", torch.__version__)
+    print("transformers", transformers.__version__, "torch", torch.__version__, torch.__file__)
     with tempfile.TemporaryDirectory() as root:
         for family in FAMILIES:
             folder = f"{root}/{family}"
