@@ -187,7 +187,7 @@ static void put_section(struct pcapng_writer *w)
         option_text(w, SHB_OS, os);
     }
     option_text(w, SHB_APPLICATION, "ccalab " CCALAB_VERSION);
-    option(w, OPT_END, NULL, 0);
+    option(w, OPT_END, "", 0);
     block_end(w, at);
 }
 
@@ -207,7 +207,7 @@ static void put_interface(struct pcapng_writer *w, const struct pcapng_interface
         snprintf(filter + 1, sizeof(filter) - 1, "%s", i->filter);
         option(w, IF_FILTER, filter, 1 + strlen(filter + 1));
     }
-    option(w, OPT_END, NULL, 0);
+    option(w, OPT_END, "", 0);
     block_end(w, at);
 }
 
@@ -287,7 +287,7 @@ enum status pcapng_writer_close(struct pcapng_writer *w, const struct pcapng_sta
         option(w, ISB_IFRECV, &stats->received, sizeof(stats->received));
         if (stats->has_dropped)
             option(w, ISB_IFDROP, &stats->dropped, sizeof(stats->dropped));
-        option(w, OPT_END, NULL, 0);
+        option(w, OPT_END, "", 0);
         block_end(w, at);
         status = pcapng_writer_flush(w, err);
     }

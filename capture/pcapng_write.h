@@ -1,6 +1,6 @@
 /* Writing pcapng, which libpcap does not: a section with one interface, its packets with
- * nanoseconds, and at the end what the interface received and dropped. What is in the file is whole
- * blocks at any time, after a full disk too.
+ * nanoseconds, and at the end what the interface received and dropped. After a full
+ * disk too the file consists of whole blocks.
  * Format: draft-ietf-opsawg-pcapng. Thread: one at a time. */
 #ifndef CCALAB_CAPTURE_PCAPNG_WRITE_H
 #define CCALAB_CAPTURE_PCAPNG_WRITE_H
