@@ -16,6 +16,7 @@
 enum {
     BATCH = 2048, /* packets read before the others hear of them; a multiple of 64 */
     CHECKPOINT_PACKETS = 8 * BATCH,
+    CHECKPOINT_PACKETS_A_FLOW = 16,
     NEWS_NS = 20000000,
     WAIT_MS = 100,
 };
@@ -89,6 +90,15 @@ static void thin_out(struct packet_index *ix)
         ix->state.bytes += c->bytes;
     }
     ix->ncheckpoints = kept;
+}
+
+/* Copying flows must not take longer than reading packets. */
+static void space_checkpoints(struct packet_index *ix)
+{
+    pthread_mutex_lock(&ix->lock);
+    while (ix->interval < (uint64_t)CHECKPOINT_PACKETS_A_FLOW * ix->walk.flows.count)
+        thin_out(ix);
+    pthread_mutex_unlock(&ix->lock);
 }
 
 static enum status add_checkpoint(struct packet_index *ix, struct error *err)
@@ -245,6 +255,7 @@ static void *run(void *user)
     int n = BATCH;
 
     while (st == STATUS_OK && n > 0 && !is_stopping(ix) && ix->walk.frames < PACKETS_MAX) {
+        space_checkpoints(ix);
         if (ix->walk.frames % ix->interval == 0)
             st = add_checkpoint(ix, &err);
         ix->batch_first = ix->walk.frames;

@@ -64,7 +64,8 @@ static enum status keep(struct packet_scan *s, uint32_t *hits, size_t n, struct 
         s->hits = grown;
         s->hits_cap = cap;
     }
-    memcpy(s->hits + s->state.hits, hits, n * sizeof *hits);
+    if (n)
+        memcpy(s->hits + s->state.hits, hits, n * sizeof *hits);
     return STATUS_OK;
 }
 

@@ -13,8 +13,6 @@
 
 #define SUBSYSTEM "capture"
 #define IN_BYTES  (256u << 10)
-/* How long a pipe that is followed may keep still before somebody looks. */
-#define PIPE_WAIT_MS 50
 /* The stream's own buffer: a whole refill for thousands of records. */
 #define STREAM_BYTES (256u << 10)
 /* zlib: find out by itself whether the header is gzip's or zlib's; 15 is the largest window. */
@@ -90,7 +88,7 @@ static ssize_t read_fd(struct unpack *u, void *out, size_t size)
     if (u->wait == NULL)
         return read(u->fd, out, size);
     if (fstat(u->fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-        while (poll(&p, 1, PIPE_WAIT_MS) == 0)
+        while (poll(&p, 1, 0) == 0)
             if (!u->wait(u->wait_user))
                 return 0;
         return read(u->fd, out, size);

@@ -102,6 +102,8 @@ static enum status show(struct packets_tui *t, const struct packets_screen *opts
 
     if (st == STATUS_OK)
         st = stage_open(&t->stage, &t->loop, OPTIONS_PLOT_AUTO, &callbacks, t, &t->error);
+    if (st == STATUS_USAGE)
+        error_hint(&t->error, "without a terminal: ccalab packets FILE lists them");
     while (st == STATUS_OK && !t->screen.is_over) {
         if (screen_packets_look(&t->screen))
             uv_timer_start(&t->again, on_again, 0, 0);
