@@ -33,7 +33,8 @@ all_same() {
     for host in $hosts; do same_state $name-$host "$tmp/before_$host" "$1"; done
     [ "$(queue)" = "$queue" ] || fail "$1: the router's queue: $(queue)"
     [ -z "$(ls "$tmp/state/ccalab/journal")" ] || fail "$1: a journal is left"
-    [ -z "$(find /tmp -maxdepth 1 -name 'ccalab-capture-*' -user "$(own_user router)")" ] ||
+    [ -z "$(find /tmp -maxdepth 1 -name 'ccalab-capture-*' -newer "$tmp/before_router" \
+        -user "$(own_user router)")" ] ||
         fail "$1: a capture is left on the router"
 }
 
