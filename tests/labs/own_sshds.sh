@@ -74,8 +74,12 @@ $user ALL=(root) NOPASSWD: ALL" >"/etc/sudoers.d/ccalab-$$"
     own_sshd server 2204 $cubic
     # The virtual router's tc is root's, also for looking: a real one is everybody's.
     mkdir "$tmp/router/bin"
-    printf '#!/bin/sh\n[ "$(id -u)" = 0 ] && exec %s "$@"\nexec sudo -n %s "$@"\n' \
-        "/run/ccalab/$name/bin/tc" "/run/ccalab/$name/bin/tc" >"$tmp/router/bin/tc"
+    cat >"$tmp/router/bin/tc" <<END
+#!/bin/sh
+PATH=/run/ccalab/$name/bin:/usr/sbin:/usr/bin:/sbin:/bin # it looks for the real one, which this is not
+[ "\$(id -u)" = 0 ] && exec tc "\$@"
+exec sudo -n /run/ccalab/$name/bin/tc "\$@"
+END
     chmod 755 "$tmp/router/bin/tc"
 }
 own_sshds_down() {
