@@ -226,7 +226,7 @@ static void report_decision(struct server *s, struct flow *f, const struct reque
 static void report_interval(struct server *s)
 {
     uint64_t now = clock_mono_ns();
-    if (now - s->reported_ns < REPORT_NS)
+    if (now - s->reported_ns < REPORT_NS || !s->interval.total)
         return;
     s->reported_ns = now;
     cJSON *values = cJSON_CreateObject();

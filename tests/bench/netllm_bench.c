@@ -133,9 +133,8 @@ int main(int argc, char *argv[])
     struct policy_config config = policy_config_default();
     const char *threads = getenv("OMP_NUM_THREADS");
     if (argc != 6 || !threads) {
-        fprintf(stderr, "usage: OMP_NUM_THREADS=N netllm_bench CONFIG.json RANK STEPS adapt|serve "
-                        "f32|bf16
-");
+        fprintf(stderr, "usage: OMP_NUM_THREADS=N netllm_bench CONFIG.json RANK STEPS "
+                        "adapt|serve f32|bf16\n");
         return 2;
     }
     config.base_dtype = strcmp(argv[5], "bf16") == 0 ? POLICY_BF16 : POLICY_FP32;
