@@ -160,7 +160,7 @@ static int by_name(const void *a, const void *b)
 
 static enum status read_members(struct torch_zip *z, const struct bytes *b, struct error *err)
 {
-    uint64_t at, count;
+    uint64_t at = 0, count = 0;
     enum status st = find_directory(z, b, &at, &count, err);
     if (st)
         return st;
