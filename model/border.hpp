@@ -23,6 +23,9 @@ template <typename F> status guarded(error *err, F body)
     } catch (const std::bad_alloc &) {
         return error_set(err, STATUS_NOMEM, "policy", "out of memory");
     } catch (const c10::Error &e) {
+        /* libtorch has no type for it on the CPU; its allocator's words since 1.0. */
+        if (std::strstr(e.what_without_backtrace(), "allocate memory"))
+            return error_set(err, STATUS_NOMEM, "policy", "out of memory");
         /* Without the backtrace, which says nothing to a user. */
         return error_set(err, STATUS_INTERNAL, "policy", "libtorch: %.400s",
                          e.what_without_backtrace());

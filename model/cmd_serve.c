@@ -56,8 +56,15 @@ static enum status run(const char *dir, const char *pool, struct serve_opts *opt
     static struct checkpoint c;
     struct policy *p = NULL;
     struct blas blas;
-    enum status st = checkpoint_load(dir, &c, &p, err);
-    if (st)
+    enum status st = checkpoint_read(dir, &c, err);
+    if (!st && c.data.is_published) {
+        error_set(err, STATUS_INPUT, "serve",
+                  "%s: as published its timesteps are places in an episode, which a live flow "
+                  "has not",
+                  dir);
+        return error_hint(err, "train without --recipe published");
+    }
+    if (st || (st = checkpoint_load(dir, &c, &p, err)))
         return st;
     blas_detect("/proc/self/maps", &blas);
     if (blas.advice)

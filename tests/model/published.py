@@ -136,6 +136,10 @@ def main():
         check(f"test, {name}: says what it is", any("never trained" in e["text"] for e in events
               if e["type"] == "log") == bool(extra) and result(events)["untrained"] == bool(extra))
     check("what was trained is what is tested", losses["trained"] != losses["fresh"], losses)
+    p = subprocess.run([NETLLM, "serve", "--model-dir", "m"], stdin=subprocess.DEVNULL,
+                       capture_output=True, text=True)
+    check("it cannot decide live, and says why", p.returncode == 8 and "timesteps" in p.stderr,
+          p.stderr)
     p = subprocess.run([NETLLM, "adapt", "--exp-pool-path", "pool.st", "--model-dir", "n",
                         "--device", "cuda:0"], capture_output=True, text=True)
     check("a device that is not there is named", p.returncode == 6 and "cuda:0" in p.stderr,
