@@ -2,7 +2,10 @@
 # packages. ccalab itself needs no libtorch; whoever wants to train adds ccalab-netllm.
 include(GNUInstallDirs)
 
-install(TARGETS ccalab ccalab-link ccalab-sampler COMPONENT console)
+install(TARGETS ccalab ccalab-link COMPONENT console)
+if(TARGET ccalab-sampler) # static: not under the sanitizers
+    install(TARGETS ccalab-sampler COMPONENT console)
+endif()
 install(TARGETS netllm COMPONENT netllm)
 install(DIRECTORY labs DESTINATION ${CMAKE_INSTALL_DATADIR}/ccalab COMPONENT console)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT console)
