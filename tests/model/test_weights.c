@@ -145,8 +145,8 @@ static void test_shards(void **state)
 
 static void add_le(struct buf *b, uint64_t v, int bytes)
 {
-    for (int i = 0; i < bytes; i++)
-        buf_append(b, &(uint8_t){(uint8_t)(v >> 8 * i)}, 1);
+    for (int i = 0; i < bytes; i++, v >>= 8)
+        buf_append(b, &(uint8_t){(uint8_t)v}, 1);
 }
 
 /* A zip of stored files, as far as a reader looks. */
