@@ -13,7 +13,7 @@ bpf="clang libbpf-dev libelf-dev zlib1g-dev"
 policy="libtorch-dev libopenblas0-openmp"
 ssh="libssh-dev openssh-client" # hosts over SSH; the client for ProxyJump
 lab="ethtool iperf3 iproute2 nftables procps iputils-ping"
-judges="mmdebstrap openssh-server sudo tmux tshark tcpdump librsvg2-bin python3 python3-numpy
+judges="file mmdebstrap openssh-server sudo tmux tshark tcpdump librsvg2-bin python3 python3-numpy
     python3-torch python3-venv ncurses-bin"
 
 case "${1:-run}" in

@@ -295,7 +295,7 @@ local function run_flow(f, t0, version)
         why = parse_err
     end
     err = client_error(f, why, f.text)
-    if not lost then -- a host that is lost tells the client before it tells us
+    if not lost and not f.is_over then -- a lost host tells the client before it tells us
         local done, gone, unfinished = f.listener:wait(1)
         if not done and gone.status ~= "timeout" and ((unfinished or {}).exit_code or -1) < 0 then
             lost = gone

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Debian package in a bare root tree: it brings along what it needs, and a script runs there
 # without a network. cmake --install puts the same files in place.
-for tool in mmdebstrap dpkg-shlibdeps unshare cpack; do
+for tool in mmdebstrap dpkg-shlibdeps file unshare cpack; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
 [ "$(id -u)" -eq 0 ] || { echo "skipped: a root tree takes root"; exit 77; }
