@@ -118,6 +118,23 @@ int device_plan_of_layer(const struct device_plan *plan, int layer)
     return plan->device[plan->count - 1];
 }
 
+char *device_plan_text(const struct device_plan *plan, char *out, size_t size_bytes)
+{
+    char name[16];
+    size_t len = 0;
+    int layer = 0;
+    *out = '\0';
+    for (int i = 0; i < plan->count && len < size_bytes; i++) {
+        if (!plan->layers[i])
+            continue;
+        len += (size_t)snprintf(out + len, size_bytes - len, "%s %d to %d on %s",
+                                layer ? "," : "layers", layer, layer + plan->layers[i] - 1,
+                                device_name(plan->device[i], name));
+        layer += plan->layers[i];
+    }
+    return out;
+}
+
 double device_plan_bytes(const struct device_plan *plan, const struct device_sizes *sizes,
                          int device)
 {

@@ -5,12 +5,13 @@
 #define CCALAB_MODEL_DEVICES_H
 
 #include <stdbool.h>
-
-#include "core/error.h"
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#include "core/error.h"
 
 #define DEVICES_MAX 64
 
@@ -65,6 +66,8 @@ CCALAB_MUST_USE enum status device_plan_make(const struct device_request *reques
                                              struct device_plan *out, struct error *err);
 /* The device of a layer; of one behind the last: that of the final norm. */
 int device_plan_of_layer(const struct device_plan *plan, int layer);
+/* "layers 0 to 15 on cuda:0, 16 to 31 on cuda:1". Returns `out`. */
+char *device_plan_text(const struct device_plan *plan, char *out, size_t size_bytes);
 /* Bytes that lie on a device. */
 double device_plan_bytes(const struct device_plan *plan, const struct device_sizes *sizes,
                          int device);

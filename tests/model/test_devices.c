@@ -76,6 +76,10 @@ static void test_named(void **state)
     r = (struct device_request){.device = CUDA(0), .mid = CUDA(2), .out = CUDA(1)};
     assert_int_equal(device_plan_make(&r, &m, &sizes, &plan, &err), STATUS_OK);
     expect_layers(&plan, 3, (int[]){11, 11, 10});
+    char text[100];
+    assert_string_equal(device_plan_text(&plan, text, sizeof text),
+                        "layers 0 to 10 on cuda:0, 11 to 21 on cuda:2, 22 to 31 on cuda:1");
+    assert_string_equal(device_plan_text(&plan, text, 20), "layers 0 to 10 on c");
     assert_int_equal(device_plan_of_layer(&plan, 0), CUDA(0));
     assert_int_equal(device_plan_of_layer(&plan, 10), CUDA(0));
     assert_int_equal(device_plan_of_layer(&plan, 11), CUDA(2));
