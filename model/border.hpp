@@ -23,8 +23,9 @@ template <typename F> status guarded(error *err, F body)
     } catch (const std::bad_alloc &) {
         return error_set(err, STATUS_NOMEM, "policy", "out of memory");
     } catch (const c10::OutOfMemoryError &e) {
-        /* Of a CUDA device; its second sentence tells how much was asked of which. */
-        return error_set(err, STATUS_NOMEM, "policy", "%.400s", e.what_without_backtrace());
+        /* Of a CUDA device: it says of which, and how much it has. */
+        return error_set(err, STATUS_NOMEM, "policy", "out of memory: %.400s",
+                         e.what_without_backtrace());
     } catch (const c10::Error &e) {
         /* libtorch has no type for it on the CPU; its allocator's words since 1.0. */
         if (std::strstr(e.what_without_backtrace(), "allocate memory"))

@@ -11,9 +11,9 @@
 double ccalab::cuda_free_bytes(int n)
 {
     at::globalContext().lazyInitDevice(at::kCUDA); /* which registers the allocator */
-    auto [free_bytes, total_bytes] =
-        at::getDeviceAllocator(at::kCUDA)->getMemoryInfo(static_cast<at::DeviceIndex>(n));
-    return static_cast<double>(free_bytes);
+    at::DeviceAllocator *allocator = at::getDeviceAllocator(at::kCUDA);
+    allocator->emptyCache(); /* what an earlier policy had is free, too */
+    return static_cast<double>(allocator->getMemoryInfo(static_cast<at::DeviceIndex>(n)).first);
 }
 #else
 double ccalab::cuda_free_bytes(int)
