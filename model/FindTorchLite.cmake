@@ -3,7 +3,8 @@
 #
 # CCALAB_TORCH_ROOT (a folder with include/ATen and lib/libtorch_cpu.so), else the torch package of
 # python3 (found, not imported), else Debian's libtorch-dev in /usr.
-# Sets TorchLite_FOUND, TorchLite_VERSION, TorchLite_LIB_DIR; target TorchLite::torch.
+# Sets TorchLite_FOUND, TorchLite_VERSION, TorchLite_LIB_DIR, TorchLite_HAS_CUDA; target
+# TorchLite::torch.
 
 set(CCALAB_TORCH_ROOT "" CACHE PATH "libtorch: a folder with include/ and lib/")
 
@@ -52,6 +53,10 @@ if(torch_include AND torch_cpu)
             list(APPEND libs ${TorchLite_LIB_DIR}/lib${name}.so)
         endif()
     endforeach()
+    set(TorchLite_HAS_CUDA OFF)
+    if(EXISTS ${TorchLite_LIB_DIR}/libtorch_cuda.so)
+        set(TorchLite_HAS_CUDA ON)
+    endif()
     if(NOT TARGET TorchLite::torch)
         add_library(TorchLite::torch INTERFACE IMPORTED GLOBAL)
         set_target_properties(TorchLite::torch PROPERTIES

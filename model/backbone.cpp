@@ -40,7 +40,28 @@ at::Tensor drop(const at::Tensor &x, double probability, const pass &pass)
     if (!pass.dropout || probability <= 0)
         return x;
     double keep = 1 - probability;
-    return x * at::empty_like(x).bernoulli_(keep, *pass.dropout).div_(keep);
+    at::Tensor mask = at::empty_like(x, x.options().device(at::kCPU));
+    return x * mask.bernoulli_(keep, *pass.dropout).div_(keep).to(x.device());
+}
+
+void device_table::set(const at::Tensor &table)
+{
+    copies_ = {table};
+}
+
+int64_t device_table::size() const
+{
+    return copies_.empty() ? 0 : copies_[0].size(0);
+}
+
+at::Tensor device_table::on(at::Device device)
+{
+    for (const at::Tensor &copy : copies_)
+        if (copy.device() == device)
+            return copy;
+    /* Never an inference tensor: training uses it too. */
+    c10::InferenceMode normal_tensors(false);
+    return copies_.emplace_back(copies_[0].to(device));
 }
 
 at::Tensor projection::operator()(const at::Tensor &x, const pass &pass) const
@@ -68,6 +89,12 @@ backbone_maker::backbone_maker(param_list &list, const policy_config &config,
                                const weight_source &source)
     : list_(list), config_(config), source_(source)
 {
+    list_.place = to_device(source_.plan.device[0]);
+}
+
+void backbone_maker::enter_layer(int index)
+{
+    list_.place = to_device(device_plan_of_layer(&source_.plan, index));
 }
 
 int backbone_maker::layers() const
@@ -143,7 +170,8 @@ layer_norm backbone_maker::norm(const std::string &name, int64_t size)
 
 /* --- the forward pass ------------------------------------------------------------------------- */
 
-backbone::backbone(const policy_config &config) : config_(config.backbone)
+backbone::backbone(const policy_config &config, const weight_source &source)
+    : config_(config.backbone), plan_(source.plan)
 {
 }
 
@@ -153,16 +181,23 @@ void backbone::reserve_positions(int64_t)
 
 void backbone::reserve_mask(int64_t tokens)
 {
-    if (mask_.defined() && mask_.size(0) >= tokens)
+    if (mask_.size() >= tokens)
         return;
-    mask_ = at::full({tokens, tokens}, 0.0, at::kFloat);
-    float *m = mask_.data_ptr<float>();
+    at::Tensor mask = at::full({tokens, tokens}, 0.0, at::kFloat);
+    float *m = mask.data_ptr<float>();
     /* transformers 4.34 lets a token see `sliding_window` tokens beside itself. */
     int64_t window = config_.sliding_window ? config_.sliding_window : tokens;
     for (int64_t i = 0; i < tokens; i++)
         for (int64_t j = 0; j < tokens; j++)
             if (j > i || i - j > window)
                 m[i * tokens + j] = -std::numeric_limits<float>::infinity();
+    mask_.set(mask);
+}
+
+/* A copy only where the device changes. */
+at::Tensor backbone::to_layer(const at::Tensor &x, int index) const
+{
+    return x.to(to_device(device_plan_of_layer(&plan_, index)));
 }
 
 at::Tensor backbone::forward(at::Tensor x, const pass &pass)
@@ -177,8 +212,8 @@ at::Tensor backbone::forward(at::Tensor x, const pass &pass)
     }
     x = enter(x, pass);
     for (int i = 0; i < layers_count_; i++)
-        x = layer(i, x, pass);
-    x = leave(x, pass);
+        x = layer(i, to_layer(x, i), pass);
+    x = leave(to_layer(x, layers_count_), pass);
     if (pass.cache)
         for (int64_t slot : pass.slots)
             pass.cache->lengths[static_cast<size_t>(slot)] += tokens;
@@ -203,7 +238,7 @@ at::Tensor backbone::split_heads(const at::Tensor &x, int64_t heads)
 }
 
 at::Tensor backbone::mix(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
-                         int64_t past, const pass &pass) const
+                         int64_t past, const pass &pass)
 {
     int64_t rows = q.size(0), heads = q.size(1), tokens = q.size(2), dim = q.size(3);
     int64_t kv = k.size(1), group = heads / kv, seen = past + tokens;
@@ -212,7 +247,7 @@ at::Tensor backbone::mix(const at::Tensor &q, const at::Tensor &k, const at::Ten
     at::Tensor scores =
         at::matmul(grouped, k.transpose(2, 3)) / std::sqrt(static_cast<double>(dim));
     scores = scores.view({rows, kv, group, tokens, seen}) +
-             mask_.narrow(0, past, tokens).narrow(1, 0, seen);
+             mask_.on(q.device()).narrow(0, past, tokens).narrow(1, 0, seen);
     at::Tensor weights = drop(at::softmax(scores, -1), config_.attention_dropout, pass)
                              .view({rows, kv, group * tokens, seen});
     at::Tensor mixed = at::matmul(weights, v).view({rows, heads, tokens, dim});
@@ -231,7 +266,7 @@ bool backbone::can_fuse(const at::Tensor &x, const pass &pass) const
 }
 
 at::Tensor backbone::attend(int layer, const at::Tensor &q, const at::Tensor &k,
-                            const at::Tensor &v, const pass &pass) const
+                            const at::Tensor &v, const pass &pass)
 {
     int64_t rows = q.size(0), tokens = q.size(2), first = 0, past = pass.past(0);
     bool is_fused = can_fuse(q, pass);
@@ -266,8 +301,10 @@ kv_cache backbone::make_cache(int64_t slots, int64_t capacity) const
     kv_cache cache;
     int64_t dim = config_.hidden_size / config_.num_attention_heads;
     for (int i = 0; i < layers_count_; i++) {
+        at::Device place = to_device(device_plan_of_layer(&plan_, i));
         auto room = [&] {
-            return at::empty({slots, config_.num_key_value_heads, capacity, dim}, at::kFloat);
+            return at::empty({slots, config_.num_key_value_heads, capacity, dim},
+                             at::TensorOptions(place).dtype(at::kFloat));
         };
         cache.layers.push_back({room(), room()});
     }

@@ -23,7 +23,7 @@ struct kv_cache {
 
 /* What a forward pass needs to know beside its input. */
 struct pass {
-    at::Generator *dropout = nullptr; /* nullptr: evaluation */
+    at::Generator *dropout = nullptr; /* of the CPU; nullptr: evaluation */
     /* Where the input continues contexts: row i of the input is appended to slot slots[i]. */
     kv_cache *cache = nullptr;
     std::vector<int64_t> slots;
@@ -35,7 +35,21 @@ struct pass {
     std::vector<int64_t> pasts() const;
 };
 
+/* The mask is drawn on the CPU, so that it is the same on every device. */
 at::Tensor drop(const at::Tensor &x, double probability, const pass &pass);
+
+/* A table made on the CPU, and its copies on the devices that read it. */
+class device_table
+{
+  public:
+    void set(const at::Tensor &table);
+    /* Entries in the first dimension; 0 before set(). */
+    int64_t size() const;
+    at::Tensor on(at::Device device);
+
+  private:
+    std::vector<at::Tensor> copies_;
+};
 
 /* W x + bias, and where LoRA is on + alpha / rank * B (A dropout(x)). */
 struct projection {
@@ -53,13 +67,15 @@ struct layer_norm {
     at::Tensor operator()(const at::Tensor &x, double eps) const;
 };
 
-/* Where the frozen weights come from: files, or random numbers. */
+/* Where the frozen weights come from, files or random numbers, and where they go. */
 struct weight_source {
     const weights *files = nullptr;
     error *err = nullptr;
+    device_plan plan;
 };
 
-/* Makes the frozen weights of a backbone and their LoRA, under Hugging Face's and PEFT's names. */
+/* Makes the frozen weights of a backbone and their LoRA, under Hugging Face's and PEFT's names, on
+ * the first device until told otherwise. */
 class backbone_maker
 {
   public:
@@ -72,6 +88,8 @@ class backbone_maker
     at::Tensor table(const std::string &name, int64_t rows, int64_t width);
     /* How many layers early stop leaves. */
     int layers() const;
+    /* What follows lies where this layer lies; behind the last layer: the final norm. */
+    void enter_layer(int index);
 
   private:
     param_list &list_;
@@ -95,9 +113,10 @@ class backbone
     kv_cache make_cache(int64_t slots, int64_t capacity) const;
 
   protected:
-    explicit backbone(const policy_config &config);
+    backbone(const policy_config &config, const weight_source &source);
 
     backbone_config config_;
+    device_plan plan_;
     int layers_count_ = 0;
 
     /* Tables for positions 0 ... tokens - 1, never of inference tensors: training uses them too. */
@@ -116,15 +135,17 @@ class backbone
      * heads, tokens, head_dim]; k, v with as many or fewer heads, each shared by a group of q's.
      * Returns [rows, tokens, heads * head_dim]. */
     at::Tensor attend(int layer, const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
-                      const pass &pass) const;
+                      const pass &pass);
 
   private:
-    at::Tensor mask_; /* [tokens, tokens]: 0 where a token may look, -inf elsewhere */
+    device_table mask_; /* [tokens, tokens]: 0 where a token may look, -inf elsewhere */
+
+    at::Tensor to_layer(const at::Tensor &x, int index) const;
 
     void reserve_mask(int64_t tokens);
     bool can_fuse(const at::Tensor &x, const pass &pass) const;
     at::Tensor mix(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t past,
-                   const pass &pass) const;
+                   const pass &pass);
 };
 
 std::unique_ptr<backbone> make_llama(param_list &list, const policy_config &config,

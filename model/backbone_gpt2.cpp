@@ -31,13 +31,14 @@ class gpt2 : public backbone
 };
 
 gpt2::gpt2(param_list &list, const policy_config &config, const weight_source &source)
-    : backbone(config)
+    : backbone(config, source)
 {
     backbone_maker make(list, config, source);
     int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
     layers_count_ = make.layers();
     positions_ = make.table("wpe", config_.max_position_embeddings, hidden);
     for (int i = 0; i < layers_count_; i++) {
+        make.enter_layer(i);
         std::string name = "h." + std::to_string(i) + ".";
         weights l;
         l.ln_1 = make.norm(name + "ln_1", hidden);
@@ -48,6 +49,7 @@ gpt2::gpt2(param_list &list, const policy_config &config, const weight_source &s
         l.fc_out = make.conv1d(name + "mlp.c_proj", inner, hidden);
         layers_.push_back(l);
     }
+    make.enter_layer(layers_count_);
     norm_ = make.norm("ln_f", hidden);
 }
 

@@ -33,21 +33,22 @@ class llama : public backbone
 
     std::vector<weights> layers_;
     at::Tensor norm_;
-    at::Tensor cos_, sin_;        /* [tokens, head_dim / 2] */
+    device_table cos_, sin_;      /* [tokens, head_dim / 2] */
     std::vector<int64_t> starts_; /* positions at which the rows of the pass begin */
 
     at::Tensor rms_norm(const at::Tensor &x, const at::Tensor &weight) const;
-    at::Tensor rotate(const at::Tensor &x) const;
+    at::Tensor rotate(const at::Tensor &x);
 };
 
 llama::llama(param_list &list, const policy_config &config, const weight_source &source)
-    : backbone(config)
+    : backbone(config, source)
 {
     backbone_maker make(list, config, source);
     int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
     int64_t kv = hidden / config_.num_attention_heads * config_.num_key_value_heads;
     layers_count_ = make.layers();
     for (int i = 0; i < layers_count_; i++) {
+        make.enter_layer(i);
         std::string name = "layers." + std::to_string(i) + ".";
         weights l;
         l.input_norm = make.ones(name + "input_layernorm", hidden);
@@ -61,17 +62,18 @@ llama::llama(param_list &list, const policy_config &config, const weight_source 
         l.down = make.linear(name + "mlp.down_proj", inner, hidden, false);
         layers_.push_back(l);
     }
+    make.enter_layer(layers_count_);
     norm_ = make.ones("norm", hidden);
 }
 
 void llama::reserve_positions(int64_t tokens)
 {
-    if (cos_.defined() && cos_.size(0) >= tokens)
+    if (cos_.size() >= tokens)
         return;
     int64_t half = config_.hidden_size / config_.num_attention_heads / 2;
-    cos_ = at::empty({tokens, half}, at::kFloat);
-    sin_ = at::empty({tokens, half}, at::kFloat);
-    float *c = cos_.data_ptr<float>(), *s = sin_.data_ptr<float>();
+    at::Tensor cosines = at::empty({tokens, half}, at::kFloat);
+    at::Tensor sines = at::empty({tokens, half}, at::kFloat);
+    float *c = cosines.data_ptr<float>(), *s = sines.data_ptr<float>();
     for (int64_t j = 0; j < half; j++) {
         /* In float, as transformers does: at late positions the rounding of the angle shows. */
         float power = std::pow(static_cast<float>(config_.rope_theta),
@@ -83,6 +85,8 @@ void llama::reserve_positions(int64_t tokens)
             s[pos * half + j] = std::sin(angle);
         }
     }
+    cos_.set(cosines);
+    sin_.set(sines);
 }
 
 at::Tensor llama::rms_norm(const at::Tensor &x, const at::Tensor &weight) const
@@ -91,9 +95,9 @@ at::Tensor llama::rms_norm(const at::Tensor &x, const at::Tensor &weight) const
 }
 
 /* x: [rows, heads, tokens, head_dim]. Pairs are (j, j + head_dim / 2). */
-at::Tensor llama::rotate(const at::Tensor &x) const
+at::Tensor llama::rotate(const at::Tensor &x)
 {
-    return fused_rotate(x, cos_, sin_, starts_);
+    return fused_rotate(x, cos_.on(x.device()), sin_.on(x.device()), starts_);
 }
 
 at::Tensor llama::enter(const at::Tensor &x, const pass &pass)

@@ -37,7 +37,7 @@ class opt : public backbone
 };
 
 opt::opt(param_list &list, const policy_config &config, const weight_source &source)
-    : backbone(config)
+    : backbone(config, source)
 {
     backbone_maker make(list, config, source);
     int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
@@ -49,9 +49,11 @@ opt::opt(param_list &list, const policy_config &config, const weight_source &sou
                             config_.max_position_embeddings + POSITION_OFFSET, hidden);
     if (is_projected_) {
         project_in_ = make.linear("decoder.project_in", width, hidden, false);
+        make.enter_layer(layers_count_);
         project_out_ = make.linear("decoder.project_out", hidden, width, false);
     }
     for (int i = 0; i < layers_count_; i++) {
+        make.enter_layer(i);
         std::string name = "decoder.layers." + std::to_string(i) + ".";
         weights l;
         l.q = make.linear(name + "self_attn.q_proj", hidden, hidden, true);
@@ -64,6 +66,7 @@ opt::opt(param_list &list, const policy_config &config, const weight_source &sou
         l.final_norm = make.norm(name + "final_layer_norm", hidden);
         layers_.push_back(l);
     }
+    make.enter_layer(layers_count_);
     if (!is_post_norm_)
         norm_ = make.norm("decoder.final_layer_norm", hidden);
 }

@@ -22,6 +22,10 @@ template <typename F> status guarded(error *err, F body)
         return f.st;
     } catch (const std::bad_alloc &) {
         return error_set(err, STATUS_NOMEM, "policy", "out of memory");
+    } catch (const c10::OutOfMemoryError &e) {
+        /* Of a CUDA device: it says of which, and how much it has. */
+        return error_set(err, STATUS_NOMEM, "policy", "out of memory: %.400s",
+                         e.what_without_backtrace());
     } catch (const c10::Error &e) {
         /* libtorch has no type for it on the CPU; its allocator's words since 1.0. */
         if (std::strstr(e.what_without_backtrace(), "allocate memory"))
@@ -54,7 +58,7 @@ inline at::Tensor view(const int32_t *data, at::IntArrayRef shape)
 
 inline void copy_out(const at::Tensor &t, float *out)
 {
-    at::Tensor dense = t.contiguous();
+    at::Tensor dense = t.to(at::kCPU).contiguous();
     std::memcpy(out, dense.data_ptr<float>(), static_cast<size_t>(dense.numel()) * sizeof *out);
 }
 

@@ -54,11 +54,13 @@ void append(policy_cache &c, const size_t *slots, const policy_batch &b, const f
     int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
     int64_t rows = static_cast<int64_t>(at.size());
     at::Tensor which = at::from_blob(const_cast<int64_t *>(at.data()), {rows}, at::kLong);
-    at::Tensor tokens = p.modules.tokens(
-        view(b.states, {windows, steps, POLICY_STATE_FEATURES}).index_select(0, which),
-        view(b.actions, {windows, steps}).index_select(0, which),
-        view(b.returns, {windows, steps}).index_select(0, which),
-        view(b.timesteps, {windows, steps}).index_select(0, which));
+    auto input = [&](const auto *values, at::IntArrayRef shape) {
+        return view(values, shape).index_select(0, which).to(p.device());
+    };
+    at::Tensor tokens =
+        p.modules.tokens(input(b.states, {windows, steps, POLICY_STATE_FEATURES}),
+                         input(b.actions, {windows, steps}), input(b.returns, {windows, steps}),
+                         input(b.timesteps, {windows, steps}));
     bool has_open = !c.timesteps[slots[at[0]]].empty();
     if (has_open) {
         std::vector<float> actions;
@@ -67,8 +69,8 @@ void append(policy_cache &c, const size_t *slots, const policy_batch &b, const f
             actions.push_back(open_actions[i]);
             times.push_back(c.timesteps[slots[i]].back());
         }
-        at::Tensor open =
-            p.modules.action_token(view(actions.data(), {rows}), view(times.data(), {rows}));
+        at::Tensor open = p.modules.action_token(view(actions.data(), {rows}).to(p.device()),
+                                                 view(times.data(), {rows}).to(p.device()));
         tokens = at::cat({open, tokens}, 1);
     }
     ccalab::pass pass;
@@ -76,7 +78,8 @@ void append(policy_cache &c, const size_t *slots, const policy_batch &b, const f
     pass.is_merged = p.is_merged;
     for (int64_t i : at)
         pass.slots.push_back(static_cast<int64_t>(slots[i]));
-    at::Tensor out = p.modules.predict(p.backbone->forward(tokens, pass), has_open ? 2 : 1);
+    at::Tensor out =
+        p.modules.predict(p.backbone->forward(tokens, pass), has_open ? 2 : 1).to(at::kCPU);
     for (int64_t i = 0; i < rows; i++) {
         copy_out(out[i], predictions + at[static_cast<size_t>(i)] * steps);
         std::vector<int32_t> &times = c.timesteps[slots[at[static_cast<size_t>(i)]]];

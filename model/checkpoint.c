@@ -395,14 +395,18 @@ enum status checkpoint_read(const char *dir, struct checkpoint *out, struct erro
     return st;
 }
 
-enum status checkpoint_load(const char *dir, struct checkpoint *c, struct policy **out,
-                            struct error *err)
+enum status checkpoint_load(const char *dir, const struct device_request *devices,
+                            struct checkpoint *c, struct policy **out, struct error *err)
 {
     char path[CCALAB_PATH_MAX];
     struct policy *p = NULL;
     *out = NULL;
     enum status st = checkpoint_read(dir, c, err);
-    if (st || (st = policy_new(&c->policy, &p, err)))
+    if (st)
+        return st;
+    if (devices)
+        c->policy.devices = *devices;
+    if ((st = policy_new(&c->policy, &p, err)))
         return st;
     if ((st = file_in(path, dir, ADAPTER_MODEL, err)) ||
         (st = policy_load(p, POLICY_LORA, path, err)) || (st = file_in(path, dir, MODULES, err)) ||

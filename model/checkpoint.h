@@ -47,9 +47,10 @@ CCALAB_MUST_USE enum status checkpoint_save(const char *dir, const struct checkp
 /* Read netllm.json. Errors: STATUS_IO; STATUS_INPUT naming the field. */
 CCALAB_MUST_USE enum status checkpoint_read(const char *dir, struct checkpoint *out,
                                             struct error *err);
-/* Read it all and build the policy. *out is for policy_free().
+/* Read it all and build the policy on `devices` (NULL: the CPU). *out is for policy_free().
  * Errors: those of checkpoint_read(), policy_new() and policy_load(). */
-CCALAB_MUST_USE enum status checkpoint_load(const char *dir, struct checkpoint *c,
-                                            struct policy **out, struct error *err);
+CCALAB_MUST_USE enum status checkpoint_load(const char *dir, const struct device_request *devices,
+                                            struct checkpoint *c, struct policy **out,
+                                            struct error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "model/devices.h"
 
 /* Each takes its own argv (argv[0] is the subcommand) and the signal flag; events and results go
  * to stdout, the caller reports the error. */
@@ -29,5 +30,20 @@ CCALAB_MUST_USE enum status cmd_parse_int(const char *option, const char *text, 
                                           long long max, long long *out, struct error *err);
 CCALAB_MUST_USE enum status cmd_parse_num(const char *option, const char *text, double min,
                                           double max, double *out, struct error *err);
+/* One of CMD_DEVICE_OPTIONS; the last of --device... and --devices wins.
+ * Errors: STATUS_USAGE naming the option. */
+CCALAB_MUST_USE enum status cmd_set_device(const char *option, const char *text,
+                                           struct device_request *r, struct error *err);
+/* For getopt_long(3), all with the same value. */
+#define CMD_DEVICE_OPTIONS(value)                                                                  \
+    {"device", required_argument, NULL, value}, {"device-mid", required_argument, NULL, value},    \
+        {"device-out", required_argument, NULL, value},                                            \
+    {                                                                                              \
+        "devices", required_argument, NULL, value                                                  \
+    }
+#define CMD_DEVICE_HELP                                                                            \
+    "  --device D              cpu (default), cuda:0, ...: the policy, or its first layers\n"      \
+    "  --device-mid D, --device-out D  the layers in the middle, and the last ones\n"              \
+    "  --devices auto          share the layers among all CUDA devices by their free memory\n"
 
 #endif

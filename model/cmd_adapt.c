@@ -26,7 +26,7 @@ static const char help[] =
     "  --plm-path DIR          backbone with its weights, a Hugging Face folder: config.json and\n"
     "                          model.safetensors or pytorch_model.bin, whole or in shards\n"
     "  --base-dtype T          of its matrices in memory: fp32 (default), or bf16 where the\n"
-    "                          processor multiplies it\n"
+    "                          device multiplies it\n"
     "  --random-init SEED      seed of the backbone's random weights (default: --seed)\n"
     "  --which-layer N         stop the backbone after layer N; -1: the last (default)\n"
     "  --rank N                rank of LoRA (8)\n"
@@ -49,8 +49,7 @@ static const char help[] =
     "  --batch-size N          windows in one forward pass; no change of the arithmetic (32)\n"
     "  --label-clip X          cut the labels of the training to +- X of their scale (0: not)\n"
     "  --published-logs DIR    write the published code's JSON logs and train_losses.txt there\n"
-    "  --seed N                (100003)\n"
-    "  --device D              cpu; also --device-out and --device-mid\n"
+    "  --seed N                (100003)\n" CMD_DEVICE_HELP
     "  --threads N             (one per core; 1 for a backbone narrower than 256)\n"
     "taken and without effect here: --adapt, --test, --target-return-scale (both are of netllm\n"
     "test), --trace, --trace-num, --video, --fixed-order (of a video simulator)\n";
@@ -129,9 +128,7 @@ static const struct option options[] = {
     {"save-per-steps", required_argument, NULL, OPT_SAVE_STEPS},
     {"patience", required_argument, NULL, OPT_PATIENCE},
     {"published-logs", required_argument, NULL, OPT_LOGS},
-    {"device", required_argument, NULL, OPT_DEVICE},
-    {"device-out", required_argument, NULL, OPT_DEVICE},
-    {"device-mid", required_argument, NULL, OPT_DEVICE},
+    CMD_DEVICE_OPTIONS(OPT_DEVICE),
     {"adapt", no_argument, NULL, OPT_ADAPT},
     {"test", no_argument, NULL, OPT_ELSEWHERE},
     {"target-return-scale", required_argument, NULL, OPT_ELSEWHERE},
@@ -163,15 +160,6 @@ static enum status set_recipe(struct arguments *a, const char *name, struct erro
     error_set(err, STATUS_USAGE, "adapt", "--recipe '%s' is not known", name);
     return error_hint(err, "it is published or default; the recipe of the pool (lab, ...) is "
                            "chosen by netllm pool build");
-}
-
-static enum status set_device(const char *option, const char *name, struct error *err)
-{
-    if (strcmp(name, "cpu") == 0 || strcmp(name, "none") == 0)
-        return STATUS_OK;
-    error_set(err, STATUS_UNAVAILABLE, "adapt", "--%s %s: this build computes on the CPU", option,
-              name);
-    return error_hint(err, "leave it out, or --%s cpu", option);
 }
 
 /* Store one option; `o` names it in messages. */
@@ -208,7 +196,7 @@ static enum status set_option(struct arguments *a, const struct option *o, const
     case OPT_RECIPE:
         return set_recipe(a, text, err);
     case OPT_DEVICE:
-        return set_device(o->name, text, err);
+        return cmd_set_device(o->name, text, &t->policy.devices, err);
     case OPT_ADAPT:
         return STATUS_OK;
     case OPT_ELSEWHERE:

@@ -38,7 +38,8 @@ static cJSON *describe_engine(void)
         policy_engine_info(&engine, &err) == STATUS_OK) {
         cJSON_AddStringToObject(o, "libtorch", engine.torch_version);
         cJSON_AddNumberToObject(o, "threads", engine.threads);
-        cJSON_AddBoolToObject(o, "cuda", engine.has_cuda);
+        cJSON_AddBoolToObject(o, "cuda", engine.cuda_devices > 0);
+        cJSON_AddNumberToObject(o, "cuda_devices", engine.cuda_devices);
     }
     cJSON *b = cJSON_AddObjectToObject(o, "blas");
     cJSON_AddStringToObject(b, "name", blas.name);
@@ -57,8 +58,8 @@ void cmd_print_engine(FILE *f)
     fprintf(f, "netllm %s\n", json_str(o, "netllm", ""));
     const cJSON *blas = json_get(o, "blas");
     if (blas) {
-        fprintf(f, "libtorch %s, %g threads, CUDA %s\n", json_str(o, "libtorch", "?"),
-                json_num(o, "threads", 0), json_bool(o, "cuda", false) ? "yes" : "no");
+        fprintf(f, "libtorch %s, %g threads, %g CUDA devices\n", json_str(o, "libtorch", "?"),
+                json_num(o, "threads", 0), json_num(o, "cuda_devices", 0));
         fprintf(f, "BLAS %s (%s)\n", json_str(blas, "name", ""), json_str(blas, "path", ""));
         if (*json_str(blas, "advice", ""))
             fprintf(f, "  hint: %s\n", json_str(blas, "advice", ""));
@@ -142,7 +143,7 @@ static enum status info_model(const char *dir, bool is_json, struct error *err)
 {
     static struct checkpoint c;
     struct policy *p;
-    enum status st = checkpoint_load(dir, &c, &p, err);
+    enum status st = checkpoint_load(dir, NULL, &c, &p, err);
     if (st)
         return st;
     cJSON *o = describe_policy(&c, p);

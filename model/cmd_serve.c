@@ -22,7 +22,7 @@ static const char help[] =
     "                           largest training return (1)\n"
     "  --cwnd-min N, --cwnd-max N  bytes that the actions of the recipes published and tutorial\n"
     "                           lie between\n"
-    "  --replay POOL            read no states but a pool's\n"
+    "  --replay POOL            read no states but a pool's\n" CMD_DEVICE_HELP
     "  --threads N              (one per core; 1 for a backbone narrower than 256)\n";
 
 static enum status replay(const char *path, const struct serve_opts *opts, struct error *err)
@@ -50,8 +50,8 @@ out:
     return st;
 }
 
-static enum status run(const char *dir, const char *pool, struct serve_opts *opts, int threads,
-                       struct error *err)
+static enum status run(const char *dir, const char *pool, struct serve_opts *opts,
+                       const struct device_request *devices, int threads, struct error *err)
 {
     static struct checkpoint c;
     struct policy *p = NULL;
@@ -64,7 +64,7 @@ static enum status run(const char *dir, const char *pool, struct serve_opts *opt
                   dir);
         return error_hint(err, "train without --recipe published");
     }
-    if (st || (st = checkpoint_load(dir, &c, &p, err)))
+    if (st || (st = checkpoint_load(dir, devices, &c, &p, err)))
         return st;
     blas_detect("/proc/self/maps", &blas);
     if (blas.advice)
@@ -102,6 +102,7 @@ enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop,
                                             {"cwnd-min", required_argument, NULL, 'l'},
                                             {"cwnd-max", required_argument, NULL, 'u'},
                                             {"replay", required_argument, NULL, 'p'},
+                                            CMD_DEVICE_OPTIONS('D'),
                                             {"threads", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
@@ -114,8 +115,9 @@ enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop,
                               .events = stdout,
                               .stop = stop};
     enum status st = STATUS_OK;
-    int c;
-    while (!st && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    struct device_request devices = {0};
+    int c, index = 0;
+    while (!st && (c = getopt_long(argc, argv, ":h", options, &index)) != -1) {
         switch (c) {
         case 'd':
             dir = optarg;
@@ -138,6 +140,9 @@ enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop,
         case 'p':
             pool = optarg;
             break;
+        case 'D':
+            st = cmd_set_device(options[index].name, optarg, &devices, err);
+            break;
         case 't':
             st = cmd_parse_int("threads", optarg, 1, 65536, &threads, err);
             break;
@@ -159,5 +164,5 @@ enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop,
         return STATUS_USAGE;
     }
     opts.flows = (size_t)flows;
-    return run(dir, pool, &opts, (int)threads, err);
+    return run(dir, pool, &opts, &devices, (int)threads, err);
 }

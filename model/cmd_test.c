@@ -19,7 +19,7 @@ static const char help[] =
     "  --target-return-scale X   the roll-out asks for X times the largest training return (1)\n"
     "  --published-logs DIR   write the published code's JSON log and test_losses.txt there\n"
     "  --untrained            score fresh weights instead of the checkpoint's, as the published\n"
-    "                         test does, which never loads what was trained\n"
+    "                         test does, which never loads what was trained\n" CMD_DEVICE_HELP
     "  --threads N            (one per core; 1 for a backbone narrower than 256)\n";
 
 #define COPY_NOTE                                                                                  \
@@ -31,6 +31,7 @@ struct arguments {
     const char *pool_path, *dir, *logs_dir;
     double return_scale;
     bool is_untrained;
+    struct device_request devices;
     int threads;
 };
 
@@ -60,7 +61,7 @@ static enum status load(struct test *t, struct error *err)
     struct checkpoint *c = &t->checkpoint;
     enum status st;
     if ((st = pool_load(a->pool_path, &t->pool, err)) ||
-        (st = checkpoint_load(a->dir, c, &t->policy, err)))
+        (st = checkpoint_load(a->dir, &a->devices, c, &t->policy, err)))
         return st;
     if (a->is_untrained) {
         policy_free(t->policy);
@@ -233,14 +234,15 @@ enum status cmd_test(int argc, char *argv[], const volatile sig_atomic_t *stop, 
                                             {"target-return-scale", required_argument, NULL, 's'},
                                             {"published-logs", required_argument, NULL, 'l'},
                                             {"untrained", no_argument, NULL, 'u'},
+                                            CMD_DEVICE_OPTIONS('D'),
                                             {"threads", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     enum status st;
     struct arguments a = {.return_scale = 1};
     long long threads = 0;
-    int c;
-    while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    int c, index = 0;
+    while ((c = getopt_long(argc, argv, ":h", options, &index)) != -1) {
         switch (c) {
         case 'p':
             a.pool_path = optarg;
@@ -256,6 +258,10 @@ enum status cmd_test(int argc, char *argv[], const volatile sig_atomic_t *stop, 
             break;
         case 's':
             if ((st = cmd_parse_num("target-return-scale", optarg, 0, 1e6, &a.return_scale, err)))
+                return st;
+            break;
+        case 'D':
+            if ((st = cmd_set_device(options[index].name, optarg, &a.devices, err)))
                 return st;
             break;
         case 't':

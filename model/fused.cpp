@@ -14,6 +14,7 @@
 #include <numeric>
 
 #include "model/kernels.h"
+#include "model/plain.hpp"
 
 namespace ccalab
 {
@@ -223,17 +224,23 @@ struct attend_function : Function<attend_function> {
 
 at::Tensor fused_rms_norm(const at::Tensor &x, const at::Tensor &gain, double eps)
 {
+    if (!x.is_cpu())
+        return plain_rms_norm(x, gain, eps);
     return apply<rms_norm_function>(x, gain, eps);
 }
 
 at::Tensor fused_swiglu(const at::Tensor &gate, const at::Tensor &up)
 {
+    if (!gate.is_cpu())
+        return plain_swiglu(gate, up);
     return apply<swiglu_function>(gate, up);
 }
 
 at::Tensor fused_rotate(const at::Tensor &x, const at::Tensor &cosines, const at::Tensor &sines,
                         const std::vector<int64_t> &starts)
 {
+    if (!x.is_cpu())
+        return plain_rotate(x, cosines, sines, starts);
     if (!starts.empty()) /* contexts that continue: evaluation only */
         return rotated(dense_rows(x), cosines, sines, starts, 1);
     return apply<rotate_function>(x, cosines, sines);

@@ -1,5 +1,6 @@
 /* Operations of a decoder layer that read and write memory once: forward and, where gradients are
- * wanted, backward by hand (model/kernels.h). Float32 on the CPU. */
+ * wanted, backward by hand (model/kernels.h). Float32. Norm, SwiGLU and rotation take tensors of
+ * other devices too, by way of model/plain.hpp; attention is the caller's there. */
 #ifndef CCALAB_MODEL_FUSED_HPP
 #define CCALAB_MODEL_FUSED_HPP
 

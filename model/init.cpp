@@ -42,6 +42,7 @@ double unit(uint64_t key, uint64_t index)
 
 at::Tensor param_list::add(const std::string &name, policy_part part, at::Tensor value)
 {
+    value = value.to(place);
     value.requires_grad_(part != POLICY_BACKBONE);
     params.push_back({name, part, value, {}, {}});
     return value;

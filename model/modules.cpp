@@ -70,7 +70,9 @@ at::Tensor modules::action_token(const at::Tensor &actions, const at::Tensor &ti
 
 at::Tensor modules::predict(const at::Tensor &hidden, int64_t first) const
 {
-    return head(hidden.slice(1, first, hidden.size(1), 3)).squeeze(2);
+    /* The state tokens alone come back from the backbone's last device. */
+    at::Tensor states = hidden.slice(1, first, hidden.size(1), 3).to(head.weight.device());
+    return head(states).squeeze(2);
 }
 
 } // namespace ccalab

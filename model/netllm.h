@@ -10,7 +10,8 @@
  * Chen et al., "Decision Transformer" (2021); the backbone is a Llama, Mistral, GPT-2 or OPT with
  * LoRA (Hu et al., 2021) on its attention. Values are on the scales of model/dataset.h.
  *
- * Nothing of C++ or libtorch leaks through here. All of it is float32 on the CPU. In a build
+ * Nothing of C++ or libtorch leaks through here. All values are float32 in the memory of the CPU,
+ * whatever devices compute. In a build
  * without libtorch these functions do not exist (CCALAB_HAVE_TORCH is undefined). Every function
  * that returns a status fills *err: STATUS_INPUT for arguments the model cannot take, STATUS_NOMEM,
  * STATUS_INTERNAL with libtorch's own words otherwise. Thread: one policy, one thread at a time. */
@@ -29,6 +30,7 @@ extern "C" {
 
 #include "core/error.h"
 #include "model/backbone_config.h"
+#include "model/devices.h"
 
 #define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput */
 #define POLICY_STEPS_MAX      4096 /* of a window: attention takes its square */
@@ -41,9 +43,10 @@ struct policy_config {
     char plm_path[POLICY_PATH_MAX]; /* Hugging Face folder of the frozen weights; "": random ones */
     uint64_t backbone_seed;         /* random weights of the frozen part */
     /* Of the frozen matrices in memory; all else is float32. POLICY_BF16 halves their size, and is
-     * taken only where the processor multiplies it (AVX512_BF16 or AMX): elsewhere libtorch would
-     * take a hundred times as long. */
+     * taken only where the device multiplies it: CUDA, or a processor with AVX512_BF16 or AMX. On
+     * others libtorch would take a hundred times as long. */
     enum policy_dtype base_dtype;
+    struct device_request devices;
     uint64_t seed;       /* everything that is trained, and dropout */
     int state_dim;       /* width of the state encoder (state_feature_dim), 256 as published */
     int timestep_rows;   /* rows of the timestep table: timesteps are 0 ... rows - 1 */
@@ -69,15 +72,18 @@ uint64_t policy_config_bytes(const struct policy_config *config);
 
 /* A policy. The backbone's weights come from config->plm_path, or are random and depend on
  * backbone_seed alone (normal, sd 0.02); all others depend on seed alone, each as torch and PEFT
- * initialise them by default; the same on every machine and thread count. *out is for
+ * initialise them by default; the same on every machine, device and thread count. *out is for
  * policy_free(). Errors: STATUS_INPUT (a field of the configuration, by name; a tensor of a file);
  * STATUS_IO; STATUS_NOMEM before anything is loaded that would not fit into the memory that is
- * free now; STATUS_UNAVAILABLE (bfloat16 on this processor). */
+ * free now on its device; STATUS_UNAVAILABLE (a device that is not there, bfloat16 on this
+ * processor). */
 CCALAB_MUST_USE enum status policy_new(const struct policy_config *config, struct policy **out,
                                        struct error *err);
 /* NULL is allowed. */
 void policy_free(struct policy *p);
 const struct policy_config *policy_get_config(const struct policy *p);
+/* Where its layers lie. */
+const struct device_plan *policy_get_devices(const struct policy *p);
 
 /* Windows of consecutive steps, row-major, borrowed for the call. The last action of each window
  * is never read: it comes after every prediction. */
@@ -209,7 +215,7 @@ CCALAB_MUST_USE enum status policy_load(struct policy *p, enum policy_part part,
 struct policy_engine {
     char torch_version[32];
     int threads;
-    bool has_cuda;
+    int cuda_devices; /* that libtorch can compute on */
 };
 
 /* Set the threads of all tensor work and tune the allocator. Call once, before the first forward

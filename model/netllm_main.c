@@ -101,6 +101,23 @@ enum status cmd_parse_num(const char *option, const char *text, double min, doub
                      text, min, max);
 }
 
+enum status cmd_set_device(const char *option, const char *text, struct device_request *r,
+                           struct error *err)
+{
+    if (strcmp(option, "devices") == 0) {
+        if (strcmp(text, "auto") != 0)
+            return error_set(err, STATUS_USAGE, "netllm", "--devices '%s' is not auto", text);
+        *r = (struct device_request){.is_auto = true};
+        return STATUS_OK;
+    }
+    r->is_auto = false;
+    return device_parse(option, text,
+                        strcmp(option, "device-mid") == 0   ? &r->mid
+                        : strcmp(option, "device-out") == 0 ? &r->out
+                                                            : &r->device,
+                        err);
+}
+
 int main(int argc, char *argv[])
 {
     const char *name = argc > 1 ? argv[1] : "";

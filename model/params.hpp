@@ -9,12 +9,20 @@
 #include <string>
 #include <vector>
 
+#include "model/devices.h"
 #include "model/netllm.h"
 
 struct weights;
 
 namespace ccalab
 {
+
+inline at::Device to_device(int device)
+{
+    return device < DEVICE_CUDA
+               ? at::Device(at::kCPU)
+               : at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device - DEVICE_CUDA));
+}
 
 /* Thrown where an error has been set already. */
 struct failure {
@@ -33,6 +41,7 @@ class param_list
 {
   public:
     std::vector<param> params;
+    at::Device place = at::kCPU; /* of the parameters made from here on */
 
     /* Uniform in [-bound, bound). */
     at::Tensor uniform(const std::string &name, policy_part part, at::IntArrayRef shape,

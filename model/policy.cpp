@@ -7,10 +7,8 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/api/include/torch/version.h>
 
-#include <cpuid.h>
 #include <malloc.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdio>
@@ -55,49 +53,6 @@ status check_config(const policy_config &c, error *err)
     return STATUS_OK;
 }
 
-/* Does this processor multiply bfloat16 itself? CPUID leaf 7: AVX512_BF16, AMX-BF16. */
-bool has_bf16()
-{
-    unsigned a, b, c, d;
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1))
-        return true;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
-}
-
-/* Bytes the kernel could give without swapping: MemAvailable of proc(5), else all there is. */
-double free_bytes()
-{
-    double kib = 0;
-    char line[256];
-    FILE *f = std::fopen("/proc/meminfo", "re");
-    while (f && std::fgets(line, sizeof line, f))
-        if (std::sscanf(line, "MemAvailable: %lf", &kib) == 1)
-            break;
-    if (f)
-        std::fclose(f);
-    if (kib > 0)
-        return kib * 1024;
-    return static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-           static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
-status check_machine(const policy_config &c, error *err)
-{
-    if (c.base_dtype == POLICY_BF16 && !has_bf16()) {
-        error_set(err, STATUS_UNAVAILABLE, "policy",
-                  "this processor has no bfloat16 arithmetic (AVX512_BF16 or AMX)");
-        return error_hint(err, "use --base-dtype fp32");
-    }
-    double bytes = static_cast<double>(policy_config_bytes(&c)), room = free_bytes();
-    if (bytes <= room)
-        return STATUS_OK;
-    error_set(err, STATUS_NOMEM, "policy",
-              "the weights take %.1f GB in memory, of which this machine has %.1f GB free",
-              bytes / 1e9, room / 1e9);
-    return error_hint(err, "use a smaller model, an earlier --which-layer%s",
-                      c.base_dtype == POLICY_FP32 && has_bf16() ? ", or --base-dtype bf16" : "");
-}
-
 } // namespace
 
 status ccalab::check_batch(const policy &p, const policy_batch &b, error *err)
@@ -121,9 +76,13 @@ namespace
 at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
 {
     int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
-    at::Tensor tokens = p.modules.tokens(
-        view(b.states, {windows, steps, POLICY_STATE_FEATURES}), view(b.actions, {windows, steps}),
-        view(b.returns, {windows, steps}), view(b.timesteps, {windows, steps}));
+    auto input = [&](const auto *values, at::IntArrayRef shape) {
+        return view(values, shape).to(p.device());
+    };
+    at::Tensor tokens =
+        p.modules.tokens(input(b.states, {windows, steps, POLICY_STATE_FEATURES}),
+                         input(b.actions, {windows, steps}), input(b.returns, {windows, steps}),
+                         input(b.timesteps, {windows, steps}));
     return p.modules.predict(p.backbone->forward(tokens, pass), 1);
 }
 
@@ -156,20 +115,8 @@ extern "C" status policy_config_set_plm(policy_config *config, const char *dir, 
 
 extern "C" uint64_t policy_config_bytes(const policy_config *c)
 {
-    const backbone_config &b = c->backbone;
-    uint64_t used = static_cast<uint64_t>(
-        c->which_layer < 0 ? b.num_hidden_layers + c->which_layer + 1 : c->which_layer + 1);
-    uint64_t hidden = static_cast<uint64_t>(b.hidden_size);
-    uint64_t width = static_cast<uint64_t>(b.embedding_size);
-    uint64_t state = static_cast<uint64_t>(c->state_dim);
-    uint64_t rank = static_cast<uint64_t>(c->rank);
-    uint64_t frozen =
-        backbone_config_parameters(&b) / static_cast<uint64_t>(b.num_hidden_layers) * used;
-    uint64_t trained = used * 4 * hidden * rank +
-                       width * (static_cast<uint64_t>(c->timestep_rows) + state + 6) +
-                       3 * state * state;
-    /* What is trained has a gradient and two moments beside it. */
-    return frozen * (c->base_dtype == POLICY_BF16 ? 2 : 4) + 16 * trained;
+    device_sizes sizes = ccalab::sizes_of(*c);
+    return static_cast<uint64_t>(sizes.layers * sizes.layer_bytes + sizes.other_bytes);
 }
 
 extern "C" status policy_new(const policy_config *config, policy **out, error *err)
@@ -179,7 +126,8 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
         status st = check_config(*config, err);
         if (st)
             return st;
-        if ((st = check_machine(*config, err)))
+        device_plan plan;
+        if ((st = ccalab::plan_devices(*config, &plan, err)))
             return st;
         weights *opened = nullptr;
         if (config->plm_path[0] && (st = weights_open(config->plm_path, &opened, err)))
@@ -187,7 +135,9 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
         std::unique_ptr<weights, void (*)(weights *)> files(opened, weights_close);
         auto p = std::make_unique<policy>();
         p->config = *config;
-        p->backbone = ccalab::make_backbone(p->list, *config, {files.get(), err});
+        p->plan = plan;
+        p->backbone = ccalab::make_backbone(p->list, *config, {files.get(), err, plan});
+        p->list.place = p->device();
         p->modules.make(p->list, *config);
         p->dropout = at::detail::createCPUGenerator(config->seed);
         *out = p.release();
@@ -198,6 +148,11 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
 extern "C" void policy_free(policy *p)
 {
     delete p;
+}
+
+extern "C" const device_plan *policy_get_devices(const policy *p)
+{
+    return &p->plan;
 }
 
 extern "C" const policy_config *policy_get_config(const policy *p)
@@ -229,12 +184,13 @@ extern "C" status policy_backward(policy *p, const policy_batch *batch, const fl
             return st;
         if (p->is_merged)
             return bad(err, "the policy", "is merged, it learns no more");
-        at::Tensor want = view(
-            labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)});
+        at::Tensor want =
+            view(labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)})
+                .to(p->device());
         at::Tensor difference = run(*p, *batch, {&p->dropout}) - want;
         at::Tensor losses = (difference * difference).mean({1});
         (losses.mean() * weight).backward();
-        at::Tensor values = losses.detach();
+        at::Tensor values = losses.detach().to(at::kCPU);
         const float *v = values.data_ptr<float>();
         for (size_t i = 0; i < batch->windows; i++)
             window_losses[i] = v[i];
@@ -271,7 +227,7 @@ extern "C" status policy_backbone_forward(policy *p, const float *embeddings, si
                                          static_cast<int64_t>(tokens), b.embedding_size});
         ccalab::pass pass;
         pass.is_merged = p->is_merged;
-        copy_out(p->backbone->forward(x, pass), hidden);
+        copy_out(p->backbone->forward(x.to(p->device()), pass), hidden);
         return STATUS_OK;
     });
 }
@@ -356,7 +312,7 @@ extern "C" status policy_engine_info(policy_engine *out, error *err)
         *out = {};
         std::snprintf(out->torch_version, sizeof out->torch_version, "%s", TORCH_VERSION);
         out->threads = at::get_num_threads();
-        out->has_cuda = at::hasCUDA();
+        out->cuda_devices = static_cast<int>(at::getNumGPUs());
         return STATUS_OK;
     });
 }

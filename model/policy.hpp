@@ -47,16 +47,32 @@ void zero_grad(std::vector<param> &params);
 
 struct policy {
     policy_config config;
+    device_plan plan;
     ccalab::param_list list;
     std::unique_ptr<ccalab::backbone> backbone;
     ccalab::modules modules;
     at::Generator dropout;
     int64_t steps_taken = 0;
     bool is_merged = false; /* see policy_merge() */
+
+    /* Of everything around the backbone. */
+    at::Device device() const
+    {
+        return ccalab::to_device(plan.device[0]);
+    }
 };
 
 namespace ccalab
 {
+
+/* What a policy takes. */
+device_sizes sizes_of(const policy_config &c);
+/* Which device holds what, where all are there, have the room and compute in base_dtype. */
+status plan_devices(const policy_config &c, device_plan *out, error *err);
+#ifdef CCALAB_HAVE_CUDA
+/* Bytes that CUDA could give on its device n; -1: this libtorch does not tell. */
+double cuda_free_bytes(int n);
+#endif
 
 /* Are the sizes and timesteps of a batch what the policy can take? */
 status check_batch(const policy &p, const policy_batch &b, error *err);

@@ -2,29 +2,17 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "model/policy.hpp"
+#include "model/border.hpp"
+
+using ccalab::guarded;
 
 namespace
 {
-
-template <typename F> status guarded(error *err, F body)
-{
-    try {
-        return body();
-    } catch (const std::bad_alloc &) {
-        return error_set(err, STATUS_NOMEM, "policy", "out of memory");
-    } catch (const c10::Error &e) {
-        return error_set(err, STATUS_INTERNAL, "policy", "libtorch: %.400s",
-                         e.what_without_backtrace());
-    } catch (const std::exception &e) {
-        return error_set(err, STATUS_INTERNAL, "policy", "%.400s", e.what());
-    }
-}
 
 void read(const at::Tensor &t, float *out, size_t numel)
 {
@@ -32,7 +20,8 @@ void read(const at::Tensor &t, float *out, size_t numel)
         std::fill(out, out + numel, 0.0f);
         return;
     }
-    std::memcpy(out, t.data_ptr<float>(), numel * sizeof *out);
+    at::Tensor values = t.to(at::kCPU);
+    std::memcpy(out, values.data_ptr<float>(), numel * sizeof *out);
 }
 
 } // namespace
@@ -90,11 +79,12 @@ extern "C" status policy_moments_write(policy *p, size_t index, const float *fir
     return guarded(err, [&] {
         at::NoGradGuard no_grad;
         ccalab::param &param = p->list.params[index];
-        size_t len = static_cast<size_t>(param.value.numel()) * sizeof *first;
-        param.m = at::zeros_like(param.value);
-        param.v = at::zeros_like(param.value);
-        std::memcpy(param.m.data_ptr<float>(), first, len);
-        std::memcpy(param.v.data_ptr<float>(), second, len);
+        /* Copies, beside their parameter. */
+        auto moments = [&](const float *values) {
+            return at::empty_like(param.value).copy_(ccalab::view(values, param.value.sizes()));
+        };
+        param.m = moments(first);
+        param.v = moments(second);
         return STATUS_OK;
     });
 }

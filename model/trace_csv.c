@@ -101,7 +101,7 @@ static enum status read_line(struct flows *f, const char *line, const char *end,
     double t_s = strtod(line, &stop), v = NAN;
     size_t label_len;
     struct trace_row *row;
-    struct flow *flow;
+    struct flow *flow = NULL; /* gcc -O2 does not see that flow_of() sets it */
     enum status st;
     int column;
 

@@ -297,6 +297,10 @@ static void log_start(const struct trainer *t)
                         dataset_split_name(s), w->count, t->d->opts.steps, w->sample_step,
                         is_closer ? " (closer than w, the pool is short: windows overlap)" : "");
     }
+    const struct device_plan *devices = policy_get_devices(t->policy);
+    char text[512];
+    if (devices->count > 1 || devices->device[0] != DEVICE_CPU)
+        event_write_log(f, LOG_LEVEL_INFO, "%s", device_plan_text(devices, text, sizeof text));
     event_write_log(f, LOG_LEVEL_INFO, "%d optimiser steps an epoch, %d of warm-up",
                     t->steps_per_epoch, t->warmup_steps);
     if (t->is_published && t->warmup_steps > t->steps_per_epoch * t->opts->epochs)

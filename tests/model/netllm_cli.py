@@ -209,6 +209,28 @@ def config():
           and "'num_hidden_layers' is missing" in last(events, "error")["message"], out)
 
 
+def devices():
+    """The layers in pieces on one device are the same policy."""
+    losses = []
+    for extra in ((), ("--device", "cpu", "--device-mid", "cpu", "--device-out", "cpu")):
+        args = ("--exp-pool-path", "pool.safetensors", "--model-dir", "split")
+        rc, events, out = run("adapt", *args, *TINY, "--num-epochs", "2", *extra)
+        trained = [e["values"]["loss"] for e in events if e["type"] == "sample"]
+        rc_test, events, more = run("test", *args, *extra)
+        data = last(events, "result").get("data", {})
+        losses.append((trained, data.get("test_loss"), data.get("rollout", {}).get("loss")))
+        check(f"adapt and test {' '.join(extra)}", rc == rc_test == 0 and trained, out + more)
+    check("devices: three pieces on one give the same bits", losses[0] == losses[1], losses)
+    for args, code, word in ((("--device", "gpu"), 2, "'gpu'"), (("--devices", "all"), 2, "'all'"),
+                             (("--device-mid", "cuda:63"), 6, "cuda:63")):
+        for command in (("adapt", *COMMON), ("test", *COMMON), ("serve", "--model-dir", "model")):
+            rc, _, out = run(*command, *args)
+            check(f"{command[0]} {' '.join(args)} exits with {code}", rc == code and word in out, out)
+    if not json.loads(run("info", "--json")[2])["cuda_devices"]:
+        rc, _, out = run("test", *COMMON, "--devices", "auto")
+        check("--devices auto without CUDA", rc == 6 and "cuda:0" in out, out)
+
+
 def refusals():
     rc, events, out = run("adapt", *COMMON, "--w", "40")
     error = last(events, "error")
@@ -263,6 +285,7 @@ def main():
             adapt()
             lab()
             config()
+            devices()
             refusals()
             signals()
         else:

@@ -141,9 +141,9 @@ def main():
     check("it cannot decide live, and says why", p.returncode == 8 and "timesteps" in p.stderr,
           p.stderr)
     p = subprocess.run([NETLLM, "adapt", "--exp-pool-path", "pool.st", "--model-dir", "n",
-                        "--device", "cuda:0"], capture_output=True, text=True)
-    check("a device that is not there is named", p.returncode == 6 and "cuda:0" in p.stderr,
-          p.stderr)
+                        "--device", "cuda:63"], capture_output=True, text=True)
+    check("a device that is not there is named, and who says so", p.returncode == 6
+          and "cuda:63" in p.stderr and "libtorch" in p.stderr, p.stderr)
     p = subprocess.run([NETLLM, "adapt", "--exp-pool-path", "pool.st", "--model-dir", "n",
                         "--plm-type", "gpt2"], capture_output=True, text=True)
     check("a backbone that is not there is named by its path", p.returncode == 7

@@ -1,4 +1,4 @@
-// The fused operations beside libtorch's own, forward and backward.
+// The fused operations beside libtorch's own (model/plain.hpp), forward and backward.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -14,6 +14,7 @@ extern "C" {
 }
 
 #include "model/fused.hpp"
+#include "model/plain.hpp"
 
 using ccalab::fused_attend;
 
@@ -57,7 +58,7 @@ void test_rms_norm(void **)
     at::Tensor x = noise({3, 7, 48}), gain = noise({48}, false);
     compare(
         {x}, [&] { return ccalab::fused_rms_norm(x, gain, 1e-5); },
-        [&] { return x * at::rsqrt((x * x).mean(-1, true) + 1e-5) * gain; });
+        [&] { return ccalab::plain_rms_norm(x, gain, 1e-5); });
 }
 
 void test_swiglu(void **)
@@ -65,7 +66,7 @@ void test_swiglu(void **)
     at::Tensor gate = noise({5, 33}), up = noise({5, 33});
     compare(
         {gate, up}, [&] { return ccalab::fused_swiglu(gate, up); },
-        [&] { return at::silu(gate) * up; });
+        [&] { return ccalab::plain_swiglu(gate, up); });
     /* Where the exponential overflows. */
     at::Tensor far = at::full({40}, -200.0), one = at::ones({40});
     assert_true(ccalab::fused_swiglu(far, one).abs().max().item<double>() < 1e-30);
@@ -75,19 +76,16 @@ void test_swiglu(void **)
 void test_rotate(void **)
 {
     at::Tensor cosines = noise({9, 8}, false), sines = noise({9, 8}, false);
-    auto plain = [&](const at::Tensor &x, int64_t start) {
-        at::Tensor c = cosines.narrow(0, start, x.size(2)), s = sines.narrow(0, start, x.size(2));
-        at::Tensor a = x.narrow(3, 0, 8), b = x.narrow(3, 8, 8);
-        return at::cat({a * c - b * s, b * c + a * s}, 3);
-    };
     at::Tensor x = noise({2, 5, 3, 16});
     compare(
         {x}, [&] { return ccalab::fused_rotate(x.transpose(1, 2), cosines, sines, {}); },
-        [&] { return plain(x.transpose(1, 2), 0); });
+        [&] { return ccalab::plain_rotate(x.transpose(1, 2), cosines, sines, {}); });
     at::NoGradGuard no_grad;
     at::Tensor y = ccalab::fused_rotate(x, cosines, sines, {4, 1});
-    expect_close("row 0", y[0], plain(x.narrow(0, 0, 1), 4)[0], 2e-6);
-    expect_close("row 1", y[1], plain(x.narrow(0, 1, 1), 1)[0], 2e-6);
+    expect_close("rows", y, ccalab::plain_rotate(x, cosines, sines, {4, 1}), 2e-6);
+    auto row_1 = x.narrow(0, 1, 1);
+    expect_close("row 1", y.narrow(0, 1, 1), ccalab::plain_rotate(row_1, cosines, sines, {1}),
+                 2e-6);
 }
 
 at::Tensor plain_attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t past)

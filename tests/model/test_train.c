@@ -119,7 +119,7 @@ static void test_learns(void **state)
     /* What was saved is what was best, and what is loaded is what was saved. */
     static struct checkpoint c;
     struct policy *trained, *fresh;
-    assert_int_equal(checkpoint_load(model, &c, &trained, &err), STATUS_OK);
+    assert_int_equal(checkpoint_load(model, NULL, &c, &trained, &err), STATUS_OK);
     /* cJSON keeps 15 digits where they come within an ulp: so far may they be off. */
     assert_true(fabs(c.valid_loss - valid) <= 1e-15 * valid);
     assert_int_equal(c.best_epoch, (int)json_num(result, "best_epoch", 0));
@@ -428,7 +428,7 @@ static void test_damaged_checkpoint(void **state)
         cJSON_DeleteItemFromObject(cJSON_GetObjectItem(bad, cases[i].section), cases[i].field);
         assert_int_equal(json_write_file(path, bad, &err), STATUS_OK);
         cJSON_Delete(bad);
-        assert_int_equal(checkpoint_load(model, &c, &p, &err), STATUS_INPUT);
+        assert_int_equal(checkpoint_load(model, NULL, &c, &p, &err), STATUS_INPUT);
         assert_null(p);
         if (strcmp(cases[i].field, "backbone") != 0 && !strstr(err.message, cases[i].field))
             fail_msg("'%s' does not name %s", err.message, cases[i].field);
@@ -437,10 +437,10 @@ static void test_damaged_checkpoint(void **state)
     cJSON_Delete(good);
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", model);
     assert_int_equal(truncate(path, 100), 0);
-    assert_int_equal(checkpoint_load(model, &c, &p, &err), STATUS_INPUT);
+    assert_int_equal(checkpoint_load(model, NULL, &c, &p, &err), STATUS_INPUT);
     assert_null(p);
     unlink(path);
-    assert_int_equal(checkpoint_load(model, &c, &p, &err), STATUS_IO);
+    assert_int_equal(checkpoint_load(model, NULL, &c, &p, &err), STATUS_IO);
     dataset_free(d);
     pool_free(pool);
 }
