@@ -3,6 +3,7 @@
 local raw_resume, yield, pack, unpack = coroutine.resume, coroutine.yield, table.pack, table.unpack
 local WAIT = lab._wait
 lab._wait = nil
+lab._classes = {} -- the method tables of what the prelude makes, by the name in the manual
 
 -- A script's own coroutine may call functions that wait. Their yield is not the coroutine's: it is
 -- passed on to the task, and what the task is resumed with is passed back.

@@ -132,7 +132,7 @@ function lab.flow(ecn, host)
 end
 
 local Capture = {}
-Capture.__index = Capture
+Capture.__index, lab._classes.Capture = Capture, Capture
 
 -- Ask a pass for what one of its methods gives, however long that takes: other tasks run meanwhile.
 local function ask(pass, method)

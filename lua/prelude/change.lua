@@ -63,7 +63,7 @@ local function undo(open, entry, facts)
         end
     end
     if not facts then
-        facts, err = lab.probe(open.host)
+        facts, err = lab._probe(open.host)
         if not facts then
             return nil, err
         end
@@ -231,7 +231,7 @@ end
 -- ends. Returns true and, where it was changed, a function that puts it back at once; or nil and an error.
 function lab.set_sysctl(host, name, value, o)
     local path = sysctl_path(name)
-    local facts, err = lab.probe(host)
+    local facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -282,7 +282,7 @@ end
 -- or ethtool's name) on or off until the script ends.
 function lab.set_offload(host, dev, feature, on, o)
     local want = on and "on" or "off"
-    local facts, err = lab.probe(host)
+    local facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -343,12 +343,12 @@ local function reopen(host)
     if host.kind == "ssh" then
         return lab.ssh(o)
     end
-    return lab.open_host(o)
+    return lab._open_host(o)
 end
 
--- lab.restore_left(left, host or nil): put back what lab.journals() lists as `left`, a console that is gone
+-- lab._restore_left(left, host or nil): put back what lab.journals() lists as `left`, a console that is gone
 -- having changed it; `host` if it is open already. Returns {undone=, note=}, or nil and an error.
-function lab.restore_left(left, host)
+function lab._restore_left(left, host)
     local err
     if not host then
         if left.host.netns and not lab.localhost:run{"test", "-e", left.host.netns} then
@@ -365,7 +365,7 @@ function lab.restore_left(left, host)
         end
     end
     local facts
-    facts, err = lab.probe(host)
+    facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end

@@ -39,7 +39,7 @@ end
 
 -- Run the survey on a host: its text and facts, with the offset of its clock.
 local function survey(host, to, is_router)
-    local cmd = {"sh", "-c", lab.survey_script, "survey", is_router and "forward" or "",
+    local cmd = {"sh", "-c", lab._survey_script, "survey", is_router and "forward" or "",
                  label = "survey " .. host.name, ready = "@clock", timeout_s = SURVEY_S}
     for _, address in ipairs(to or {}) do
         cmd[#cmd + 1] = address
@@ -59,7 +59,7 @@ local function survey(host, to, is_router)
         return nil, err or why
     end
     local facts
-    facts, err = lab.survey_parse(text)
+    facts, err = lab._survey_parse(text)
     if not facts then
         return nil, err
     end
@@ -107,7 +107,7 @@ end
 -- lab.confirm(question, {yes=}): true if the person says y, or `yes` says so for them; false, or nil and
 -- an error where nobody can be asked.
 function lab.confirm(question, o)
-    if o.yes then
+    if o and o.yes then
         return true
     end
     local answer, err = lab.ask(question .. " (y/n)")
@@ -222,11 +222,11 @@ local function examine(m)
     if s then
         m.facts = s.facts
         m.want.clock_offset_s, m.want.clock_error_s = s.facts.clock_offset_s, s.facts.clock_error_s
-        m.checks, err = lab.judge(s.text, m.want)
+        m.checks, err = lab._judge(s.text, m.want)
     end
     m.error = err
     m.checks = m.checks or unreachable(err)
-    lab.publish_checks(m.name, m.role, m.checks)
+    lab._publish_checks(m.name, m.role, m.checks)
     return true
 end
 

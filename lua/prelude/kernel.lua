@@ -126,7 +126,7 @@ local function find_entry(t)
         if not r then
             return nil, err
         end
-        t.entry, err = lab.grub_entry(r.out, t.release)
+        t.entry, err = lab._grub_entry(r.out, t.release)
         if t.entry or update then
             return t.entry and true, err
         end

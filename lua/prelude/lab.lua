@@ -7,7 +7,7 @@
 local ccalab = assert(lab.program("ccalab"))
 
 -- lab.localhost: the machine the console runs on.
-lab.localhost = lab.open_host{name = "local"}
+lab.localhost = lab._open_host{name = "local"}
 
 -- Start a job and wait until it is up; then it. Else nil and an error.
 function lab._start_up(host, cmd)
@@ -38,7 +38,7 @@ end
 -- The virtual lab ---------------------------------------------------------------------------------
 
 local Testbed = {}
-Testbed.__index = Testbed
+Testbed.__index, lab._classes.Testbed = Testbed, Testbed
 
 -- Append `o` as flags, in a fixed order: every key is handed on, so that what this build does not know
 -- is refused by `testbed keep` and not passed over. true is a flag without a value.
@@ -100,7 +100,7 @@ function lab.testbed(o)
     end
     for _, name in ipairs(up.names) do
         local h = up.hosts[name]
-        local host = lab.open_host{name = name, netns = h.netns, userns = h.userns,
+        local host = lab._open_host{name = name, netns = h.netns, userns = h.userns,
                                    address = h.address, bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
         bed.hosts[name], bed.roles[name] = host, h.role
@@ -235,7 +235,7 @@ end
 -- Checks ------------------------------------------------------------------------------------------
 
 local Checks = {}
-Checks.__index = Checks
+Checks.__index, lab._classes.Checks = Checks, Checks
 
 -- lab.checks(): a list of named checks. checks:add{name=, ok=true/false/nil, seen=, want=, fix=} prints a
 -- line; ok = nil means that it could not be told.
@@ -299,7 +299,7 @@ function lab.ssh(o)
     end
     local name = o.name or o.host
     ssh_opened[name] = ssh_opened[name] or o
-    return lab.open_ssh(o)
+    return lab._open_ssh(o)
 end
 
 -- Jobs that outlive the console -------------------------------------------------------------------

@@ -2,7 +2,7 @@
 -- what is opened from it has the shape of what lab.testbed{} gives, so that one script serves both.
 
 local Lab = {}
-Lab.__index = Lab
+Lab.__index, lab._classes.Lab = Lab, Lab
 
 local function failure(status, message, hint)
     return lab.failure(status, "labfile", message, hint)
@@ -12,9 +12,9 @@ end
 local PROBE = [[id -u; cat /proc/sys/kernel/random/boot_id; readlink /proc/self/ns/net
 cat /proc/sys/kernel/osrelease /proc/sys/net/ipv4/tcp_available_congestion_control]]
 
--- lab.probe(host): {uid=, boot_id=, net=, kernel=, ccs=}: the user that commands run as there, what tells
+-- lab._probe(host): {uid=, boot_id=, net=, kernel=, ccs=}: the user that commands run as there, what tells
 -- the running system from any other (boot id, network namespace), its kernel and congestion controls.
-function lab.probe(host)
+function lab._probe(host)
     local r, err = host:run{"sh", "-c", PROBE, label = "probe " .. host.name, timeout_s = 10}
     if not r then
         return nil, err
@@ -41,13 +41,13 @@ local function open_host(h)
     if h.kind == "ssh" then
         host, err = lab.ssh(o)
     else
-        host = lab.open_host(o)
+        host = lab._open_host(o)
     end
     if not host then
         return nil, err
     end
     local facts
-    facts, err = lab.probe(host)
+    facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end

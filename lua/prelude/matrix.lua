@@ -6,7 +6,7 @@
 -- them ended "ok"; so whatever happens, no cell counts twice.
 
 local Matrix = {}
-Matrix.__index = Matrix
+Matrix.__index, lab._classes.Matrix = Matrix, Matrix
 
 local function misuse(text)
     error("lab.matrix: " .. text, 3)

@@ -189,7 +189,7 @@ function lab.set_qdisc(host, dev, spec, o)
         return nil, err
     end
     local facts, before, open, undo, is_forced
-    facts, err = lab.probe(host)
+    facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
