@@ -126,7 +126,7 @@ assert(job:wait())]]},
          example = [[
 local job = assert(lab.localhost:start{"echo", "hello"})
 assert(assert(job:wait()).out == "hello\n")]]},
-        {name = "Job:wait_up", args = {{"seconds?", "number", "how long to wait", "30"}},
+        {name = "Job:wait_up", args = {{"seconds?", "number", "how long to wait; 0: without a limit", "30"}},
          returns = {{"table|true", "`data` of the event; `true` for the text of `ready`"}},
          errors = "it ended before, with its error; `timeout`",
          text = "Wait until its `ready` text was printed, or a `result` event with `state = \"up\"` came.",

@@ -10,6 +10,7 @@ local FLOW = {
     {"label?", "string", "of its series and files", "the client's name"},
     {"reverse?", "boolean", "the server sends", "false"},
     {"interval?", "number", "seconds between iperf3's rows, 0.1 to 60", "0.1"},
+    {"start?", "number", "seconds after the first moment of the run", "0"},
     {"save?", "string", "file for iperf3's JSON, of a failed run too"},
 }
 
@@ -32,7 +33,6 @@ local BED = {
     {"ccs", "{cc: string, label: string, source: string}[]", "all scalable congestion controls that it has"},
     {"egress", "string?", "the router's port towards the server, behind the bottleneck"},
     {"routers", "table[]", "the bottlenecks: `{name=, egress=, link=, ...}`"},
-    {"link", "table", "the bottleneck as it was asked for"},
 }
 
 return {
@@ -46,10 +46,13 @@ return {
             {"rung", "{number: integer, name: string, lacks: string[]}", "where it stands: 1 kernel, 2 root, 3 user namespace; "
                 .. "`lacks` says what it is therefore without"},
             {"ssh_config", "string?", "with `sshd`: the file for `ssh -F`"},
+            {"link", "table", "the bottleneck's `up` event (events.md)"},
             {"job", "Job", "that keeps it up"},
             {"totals", "table?", "after `down()`: the totals of each bottleneck, by router"}})},
         {name = "Lab", text = "The machines of a lab file, made by `lab.open_lab`.", fields = with(BED, {
             {"file", "table", "what the lab file says, as of `lab.read_labfile`"},
+            {"link", "{rate: string?, rate_bps: integer?, rtt: string?, rtt_us: integer?, aqm: string?, shaper: string?, egress: string?}",
+             "what the lab file expects of the bottleneck"},
             {"dead", "{name: string, error: lab.Error}[]", "with `partial`: the hosts that cannot be reached"}})},
         {name = "Checks", text = "A list of named checks, made by `lab.checks`.", fields = {
             {"list", "table[]", "what was added"}, {"failed", "integer", "how many did not hold"}}},
@@ -114,8 +117,7 @@ local file, err = lab.read_labfile("lab.lua")
 assert(file == nil and err.status == "input")
 print(err.mistakes[1])]]},
         {name = "lab.run", needs = "lab", args = {{"o", "table", "the flows as a list, options of the run, and defaults of the flows", fields = with({
-            {"[n]", "table", "a flow: any of the fields from `client` to `start`"}}, with(FLOW, {
-            {"start?", "number", "seconds after the first moment of the run", "0"},
+            {"[n]", "table", "a flow: any of the fields from `client` to `save`"}}, with(FLOW, {
             {"record?", "Record", "gets iperf3's output, facts and clocks of the hosts, and the results"},
             {"name?", "string", "of this run in the record, where there are several"},
             {"sample?", "number|false", "seconds between samples of the sockets, at least 0.01; false: none", "0.1"},

@@ -39,7 +39,7 @@ assert(bed.client_x:run{"ping", "-c", "2", "-i", "0.2", bed.server.address})
 local account = assert(job:finish()).data
 print(lab.pretty(account))]]},
         {name = "lab.open_capture", args = {{"path", "string", "pcap or pcapng, packed by gzip or zstd or not"}},
-         returns = {{"Capture"}}, errors = "`io` or `input`: no file, or no capture", text = "Open a capture file.",
+         returns = {{"Capture"}}, errors = "`io`, `input`: no file, or no capture; `unavailable`: a link type that is not known", text = "Open a capture file.",
          example = [[
 local cap <close> = assert(lab.open_capture("handshakes.pcap"))
 print(cap:count("tcp.flags.syn == 1"), cap.truncated)]]},

@@ -22,7 +22,7 @@ assert(task:join() == 3)]]},
          example = [[
 local sums = assert(lab.all{function() return 1 + 1 end, function() lab.sleep(0.01) return 4 end})
 assert(sums[1] == 2 and sums[2] == 4)]]},
-        {name = "lab.timeout", args = {{"seconds", "number", "the limit"}, {"fn", "fun(...): ...any", "what to run"},
+        {name = "lab.timeout", args = {{"seconds", "number", "the limit; 0: none"}, {"fn", "fun(...): ...any", "what to run"},
             {"...", "any", "its arguments"}},
          returns = {{"any", "the results of `fn`"}},
          errors = "`timeout`, with the task of `fn` and its jobs ended; and what `fn` itself returned or raised",

@@ -2,10 +2,11 @@
 -- and as a man page.
 
 local about = {
-    name = "api", help = "the manual of the Lua functions", usage = "[NAME...|--markdown|--stubs|--man]",
+    name = "api", help = "the manual of the Lua functions", usage = "[NAME...] [--markdown|--stubs|--man [--output FILE]]",
     flags = {{"--markdown", help = "all of it, as docs/api.md"},
              {"--stubs", help = "annotated declarations for editors (LuaCATS)"},
-             {"--man", help = "a man page, ccalab-lua(7)"}}}
+             {"--man", help = "a man page, ccalab-lua(7)"},
+             {"--output", meta = "FILE", help = "write it there"}}}
 local o = lab.args(about, arg)
 if not o then
     return
@@ -203,7 +204,12 @@ end
 local make = o.markdown and markdown or o.stubs and stubs or o.man and man
 if make then
     make()
-    print(table.concat(out, "\n"))
+    local text = table.concat(out, "\n")
+    if o.output then
+        assert(lab.write_file(o.output, text .. "\n"))
+    else
+        print(text)
+    end
 elseif #o == 0 then
     help()
 end
