@@ -86,8 +86,7 @@ function lab.pretty(v)
     return (pretty(v, "", {}))
 end
 
--- lab.all{f, g, ...}: run the functions side by side. A list of their first results; or nil and the
--- first error, the others cancelled.
+-- Run the functions side by side. (lua/api/ says what each public function takes, gives and fails with.)
 function lab.all(functions)
     local tasks, results = {}, {}
     for i, fn in ipairs(functions) do
@@ -106,8 +105,7 @@ function lab.all(functions)
     return results
 end
 
--- lab.timeout(seconds, fn, ...): the results of fn, or nil and an error of status "timeout", with
--- fn's task cancelled and its jobs ended.
+-- The results of fn, or an error of status "timeout" with its task and jobs ended.
 function lab.timeout(seconds, fn, ...)
     local task = lab.spawn(fn, ...)
     local r = pack(task:join(seconds))

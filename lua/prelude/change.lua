@@ -185,8 +185,7 @@ function lab._undo_soon(open, entry)
     close_if_empty(open)
 end
 
--- lab.restore(host or nil): put back now what this console has changed, the latest first; on one host
--- or on all. Returns how many changes were undone, or nil and the first error.
+-- Put back now what this console has changed, the latest first; on one host or on all.
 function lab.restore(host)
     local n, first = 0, nil
     local list = {}
@@ -227,8 +226,7 @@ local function plain(value)
     return (tostring(value):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""))
 end
 
--- lab.set_sysctl(host, name, value): change a kernel parameter ("net.ipv4.tcp_ecn") until the script
--- ends. Returns true and, where it was changed, a function that puts it back at once; or nil and an error.
+-- Change a kernel parameter until the script ends.
 function lab.set_sysctl(host, name, value, o)
     local path = sysctl_path(name)
     local facts, err = lab._probe(host)
@@ -262,7 +260,7 @@ local FEATURES = {tso = "tcp-segmentation-offload", gso = "generic-segmentation-
                   gro = "generic-receive-offload", lro = "large-receive-offload",
                   sg = "scatter-gather", rx = "rx-checksumming", tx = "tx-checksumming"}
 
--- lab.offload(host, dev, feature): "on" or "off", and true where the driver has fixed it; by ethtool.
+-- The state of an offload by ethtool, and true where the driver has fixed it.
 function lab.offload(host, dev, feature)
     local r, err = host:run{"ethtool", "-k", dev, label = "ethtool", timeout_s = STEP_S}
     if not r then
@@ -278,8 +276,7 @@ function lab.offload(host, dev, feature)
     return failure("unavailable", ("%s: %s has no %s"):format(host.name, dev, name))
 end
 
--- lab.set_offload(host, dev, feature, on): switch an offload of a network card ("tso", "gso", "gro", "lro",
--- or ethtool's name) on or off until the script ends.
+-- Switch an offload of a network card until the script ends.
 function lab.set_offload(host, dev, feature, on, o)
     local want = on and "on" or "off"
     local facts, err = lab._probe(host)
@@ -312,9 +309,8 @@ function differs.offload(host, entry)
     return now ~= entry.before and tostring(now) or nil
 end
 
--- lab.flush_tcp_metrics(host): make the host forget what it learned of paths, so that one run does not
--- start where the last one ended. Returns what it knew, as `ip tcp_metrics show` printed it: nothing
--- can give that back to a kernel, it learns anew.
+-- Make the host forget what it learned of paths, so that one run does not start where the last one ended.
+-- Nothing can give that back to a kernel, it learns anew.
 function lab.flush_tcp_metrics(host)
     local r, err = host:run{"ip", "tcp_metrics", "show", label = "ip tcp_metrics", timeout_s = STEP_S}
     if not r then
@@ -395,8 +391,7 @@ function lab._restore_left(left, host)
             note = is_other and "it was started anew since, and its changes are gone with that" or nil}
 end
 
--- lab.journals(): what is written down of changes to hosts, of this and other consoles:
--- {{key=, host={name=, kind=, ...}, pid=, is_held=, pending={{what=, target=, before=, after=, keep=}}}}.
+-- What is written down of changes to hosts, of this and other consoles.
 function lab.journals()
     return lab._journals()
 end

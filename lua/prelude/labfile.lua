@@ -106,14 +106,8 @@ local function complain(err)
     return nil, err
 end
 
--- lab.open_lab(path, {roles=, partial=}): open the machines of a lab file, all side by side. The
--- result is as that of lab.testbed{}: a field for every role, `hosts` as a list and by name, `prague`, `ccs`,
--- `egress` (the router's port towards the server), `routers`, `down()`; and
---   file      what the lab file says; `link` of it: {rate=, rate_bps=, rtt=, rtt_us=, aqm=, shaper=, egress=}
---   dead      with partial = true: the hosts that cannot be reached, {{name=, error=}, ...}; a router
---             without a route to the server is then no error either
--- `roles` opens these alone ({"router"}); without it those of the file. A role that the file does not
--- have is an error, as is a host that cannot be reached: each is named, and none delays the others.
+-- Open the machines of a lab file, all side by side: each that cannot be reached is named, and none delays
+-- the others. The result has the shape of what lab.testbed{} gives.
 function lab.open_lab(path, o)
     o = o or {}
     local file, err = lab.read_labfile(path)
@@ -178,9 +172,7 @@ function lab.open_lab(path, o)
     return bed
 end
 
--- bed:down(): leave the machines as they were found (lab.restore() of docs/restore.md). Returns what the
--- router's port did, in place of an emulator's totals: {is_late=false, dev=, qdiscs={...}}, or nil and an
--- error.
+-- Leave the machines as they were found. The router's port stands in place of an emulator's totals.
 function Lab:down()
     local totals, err = {is_late = false, dev = self.egress}, nil
     if self.egress then
