@@ -253,7 +253,7 @@ rawset(_G, "dir", function(...)
     table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
     for _, key in ipairs(keys) do
         local e = value == lab and manual.by_name["lab." .. tostring(key)]
-        dir_line(tostring(key), e and first_sentence(e.text) or (lab.pretty(rawget(value,
-            key)):gsub("%s+", " ")))
+        local text = e and first_sentence(e.text) or lab.pretty(rawget(value, key))
+        dir_line(tostring(key), (text:gsub("%s+", " ")))
     end
 end)
