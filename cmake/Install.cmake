@@ -15,6 +15,22 @@ install(FILES console/completion/_ccalab COMPONENT console
     DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES console/completion/ccalab.fish COMPONENT console
     DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+# Made by the console itself: what editors know of the Lua functions, and a man page.
+foreach(made "stubs ccalab.lua" "man ccalab-lua.7")
+    separate_arguments(made)
+    list(GET made 0 flag)
+    list(GET made 1 file)
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/api/${file}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/api
+        COMMAND ccalab api --${flag} --output ${CMAKE_BINARY_DIR}/api/${file}
+        DEPENDS ccalab VERBATIM)
+endforeach()
+add_custom_target(ccalab_api ALL
+    DEPENDS ${CMAKE_BINARY_DIR}/api/ccalab.lua ${CMAKE_BINARY_DIR}/api/ccalab-lua.7)
+install(FILES ${CMAKE_BINARY_DIR}/api/ccalab.lua COMPONENT console
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/ccalab)
+install(FILES ${CMAKE_BINARY_DIR}/api/ccalab-lua.7 COMPONENT console
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT console
     FILES_MATCHING PATTERN "*.md" PATTERN "*.png")
 

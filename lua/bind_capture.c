@@ -267,10 +267,10 @@ static int l_all(lua_State *L)
 static int l_packet_index(lua_State *L)
 {
     struct lua_packet *o = check_packet(L);
-    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "all") == 0) {
-        lua_pushcfunction(L, l_all);
+    luaL_getmetafield(L, 1, "methods");
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL)
         return 1;
-    }
     const struct field *f = check_field(L);
     struct field_frame frame = frame_of(o);
     struct field_value values[FIELD_VALUES_MAX];
@@ -301,6 +301,7 @@ void bind_capture(lua_State *L)
                                             {"truncated", l_truncated},
                                             {"close", l_pass_close},
                                             {NULL, NULL}};
+    static const luaL_Reg packet_methods[] = {{"all", l_all}, {NULL, NULL}};
     static const luaL_Reg packet_meta[] = {
         {"__index", l_packet_index}, {"__tostring", l_packet_tostring}, {NULL, NULL}};
     luaL_newmetatable(L, PASS_META);
@@ -314,6 +315,8 @@ void bind_capture(lua_State *L)
 
     luaL_newmetatable(L, PACKET_META);
     luaL_setfuncs(L, packet_meta, 0);
+    luaL_newlib(L, packet_methods);
+    lua_setfield(L, -2, "methods");
     lua_pop(L, 1);
 
     lua_pushcfunction(L, l_pass);

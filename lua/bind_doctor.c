@@ -16,7 +16,7 @@
 
 #define LIST_MAX 64
 
-/* lab.survey_parse(text): the facts of remote/survey.h, or nil, err */
+/* lab._survey_parse(text): the facts of remote/survey.h, or nil, err */
 static int l_survey_parse(lua_State *L)
 {
     size_t len;
@@ -56,7 +56,7 @@ static unsigned opt_roles(lua_State *L, int index)
     return roles ? roles : CHECKS_ALL;
 }
 
-/* lab.judge(text, want): the checks of remote/checks.h for the output of a survey, or nil, err.
+/* lab._judge(text, want): the checks of remote/checks.h for the output of a survey, or nil, err.
  * `want` has the fields of struct checks_want, its roles as {"client", ...}. */
 static int l_judge(lua_State *L)
 {
@@ -98,7 +98,7 @@ static int l_judge(lua_State *L)
     return 1;
 }
 
-/* lab.publish_checks(host, role, checks): the event `checks` of docs/events.md */
+/* lab._publish_checks(host, role, checks): the event `checks` of docs/events.md */
 static int l_publish_checks(lua_State *L)
 {
     const char *host = luaL_checkstring(L, 1), *role = luaL_checkstring(L, 2);
@@ -115,7 +115,7 @@ static int l_publish_checks(lua_State *L)
     return 0;
 }
 
-/* lab.grub_entry(grub_cfg, release): what to give to grub-reboot(8), or nil, err */
+/* lab._grub_entry(grub_cfg, release): what to give to grub-reboot(8), or nil, err */
 static int l_grub_entry(lua_State *L)
 {
     size_t len;
@@ -146,12 +146,12 @@ static int l_typed_line(lua_State *L)
 void bind_doctor(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"survey_parse", l_survey_parse},     {"judge", l_judge},
-        {"publish_checks", l_publish_checks}, {"grub_entry", l_grub_entry},
-        {"_typed_line", l_typed_line},        {NULL, NULL}};
+        {"_survey_parse", l_survey_parse},     {"_judge", l_judge},
+        {"_publish_checks", l_publish_checks}, {"_grub_entry", l_grub_entry},
+        {"_typed_line", l_typed_line},         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_pushstring(L, survey_script());
-    lua_setfield(L, -2, "survey_script");
+    lua_setfield(L, -2, "_survey_script");
     lua_pushboolean(L, script_of(L)->opts.can_ask);
     lua_setfield(L, -2, "_can_ask");
 }

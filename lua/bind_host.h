@@ -12,7 +12,7 @@ void host_push(lua_State *L, struct host *h);
 /* Give the host to the script, which frees it at its end. Raises when out of memory. */
 void host_adopt(lua_State *L, struct host *h);
 
-/* lab.open_ssh, into the table on top of the stack. */
+/* lab._open_ssh, into the table on top of the stack. */
 void bind_ssh(lua_State *L);
 
 #endif

@@ -442,7 +442,7 @@ void host_adopt(lua_State *L, struct host *h)
     s->hosts[s->nhosts++] = h;
 }
 
-/* lab.open_host{name=, netns=, userns=, address=, bin=}: the same name and place give the same
+/* lab._open_host{name=, netns=, userns=, address=, bin=}: the same name and place give the same
  * host. */
 static int l_open_host(lua_State *L)
 {
@@ -584,6 +584,6 @@ void bind_job(lua_State *L)
     lua_pop(L, 1);
 
     lua_pushcfunction(L, l_open_host);
-    lua_setfield(L, -2, "open_host");
+    lua_setfield(L, -2, "_open_host");
     bind_ssh(L);
 }

@@ -10,7 +10,7 @@
 struct opening {
     struct script *script;
     struct host *host;
-    struct wait_list waiters; /* tasks in lab.open_ssh() */
+    struct wait_list waiters; /* tasks in lab._open_ssh() */
 };
 
 static int push_outcome(lua_State *L, void *arg)
@@ -61,7 +61,7 @@ static struct host *find(struct script *s, const char *name)
     return NULL;
 }
 
-/* lab.open_ssh{name=, host=, ...}: waits until the host is up or cannot be reached. The same name
+/* lab._open_ssh{name=, host=, ...}: waits until the host is up or cannot be reached. The same name
  * gives the same host. */
 static int l_open_ssh(lua_State *L)
 {
@@ -121,5 +121,5 @@ static int l_open_ssh(lua_State *L)
 void bind_ssh(lua_State *L)
 {
     lua_pushcfunction(L, l_open_ssh);
-    lua_setfield(L, -2, "open_ssh");
+    lua_setfield(L, -2, "_open_ssh");
 }

@@ -25,11 +25,18 @@
     X(stats)                                                                                       \
     X(lab)                                                                                         \
     X(labfile)                                                                                     \
-    X(change) X(qdisc) X(sampler) X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor)  \
-        X(kernel)
+    X(change)                                                                                      \
+    X(qdisc)                                                                                       \
+    X(sampler) X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(help)
+
+/* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
+#define MANUAL(X) X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(values)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
+#undef X
+#define X(chapter) EMBED_DECLARE(api_##chapter);
+MANUAL(X)
 #undef X
 #define X(name, help) EMBED_DECLARE(command_##name);
 SCRIPT_COMMANDS(X)
@@ -46,6 +53,12 @@ static const struct embedded {
     {
 #define X(part) {"=[prelude " #part "]", prelude_##part##_data, &prelude_##part##_size},
         PRELUDE(X)
+#undef X
+},
+  manual[] =
+      {
+#define X(chapter) {"=[manual " #chapter "]", api_##chapter##_data, &api_##chapter##_size},
+          MANUAL(X)
 #undef X
 },
   commands[] = {
@@ -111,6 +124,24 @@ static void set_in(lua_State *L, const char *table, const char *name, lua_CFunct
     lua_pop(L, 1);
 }
 
+static void load_text(lua_State *L, const struct embedded *e)
+{
+    if (luaL_loadbufferx(L, (const char *)e->text, *e->size, e->name, "t") != LUA_OK)
+        lua_error(L);
+}
+
+/* lab._manual_chapters(): a list of them; lua/prelude/help.lua says what they hold */
+static int l_manual(lua_State *L)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof manual / sizeof *manual; i++) {
+        load_text(L, &manual[i]);
+        lua_call(L, 0, 1);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 static int load_all(lua_State *L)
 {
     struct script *s = lua_touserdata(L, 1);
@@ -135,6 +166,8 @@ static int load_all(lua_State *L)
     bind_capture(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
+    lua_pushcfunction(L, l_manual);
+    lua_setfield(L, -2, "_manual_chapters");
     lua_setglobal(L, "lab");
     lua_newtable(L); /* the globals of typed lines, over the strict ones */
     lua_createtable(L, 0, 1);
@@ -143,9 +176,7 @@ static int load_all(lua_State *L)
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, "lab.repl");
     for (size_t i = 0; i < sizeof prelude / sizeof *prelude; i++) {
-        if (luaL_loadbufferx(L, (const char *)prelude[i].text, *prelude[i].size, prelude[i].name,
-                             "t") != LUA_OK)
-            return lua_error(L);
+        load_text(L, &prelude[i]);
         lua_call(L, 0, 0);
     }
     return 0;

@@ -46,6 +46,7 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
                                             struct error *err);
 /* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
 #define SCRIPT_COMMANDS(X)                                                                         \
+    X(api, "the manual of the Lua functions, and stubs of them for editors")                       \
     X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
     X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
     X(restore, "put hosts back as they were before a console changed them")                        \

@@ -74,7 +74,7 @@ end
 local tasks, failed = {}, nil
 for i, left in ipairs(lefts) do
     if not left.is_held then
-        tasks[i] = lab.spawn(lab.restore_left, left, bed and bed.hosts[left.host.name])
+        tasks[i] = lab.spawn(lab._restore_left, left, bed and bed.hosts[left.host.name])
     end
 end
 for i, left in ipairs(lefts) do

@@ -3,6 +3,7 @@
 local raw_resume, yield, pack, unpack = coroutine.resume, coroutine.yield, table.pack, table.unpack
 local WAIT = lab._wait
 lab._wait = nil
+lab._classes = {} -- the method tables of what the prelude makes, by the name in the manual
 
 -- A script's own coroutine may call functions that wait. Their yield is not the coroutine's: it is
 -- passed on to the task, and what the task is resumed with is passed back.
@@ -85,8 +86,7 @@ function lab.pretty(v)
     return (pretty(v, "", {}))
 end
 
--- lab.all{f, g, ...}: run the functions side by side. A list of their first results; or nil and the
--- first error, the others cancelled.
+-- Run the functions side by side. (lua/api/ says what each public function takes, gives and fails with.)
 function lab.all(functions)
     local tasks, results = {}, {}
     for i, fn in ipairs(functions) do
@@ -105,8 +105,7 @@ function lab.all(functions)
     return results
 end
 
--- lab.timeout(seconds, fn, ...): the results of fn, or nil and an error of status "timeout", with
--- fn's task cancelled and its jobs ended.
+-- The results of fn, or an error of status "timeout" with its task and jobs ended.
 function lab.timeout(seconds, fn, ...)
     local task = lab.spawn(fn, ...)
     local r = pack(task:join(seconds))

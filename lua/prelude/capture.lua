@@ -57,13 +57,8 @@ local function follow(job, fn)
     end
 end
 
--- lab.capture{host=, interface=, filter=, file=, snaplen=128, count=, seconds=, rotate_mib=, rotate_s=,
--- ring=, interval=1, label="ecn", on_count=, sudo=}: capture on a host, wherever it is; over SSH with
--- the tcpdump that is there. Packets are counted and written here (pcapng) as they come. Returns the
--- job once packets are being captured; it ends by itself with `count` packets or after `seconds`, else
--- with job:finish(), whose .data is the account of all packets (docs/capture.md). on_count(counts, t)
--- is called at every sample (docs/events.md), in a task of its own; what it returns as false ends the
--- capture.
+-- Capture on a host, wherever it is; over SSH with the tcpdump that is there. Packets are counted and
+-- written here (pcapng) as they come.
 function lab.capture(o)
     local host, cmd, keys = o.host, {ccalab, "capture", label = "capture", events = true}, {}
     for key in pairs(o) do
@@ -111,7 +106,7 @@ end
 
 -- Capture files -------------------------------------------------------------------------------------
 
--- lab.ecn(file): the account of a capture file, as `ccalab ecn FILE --json` gives it.
+-- The account of a capture file, as `ccalab ecn FILE --json` gives it.
 function lab.ecn(file)
     local r, err = lab.localhost:run{ccalab, "ecn", file, "--json", label = "ecn"}
     if not r then
@@ -132,7 +127,7 @@ function lab.flow(ecn, host)
 end
 
 local Capture = {}
-Capture.__index = Capture
+Capture.__index, lab._classes.Capture = Capture, Capture
 
 -- Ask a pass for what one of its methods gives, however long that takes: other tasks run meanwhile.
 local function ask(pass, method)
@@ -163,9 +158,7 @@ local function finish(cap, pass)
     cap.passes[pass] = nil
 end
 
--- lab.open_capture(path): a capture file, read again by each of its methods; nil, err where it is none.
--- With `local cap <close> =`, or cap:close(), what still reads it ends. cap.truncated is what cut the
--- file short, if anything did, once something has read it to its end.
+-- A capture file, read again by each of its methods.
 function lab.open_capture(path)
     local cap = setmetatable({path = path, passes = setmetatable({}, {__mode = "k"})}, Capture)
     local pass, err = begin(cap)
@@ -177,10 +170,7 @@ function lab.open_capture(path)
     return cap
 end
 
--- cap:packets(filter): iterate over the packets that pass a display filter (docs/packets.md), all
--- without one: for p in cap:packets("ip.dsfield.ecn == 3") do print(p["tcp.seq"]) end. nil, err where
--- the filter is wrong, err.position being the column. p["FIELD"] is the field's first value, nil where
--- the packet has none; p:all("FIELD") the list of all. A packet stays what it is after its turn.
+-- Iterate over the packets that pass a display filter. A packet stays what it is after its turn.
 function Capture:packets(filter)
     local pass, err = begin(self, filter)
     if not pass then
@@ -197,7 +187,7 @@ function Capture:packets(filter)
     end, nil, nil, pass
 end
 
--- cap:count(filter): how many packets pass; nil, err as of cap:packets().
+-- How many packets pass.
 function Capture:count(filter)
     local pass, err = begin(self, filter)
     if not pass then

@@ -63,7 +63,7 @@ local function undo(open, entry, facts)
         end
     end
     if not facts then
-        facts, err = lab.probe(open.host)
+        facts, err = lab._probe(open.host)
         if not facts then
             return nil, err
         end
@@ -185,8 +185,7 @@ function lab._undo_soon(open, entry)
     close_if_empty(open)
 end
 
--- lab.restore(host or nil): put back now what this console has changed, the latest first; on one host
--- or on all. Returns how many changes were undone, or nil and the first error.
+-- Put back now what this console has changed, the latest first; on one host or on all.
 function lab.restore(host)
     local n, first = 0, nil
     local list = {}
@@ -227,11 +226,10 @@ local function plain(value)
     return (tostring(value):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""))
 end
 
--- lab.set_sysctl(host, name, value): change a kernel parameter ("net.ipv4.tcp_ecn") until the script
--- ends. Returns true and, where it was changed, a function that puts it back at once; or nil and an error.
+-- Change a kernel parameter until the script ends.
 function lab.set_sysctl(host, name, value, o)
     local path = sysctl_path(name)
-    local facts, err = lab.probe(host)
+    local facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -262,7 +260,7 @@ local FEATURES = {tso = "tcp-segmentation-offload", gso = "generic-segmentation-
                   gro = "generic-receive-offload", lro = "large-receive-offload",
                   sg = "scatter-gather", rx = "rx-checksumming", tx = "tx-checksumming"}
 
--- lab.offload(host, dev, feature): "on" or "off", and true where the driver has fixed it; by ethtool.
+-- The state of an offload by ethtool, and true where the driver has fixed it.
 function lab.offload(host, dev, feature)
     local r, err = host:run{"ethtool", "-k", dev, label = "ethtool", timeout_s = STEP_S}
     if not r then
@@ -278,11 +276,10 @@ function lab.offload(host, dev, feature)
     return failure("unavailable", ("%s: %s has no %s"):format(host.name, dev, name))
 end
 
--- lab.set_offload(host, dev, feature, on): switch an offload of a network card ("tso", "gso", "gro", "lro",
--- or ethtool's name) on or off until the script ends.
+-- Switch an offload of a network card until the script ends.
 function lab.set_offload(host, dev, feature, on, o)
     local want = on and "on" or "off"
-    local facts, err = lab.probe(host)
+    local facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -312,9 +309,8 @@ function differs.offload(host, entry)
     return now ~= entry.before and tostring(now) or nil
 end
 
--- lab.flush_tcp_metrics(host): make the host forget what it learned of paths, so that one run does not
--- start where the last one ended. Returns what it knew, as `ip tcp_metrics show` printed it: nothing
--- can give that back to a kernel, it learns anew.
+-- Make the host forget what it learned of paths, so that one run does not start where the last one ended.
+-- Nothing can give that back to a kernel, it learns anew.
 function lab.flush_tcp_metrics(host)
     local r, err = host:run{"ip", "tcp_metrics", "show", label = "ip tcp_metrics", timeout_s = STEP_S}
     if not r then
@@ -343,12 +339,12 @@ local function reopen(host)
     if host.kind == "ssh" then
         return lab.ssh(o)
     end
-    return lab.open_host(o)
+    return lab._open_host(o)
 end
 
--- lab.restore_left(left, host or nil): put back what lab.journals() lists as `left`, a console that is gone
+-- lab._restore_left(left, host or nil): put back what lab.journals() lists as `left`, a console that is gone
 -- having changed it; `host` if it is open already. Returns {undone=, note=}, or nil and an error.
-function lab.restore_left(left, host)
+function lab._restore_left(left, host)
     local err
     if not host then
         if left.host.netns and not lab.localhost:run{"test", "-e", left.host.netns} then
@@ -365,7 +361,7 @@ function lab.restore_left(left, host)
         end
     end
     local facts
-    facts, err = lab.probe(host)
+    facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -395,8 +391,7 @@ function lab.restore_left(left, host)
             note = is_other and "it was started anew since, and its changes are gone with that" or nil}
 end
 
--- lab.journals(): what is written down of changes to hosts, of this and other consoles:
--- {{key=, host={name=, kind=, ...}, pid=, is_held=, pending={{what=, target=, before=, after=, keep=}}}}.
+-- What is written down of changes to hosts, of this and other consoles.
 function lab.journals()
     return lab._journals()
 end

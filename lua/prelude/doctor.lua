@@ -39,7 +39,7 @@ end
 
 -- Run the survey on a host: its text and facts, with the offset of its clock.
 local function survey(host, to, is_router)
-    local cmd = {"sh", "-c", lab.survey_script, "survey", is_router and "forward" or "",
+    local cmd = {"sh", "-c", lab._survey_script, "survey", is_router and "forward" or "",
                  label = "survey " .. host.name, ready = "@clock", timeout_s = SURVEY_S}
     for _, address in ipairs(to or {}) do
         cmd[#cmd + 1] = address
@@ -59,7 +59,7 @@ local function survey(host, to, is_router)
         return nil, err or why
     end
     local facts
-    facts, err = lab.survey_parse(text)
+    facts, err = lab._survey_parse(text)
     if not facts then
         return nil, err
     end
@@ -72,10 +72,7 @@ local function survey(host, to, is_router)
     return {text = text, facts = facts}
 end
 
--- lab.facts(host, {to={addresses}, forward=true}): what a host says of itself (remote/survey.h has the
--- fields: kernel, tcp_congestion_control, tcp_ecn, links, qdiscs, routes ...), for run records and checks.
--- `to` asks for the routes to these addresses, `forward` (of a router) for those between them;
--- clock_offset_s is the host's clock less ours, to within clock_error_s. What it cannot tell is absent.
+-- What a host says of itself; clock_offset_s is its clock less ours, to within clock_error_s.
 function lab.facts(host, o)
     o = o or {}
     local s, err = survey(host, o.to, o.forward)
@@ -85,8 +82,7 @@ function lab.facts(host, o)
     return s.facts
 end
 
--- lab.ask(question): a line typed by the person at the terminal; nil and an error of status
--- "unavailable" where there is none (a pipe, the console's own screen).
+-- A line typed by the person at the terminal; not in a pipe, nor in the console's own screen.
 function lab.ask(question)
     if not lab._can_ask then
         return lab.failure("unavailable", "ask", "nobody can be asked here: " .. question,
@@ -104,10 +100,9 @@ function lab.ask(question)
     end
 end
 
--- lab.confirm(question, {yes=}): true if the person says y, or `yes` says so for them; false, or nil and
--- an error where nobody can be asked.
+-- True if the person says y, or `yes` says so for them.
 function lab.confirm(question, o)
-    if o.yes then
+    if o and o.yes then
         return true
     end
     local answer, err = lab.ask(question .. " (y/n)")
@@ -222,11 +217,11 @@ local function examine(m)
     if s then
         m.facts = s.facts
         m.want.clock_offset_s, m.want.clock_error_s = s.facts.clock_offset_s, s.facts.clock_error_s
-        m.checks, err = lab.judge(s.text, m.want)
+        m.checks, err = lab._judge(s.text, m.want)
     end
     m.error = err
     m.checks = m.checks or unreachable(err)
-    lab.publish_checks(m.name, m.role, m.checks)
+    lab._publish_checks(m.name, m.role, m.checks)
     return true
 end
 
@@ -340,17 +335,9 @@ local function repair(members, o)
     return list
 end
 
--- lab.doctor(L, {roles=, fix=, yes=, keep=, quiet=, cc=, ports=, rate_bps=, rtt_s=}): look at all hosts of a lab
--- (lab.testbed{}, lab.open_lab()), side by side, and print what is well, what is not, and how to mend it.
---   roles    names or roles of the hosts to look at, all without it
---   fix      repair what can be put back, after showing it and asking (yes=true: without). It is put back at
---            the end of the script; with keep=true by `ccalab restore`
---   cc       congestion control of a client by its name: {client_x = "prague"}; else client_x is the one
---            that sends with TCP Prague, and the others with cubic
---   ports    that the server must be able to listen on, 5201 and 5202 without it
--- The rest is expected of the bottleneck, where the lab does not say it. Returns {hosts={{name=, role=,
--- address=, checks={...}, facts=, error=}}, passed=, failed=, unknown=}; a host that cannot be reached is a
--- failed check of that name, and holds up nobody. Checks are those of docs/doctor.md.
+-- Look at all hosts of a lab, side by side, and print what is well, what is not, and how to mend it; with
+-- `fix` mend it, after showing it and asking. A host that cannot be reached is a failed check of that name, and
+-- holds up nobody. What is not said is expected as the lab has it. Checks are those of docs/doctor.md.
 function lab.doctor(L, o)
     o = o or {}
     local members = plan(L, o)

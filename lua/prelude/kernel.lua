@@ -126,7 +126,7 @@ local function find_entry(t)
         if not r then
             return nil, err
         end
-        t.entry, err = lab.grub_entry(r.out, t.release)
+        t.entry, err = lab._grub_entry(r.out, t.release)
         if t.entry or update then
             return t.entry and true, err
         end
@@ -256,12 +256,8 @@ local function run_steps(t)
     return t.release
 end
 
--- lab.install_kernel(hosts, source, {yes=, wait_s=300}): install a kernel on each of the hosts (a list), one
--- after the other, boot it and make it the default. `source` is a local directory of .deb packages, the URL
--- of a .deb, .zip or .tar that the hosts fetch themselves, or the release of a kernel that they have already.
--- Everything is shown before it is done, and asked for (yes=true: not asked). wait_s is how long a
--- host may take to come back. Returns the release that runs; or nil, err: the host that failed boots, next
--- time, what it booted before.
+-- Install a kernel on hosts, one after the other, boot it and make it the default. Everything is shown before
+-- it is done, and asked for.
 function lab.install_kernel(hosts, source, o)
     o = o or {}
     local kind, files = look_at(source)

@@ -7,7 +7,7 @@
 local ccalab = assert(lab.program("ccalab"))
 
 -- lab.localhost: the machine the console runs on.
-lab.localhost = lab.open_host{name = "local"}
+lab.localhost = lab._open_host{name = "local"}
 
 -- Start a job and wait until it is up; then it. Else nil and an error.
 function lab._start_up(host, cmd)
@@ -38,7 +38,7 @@ end
 -- The virtual lab ---------------------------------------------------------------------------------
 
 local Testbed = {}
-Testbed.__index = Testbed
+Testbed.__index, lab._classes.Testbed = Testbed, Testbed
 
 -- Append `o` as flags, in a fixed order: every key is handed on, so that what this build does not know
 -- is refused by `testbed keep` and not passed over. true is a flag without a value.
@@ -61,23 +61,10 @@ local function add_testbed_flags(cmd, o)
     return cmd
 end
 
--- lab.testbed{name="ccalab", rate="50mbit", rtt="20ms", aqm="dualpi2", sshd=false}: build clients X
--- and Y, router and server as network namespaces with an emulated bottleneck; or, with topology=, the
--- hosts and routers of that description: a file's name, or a table such as
+-- The virtual lab: network namespaces with an emulated bottleneck, kept up by a service of the task.
+-- A topology may be a table, such as
 --   {hosts = {{name = "a", role = "client", delay = "5ms"}, {name = "s", role = "server"}},
 --    routers = {{name = "r1", rate = "50mbit"}, {name = "r2", rate = "20mbit", aqm = "codel ecn"}}}
--- (docs/testbed.md). The result has a field for every host (client_x, client_y, router, server), and
---   hosts    the same as a list, clients first, and by name: bed.hosts.client_x
---   prague   {cc=, label=, source=}: the congestion control to ask for as TCP Prague; cc is nil
---            where there is none, with reason= and hint=
---   ccs      all congestion controls that the lab has found or brought, as a list of the same
---   rung     {number=, name=, lacks={...}}: where the lab stands on the ladder: 1 kernel, 2 root, 3 user
---            namespace; lacks names what it is therefore without: "TCP Prague", "SCHED_FIFO"
---   egress   the routers' port behind the bottleneck, where marks can be captured
---   routers  the bottlenecks as a list: {name=, ingress=, egress=, control=, link=}
---   roles    "client", "router" or "server" by a host's name
---   ssh_config  with sshd=true: the file for `ssh -F`, in which every host has its name
--- It goes down with bed:down(), or with the task that made it. Needs root, or user namespaces.
 function lab.testbed(o)
     local job, err = lab.localhost:start(add_testbed_flags(
         {ccalab, "testbed", "keep", "--owner", tostring(lab.pid), label = "testbed", events = true,
@@ -100,7 +87,7 @@ function lab.testbed(o)
     end
     for _, name in ipairs(up.names) do
         local h = up.hosts[name]
-        local host = lab.open_host{name = name, netns = h.netns, userns = h.userns,
+        local host = lab._open_host{name = name, netns = h.netns, userns = h.userns,
                                    address = h.address, bin = bin[name]}
         bed.hosts[#bed.hosts + 1] = host
         bed.hosts[name], bed.roles[name] = host, h.role
@@ -128,10 +115,7 @@ local function steer(bed, verb, o, words)
     return r, err, left
 end
 
--- bed:set{rate="25mbit", delay="5ms", jitter="1ms", loss=0.01, aqm="codel ecn",
--- paths={client_x="5ms"}, router=, direction="down" or "up"}: change a bottleneck while it runs, any
--- of it; both directions of the first router unless others are named. Returns true, or nil and an
--- error.
+-- Change a bottleneck while it runs; both directions of the first router unless others are named.
 function Testbed:set(o)
     local words = {}
     for key, value in pairs(o) do
@@ -153,8 +137,7 @@ function Testbed:set(o)
     return true
 end
 
--- bed:get{router=}: what a bottleneck does now: {down={rate_bps=, delay_us=, aqm=, stats={...},
--- backlog_pkts=, out_bytes=, drop=, ...}, up={...}, late_us={...}} (docs/link.md).
+-- What a bottleneck does now (docs/link.md).
 function Testbed:get(o)
     local r, err, left = steer(self, "get", o or {}, {"--json"})
     if not r then
@@ -163,8 +146,7 @@ function Testbed:get(o)
     return lab.json_decode(r.out)
 end
 
--- bed:down(): take the lab down and wait until it is. Returns the totals of the first bottleneck
--- ({down=, up=, late_us=, is_late=}), or nil and an error; bed.totals has those of all, by router.
+-- Take the lab down and wait until it is. bed.totals has the totals of all bottlenecks, by router.
 function Testbed:down()
     local result, err = self.job:finish()
     for _, host in ipairs(self.hosts) do
@@ -177,8 +159,7 @@ function Testbed:down()
     return result.data and result.data.link or {}
 end
 
--- lab.machine(): what this machine is and how fit for measurements, as `ccalab testbed doctor --quick`
--- tells it (docs/bench.md); nil and an error where it cannot.
+-- What `ccalab testbed doctor --quick` tells.
 function lab.machine()
     local r, err = lab.localhost:run{ccalab, "testbed", "doctor", "--json", "--quick",
                                      label = "doctor"}
@@ -205,8 +186,7 @@ local function netllm(cmd)
     return r.data
 end
 
--- lab.pool{files={...}, out=, recipe="lab"}: an experience pool from iperf3 JSON files, CSVs of
--- samples, run directories or other pools, an episode a flow (docs/netllm.md). Returns {rows=, episodes=, recipe=, path=, flows=}.
+-- An experience pool, an episode a flow (docs/netllm.md).
 function lab.pool(o)
     local cmd = {"pool", "build", "--recipe", o.recipe or "lab", "-o", o.out, label = "pool"}
     for _, file in ipairs(o.files) do
@@ -215,8 +195,7 @@ function lab.pool(o)
     return netllm(cmd)
 end
 
--- lab.adapt{pool=, dir=, num_epochs=, lr=, rank=, ...}: train the policy (`netllm adapt`); the flags
--- of the command with underscores for dashes. Returns its result.
+-- Train the policy; the flags of the command with underscores for dashes.
 function lab.adapt(o)
     return netllm(add_flags({"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir,
         label = "adapt", host = o.host}, o,
@@ -225,8 +204,7 @@ function lab.adapt(o)
          "random-init", "sample-step", "state-feature-dim", "which-layer", "threads"}))
 end
 
--- lab.test{pool=, dir=}: score the trained policy on the held-out part of the pool. Returns
--- {test_loss=, baselines={constant=, persistence=}, ...}.
+-- Score the trained policy on the held-out part of the pool.
 function lab.test(o)
     return netllm(add_flags({"test", "--exp-pool-path", o.pool, "--model-dir", o.dir,
         label = "test", host = o.host}, o, {"threads"}))
@@ -235,10 +213,9 @@ end
 -- Checks ------------------------------------------------------------------------------------------
 
 local Checks = {}
-Checks.__index = Checks
+Checks.__index, lab._classes.Checks = Checks, Checks
 
--- lab.checks(): a list of named checks. checks:add{name=, ok=true/false/nil, seen=, want=, fix=} prints a
--- line; ok = nil means that it could not be told.
+-- A list of named checks; ok = nil means that it could not be told.
 function lab.checks()
     return setmetatable({list = {}, failed = 0}, Checks)
 end
@@ -259,7 +236,7 @@ function Checks:add(c)
     return c.ok
 end
 
--- lab.sysctl(host, name): the value of a kernel parameter on a host, as text.
+-- A kernel parameter, as text.
 function lab.sysctl(host, name)
     local r, err = host:run{"cat", "/proc/sys/" .. name:gsub("%.", "/"), label = "sysctl"}
     if not r then
@@ -288,9 +265,7 @@ function lab._ssh_options(host)
     return copy
 end
 
--- lab.ssh{name=, host=, port=, user=, identity=, known_hosts=, accept_new=, address=}: a machine
--- reached by SSH (docs/hosts.md), connected. What is not given comes from ~/.ssh/config. The same name
--- gives the same host, connected anew if need be.
+-- A machine over SSH, connected; the same name gives the same host, connected anew if need be.
 function lab.ssh(o)
     for key in pairs(o) do
         if not ssh_options[key] then
@@ -299,7 +274,7 @@ function lab.ssh(o)
     end
     local name = o.name or o.host
     ssh_opened[name] = ssh_opened[name] or o
-    return lab.open_ssh(o)
+    return lab._open_ssh(o)
 end
 
 -- Jobs that outlive the console -------------------------------------------------------------------

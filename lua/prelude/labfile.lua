@@ -2,7 +2,7 @@
 -- what is opened from it has the shape of what lab.testbed{} gives, so that one script serves both.
 
 local Lab = {}
-Lab.__index = Lab
+Lab.__index, lab._classes.Lab = Lab, Lab
 
 local function failure(status, message, hint)
     return lab.failure(status, "labfile", message, hint)
@@ -12,9 +12,9 @@ end
 local PROBE = [[id -u; cat /proc/sys/kernel/random/boot_id; readlink /proc/self/ns/net
 cat /proc/sys/kernel/osrelease /proc/sys/net/ipv4/tcp_available_congestion_control]]
 
--- lab.probe(host): {uid=, boot_id=, net=, kernel=, ccs=}: the user that commands run as there, what tells
+-- lab._probe(host): {uid=, boot_id=, net=, kernel=, ccs=}: the user that commands run as there, what tells
 -- the running system from any other (boot id, network namespace), its kernel and congestion controls.
-function lab.probe(host)
+function lab._probe(host)
     local r, err = host:run{"sh", "-c", PROBE, label = "probe " .. host.name, timeout_s = 10}
     if not r then
         return nil, err
@@ -41,13 +41,13 @@ local function open_host(h)
     if h.kind == "ssh" then
         host, err = lab.ssh(o)
     else
-        host = lab.open_host(o)
+        host = lab._open_host(o)
     end
     if not host then
         return nil, err
     end
     local facts
-    facts, err = lab.probe(host)
+    facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -106,14 +106,8 @@ local function complain(err)
     return nil, err
 end
 
--- lab.open_lab(path, {roles=, partial=}): open the machines of a lab file, all side by side. The
--- result is as that of lab.testbed{}: a field for every role, `hosts` as a list and by name, `prague`, `ccs`,
--- `egress` (the router's port towards the server), `routers`, `down()`; and
---   file      what the lab file says; `link` of it: {rate=, rate_bps=, rtt=, rtt_us=, aqm=, shaper=, egress=}
---   dead      with partial = true: the hosts that cannot be reached, {{name=, error=}, ...}; a router
---             without a route to the server is then no error either
--- `roles` opens these alone ({"router"}); without it those of the file. A role that the file does not
--- have is an error, as is a host that cannot be reached: each is named, and none delays the others.
+-- Open the machines of a lab file, all side by side: each that cannot be reached is named, and none delays
+-- the others. The result has the shape of what lab.testbed{} gives.
 function lab.open_lab(path, o)
     o = o or {}
     local file, err = lab.read_labfile(path)
@@ -178,9 +172,7 @@ function lab.open_lab(path, o)
     return bed
 end
 
--- bed:down(): leave the machines as they were found (lab.restore() of docs/restore.md). Returns what the
--- router's port did, in place of an emulator's totals: {is_late=false, dev=, qdiscs={...}}, or nil and an
--- error.
+-- Leave the machines as they were found. The router's port stands in place of an emulator's totals.
 function Lab:down()
     local totals, err = {is_late = false, dev = self.egress}, nil
     if self.egress then

@@ -6,7 +6,7 @@
 -- them ended "ok"; so whatever happens, no cell counts twice.
 
 local Matrix = {}
-Matrix.__index = Matrix
+Matrix.__index, lab._classes.Matrix = Matrix, Matrix
 
 local function misuse(text)
     error("lab.matrix: " .. text, 3)
@@ -166,16 +166,7 @@ local function attempt(m, o, cell, key)
     return nil, err
 end
 
--- lab.matrix{name=, axes={{"cc", {"prague", "cubic"}}, {"rtt_ms", {10, 40}}}, run=, repeats=, seed=, dir=,
--- only=, shuffle=, dry_run=, timeout_s=, base=}: run `run(cell, record)` for every combination of the
--- axes' values, `repeats` times (1). `cell` has a field for each axis, `repeat` and `seed` (`seed` + repeat
--- - 1; the default seed is 1); `record` is the cell's run directory. What it returns, a table of numbers and
--- words, is the cell's result; an error or nil, err is a failed cell, and the next one begins. A value of an axis may be a
--- table with a `label`. `only(cell)` leaves cells out. The order is shuffled within each repeat, by the
--- seed; `shuffle=false` keeps it. `dry_run` prints the cells and runs none.
--- With `dir` the matrix lies there, and one that lies there already goes on: cells that are done stay,
--- failed and broken-off ones run again. An error if it has other axes or another seed.
--- Returns the matrix; nil, err with err.matrix when cells failed.
+-- Run what is left of a grid: every combination of the axes, `repeats` times.
 function lab.matrix(o)
     if type(o.axes) ~= "table" or type(o.run) ~= "function" then
         misuse("wants axes = {{name, values}, ...} and run = function(cell, record)")
@@ -302,7 +293,7 @@ function lab.matrix(o)
     return m
 end
 
--- matrix:rows(): the done cells in the order of the axes: {cell=, result=, id=}.
+-- The done cells in the order of the axes.
 function Matrix:rows()
     local keys, out = {}, {}
     for _, cell in ipairs(self.order) do
@@ -333,8 +324,7 @@ function Matrix:rows()
     return out
 end
 
--- matrix:stats(value, by): lab.stats() of a value of the results ("marks.ce" descends) for each
--- combination of the axes in `by` (default: all), over the rest: {{cell=, stats=}}.
+-- lab.stats() of a value for each combination of the axes in `by`, over the rest.
 function Matrix:stats(value, by)
     if not by then
         by = {}
@@ -366,7 +356,7 @@ function Matrix:stats(value, by)
     return out
 end
 
--- matrix:csv(): a row for each done cell: the axes, the repeat, the seed, and every value of the results.
+-- A row for each done cell: the axes, the repeat, the seed, and every value of the results.
 function Matrix:csv()
     local rows, columns, names = self:rows(), {}, {}
     for i, row in ipairs(rows) do

@@ -26,9 +26,8 @@ local function show(host, words, dev)
     return host:run(cmd)
 end
 
--- lab.qdiscs(host, dev or nil, {stats=true}): the queues of a port, or of all, as lab.tc_qdiscs() gives
--- them, and whether this tc speaks JSON of them (some do not, or not of every kind: then its text is
--- read). nil and an error where there is no such port.
+-- The queues of a port, or of all, and whether this tc speaks JSON of them (some do not, or not of every
+-- kind: then its text is read).
 function lab.qdiscs(host, dev, o)
     local stats = not o or o.stats ~= false
     local r, err, left = show(host, stats and {"-j", "-s"} or {"-j"}, dev)
@@ -170,12 +169,8 @@ local function explain(err, left, host, kind)
     return nil, err
 end
 
--- lab.set_qdisc(host, dev, spec, {rate=, shaper=, force=, keep=}): give a port another queue until the
--- script ends: "dualpi2", "dualpi2 target 15ms step_thresh 1ms", "fifo limit 100" (packets; "64kb": bytes),
--- "fq_codel", "codel ...", "pie ...": any kind that the host has, in tc's words; "default" is what the kernel
--- gives a port by itself. With `rate` ("50mbit") it stands under a shaper, htb or tbf. What could not be put
--- back exactly is refused, unless `force`: then the kernel's default comes back. With `keep` it stays after the
--- console, until `ccalab restore`. Returns true, or nil and an error.
+-- Give a port another queue until the script ends. What could not be put back exactly is refused, unless
+-- `force`: then the kernel's default comes back.
 function lab.set_qdisc(host, dev, spec, o)
     o = o or {}
     check_dev(dev)
@@ -189,7 +184,7 @@ function lab.set_qdisc(host, dev, spec, o)
         return nil, err
     end
     local facts, before, open, undo, is_forced
-    facts, err = lab.probe(host)
+    facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
@@ -231,10 +226,7 @@ function lab._differs.qdisc(host, entry)
     return not entry.forced and not lab._tc_is_same(now, entry.before) and summary(now) or nil
 end
 
--- lab.watch_qdisc(host, dev, {interval=0.1, label=}): sample the statistics of a port's queue until the task
--- ends, as events under the label (default "qdisc/HOST/DEV"): rate_bps, backlog_bytes, backlog_pkts, drop, and
--- of an AQM prob, delay_c_us, delay_l_us, pkts_c, pkts_l, ecn_mark, step_mark. Returns its job once the first sample
--- is there.
+-- Sample the statistics of a port's queue until the task ends.
 function lab.watch_qdisc(host, dev, o)
     o = o or {}
     check_dev(dev)

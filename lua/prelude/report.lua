@@ -41,8 +41,7 @@ local function table_html(t)
     return table.concat(out)
 end
 
--- lab.report{record=, title=, subtitle=, notes={text}, sections={{title=, text=, table={header=,
--- rows=}, svg=}}, all of it optional, script=path}: write report.html into the run directory. Returns its path.
+-- Write report.html into the run directory.
 function lab.report(o)
     local path, err = o.record:path("report.html")
     if not path then

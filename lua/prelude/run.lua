@@ -566,26 +566,13 @@ local function run(o, flows)
     return result
 end
 
--- lab.run{{client=, server=, cc="cubic", start=0, seconds=20, port=, ecn=, parallel=1, label=,
--- reverse=false, interval=0.1}, ..., record=, name=, probes=, sample=0.1, progress=true}: run flows side
--- by side, each from its offset `start` on. What is given beside the flows is the default of all.
---   port      a free one where absent; label: the client's name; reverse: the server sends
---   ecn       tcp_ecn of the client for this time: true (1), false (0), or a number; put back afterwards
---   record    a run record: raw iperf3 output, facts and clocks of the hosts, and the results go there,
---             under `name` where a record has several runs
---   probes    {from=host, to=host, interval=0.1}; true: fail without them; false: none
---   sample    seconds between samples of the sockets, at least 0.01; false: none
--- Servers are started, waited for and reaped. Returns {flows={...}, by_label={...}, probes=,
--- t0=, seconds=, iperf3=} (docs/run.md); or nil, err, and the same of what there is.
+-- Run flows side by side, each from its `start` on. What is given beside the flows is the default of all.
 function lab.run(o)
     local flows = read_flows(o)
     return lab.spawn(run, o, flows):join() -- whatever ends it, its jobs end with it
 end
 
--- lab.iperf3{client=, server=, cc="cubic", seconds=20, port=, interval=0.1, label=, save=, ...}: one flow of
--- lab.run{}, without probes. `save` keeps iperf3's own JSON, of a failed run too. Returns its result
--- {cc=, duration_s=, sent_bps=, received_bps=, retransmits=, mean_rtt_us=, max_cwnd_bytes=, rows={...}};
--- or nil, err, and what there is.
+-- One flow of lab.run{}, without probes.
 function lab.iperf3(o)
     local r, err, left = lab.run{o, probes = false, progress = false}
     if not r then

@@ -49,8 +49,7 @@ local function install(host)
     return path
 end
 
--- lab.sampler_of(host): what samples there: {how="ccalab", "ccalab-sampler" or "ss", words={...},
--- why=}: the beginning of a command line (none for ss), and why it is no better one.
+-- What samples there, found once a host.
 function lab.sampler_of(host)
     if host.kind ~= "ssh" then
         return {how = "ccalab", words = {ccalab}}
@@ -67,10 +66,7 @@ function lab.sampler_of(host)
     return found[host.name]
 end
 
--- lab.sample_flows{host=, label=, dport= or sport=, peer=, interval=0.1}: sample the host's TCP flows to
--- (from) a port until the job is finished: series LABEL/cwnd_bytes and so on (docs/tcp-info.md).
--- `interval` in seconds, at least 0.01; `how` = "ss" insists on ss. Returns the job, once it samples, and
--- what does it ("ccalab", "ccalab-sampler", "ss"). job:finish().data tells the flows seen.
+-- Sample the host's TCP flows to (from) a port until the job is finished. `how` = "ss" insists on ss.
 function lab.sample_flows(o)
     local by = o.how == "ss" and {how = "ss"} or lab.sampler_of(o.host)
     local interval, label = o.interval or 0.1, "tcp-info " .. o.label
@@ -101,9 +97,7 @@ function lab.sample_flows(o)
     return job, by.how
 end
 
--- lab.probe_path{host=, to=, label="probe", interval=0.1}: measure the RTT from the host to an address
--- until the job is finished, with ECT(1) (series probe/l/rtt_us) and Not-ECT (probe/c/rtt_us) in turn.
--- Returns the job; job:finish().data has the percentiles of both (docs/run.md).
+-- Measure the RTT until the job is finished, with ECT(1) and Not-ECT in turn.
 function lab.probe_path(o)
     local by = lab.sampler_of(o.host)
     if by.how == "ss" then

@@ -51,4 +51,6 @@ unshare -n chroot "$tree" ccalab --version | grep -q "^ccalab " || fail "no vers
 unshare -n chroot "$tree" ccalab ecn /nowhere.pcap 2>"$dir/err" && fail "a file that is not there"
 grep -q /nowhere.pcap "$dir/err" || fail "ecn said: $(cat "$dir/err")"
 [ -f "$tree/usr/share/ccalab/labs/quickstart.lua" ] || fail "no labs in the tree"
+[ -s "$tree/usr/share/ccalab/ccalab.lua" ] || fail "no stubs in the tree"
+[ -s "$tree/usr/share/man/man7/ccalab-lua.7" ] || fail "no man page in the tree"
 echo "$(basename "$deb"): $(wc -l <"$dir/in.deb") files, in a tree of $(du -sm "$tree" | cut -f1) MB"
