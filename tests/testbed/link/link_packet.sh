@@ -56,10 +56,10 @@ done
 
 ip netns exec $b tcpdump -i eth0 -w "$tmp/pcap" 2>"$tmp/dump" &
 dump_pid=$!
-ip netns exec $b iperf3 -s -1 >"$tmp/server" 2>&1 &
+ip netns exec $b timeout 20 iperf3 -s -1 >"$tmp/server" 2>&1 &
 server_pid=$!
 await sh -c "ip netns exec $b ss -ltn | grep -q :5201 && grep -q listening $tmp/dump" || fail "iperf3 server"
-ip netns exec $a iperf3 -c 10.231.0.2 -C cubic -t 3 -f m >"$tmp/client" 2>&1 || fail "iperf3: $(cat "$tmp/client")"
+ip netns exec $a timeout 20 iperf3 -c 10.231.0.2 -C cubic -t 3 -f m >"$tmp/client" 2>&1 || fail "iperf3: $(cat "$tmp/client")"
 wait $server_pid
 server_pid=''
 kill $dump_pid
