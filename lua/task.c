@@ -584,18 +584,15 @@ static int l_sleep(lua_State *L)
 void bind_task(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"join", l_join}, {"cancel", l_cancel}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"spawn", l_spawn}, {"sleep", l_sleep}, {"_defer", l_defer}, {NULL, NULL}};
     luaL_newmetatable(L, TASK_META);
     luaL_newlib(L, methods);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, l_task_gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
-    lua_pushcfunction(L, l_spawn);
-    lua_setfield(L, -2, "spawn");
-    lua_pushcfunction(L, l_sleep);
-    lua_setfield(L, -2, "sleep");
-    lua_pushcfunction(L, l_defer);
-    lua_setfield(L, -2, "_defer");
+    luaL_setfuncs(L, functions, 0);
     lua_pushlightuserdata(L, &wait_tag); /* for the prelude's coroutine.resume */
     lua_setfield(L, -2, "_wait");
 }
