@@ -3,9 +3,12 @@
 # test, and a line of a table with what it is measured against. The options below were chosen by
 # the validation losses alone (docs/netllm.md). OPTIONS in the environment replaces them.
 #
-#   tests/bench/pools.sh NETLLM PICKLES [OUT]      about a minute a pool on one core
+#   tests/bench/pools.sh [NETLLM [PICKLES [OUT]]]      about a minute a pool on one core
 set -eu
-netllm=$(realpath "$1") pickles=$(realpath "$2") out=${3:-$(mktemp -d)}
+here=$(cd "$(dirname "$0")" && pwd)
+netllm=$(realpath "${1:-$here/../../build/release/netllm}") pickles=${2:-$here/../../../shared/data/pools}
+[ -d "$pickles" ] || { echo "skipped: there is no $pickles"; exit 77; }
+out=${3:-$(mktemp -d)}
 options=${OPTIONS:---lr 3e-4 --grad-accum-steps 16 --sample-step 5 --num-epochs 30 --patience 6
     --label-clip 3 --threads 1}
 mkdir -p "$out"
