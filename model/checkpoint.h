@@ -5,7 +5,8 @@
  *   netllm.json                                       what else it takes (docs/netllm.md)
  *   training.safetensors                              where a training stands (train_state.h)
  *
- * The frozen backbone has random weights that its seed gives again: they are not stored. */
+ * The frozen backbone is not stored: its seed gives random weights again, and those of a Hugging
+ * Face folder are read from there again. */
 #ifndef CCALAB_MODEL_CHECKPOINT_H
 #define CCALAB_MODEL_CHECKPOINT_H
 

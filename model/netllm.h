@@ -11,9 +11,8 @@
  * LoRA (Hu et al., 2021) on its attention. Values are on the scales of model/dataset.h.
  *
  * Nothing of C++ or libtorch leaks through here. All values are float32 in the memory of the CPU,
- * whatever devices compute. In a build
- * without libtorch these functions do not exist (CCALAB_HAVE_TORCH is undefined). Every function
- * that returns a status fills *err: STATUS_INPUT for arguments the model cannot take, STATUS_NOMEM,
+ * whatever devices compute. In a build without libtorch these functions do not exist
+ * (CCALAB_HAVE_TORCH is undefined). Every function that returns a status fills *err: STATUS_INPUT for arguments the model cannot take, STATUS_NOMEM,
  * STATUS_INTERNAL with libtorch's own words otherwise. Thread: one policy, one thread at a time. */
 #ifndef CCALAB_MODEL_NETLLM_H
 #define CCALAB_MODEL_NETLLM_H
