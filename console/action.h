@@ -14,11 +14,22 @@ enum action_id {
     ACTION_COUNT
 };
 
-/* The screens that know an action. */
+/* The screens that know an action: a bit each, and names for some together. Two actions may have
+ * the same key where they have no screen in common. */
 enum action_where {
-    ACTION_IN_CONSOLE = 1,
-    ACTION_IN_PACKETS = 2,
-    ACTION_IN_BOTH = ACTION_IN_CONSOLE | ACTION_IN_PACKETS,
+    ACTION_IN_LAB = 1 << 0,
+    ACTION_IN_RUNS = 1 << 1,
+    ACTION_IN_PACKETS = 1 << 2,
+    ACTION_IN_TRAIN = 1 << 3,
+    ACTION_IN_LABS = 1 << 4,
+    ACTION_IN_LOG = 1 << 5,
+    ACTION_IN_REPL = 1 << 6,
+    ACTION_IN_ALONE = 1 << 7, /* ccalab packets: the screen without the console around it */
+    ACTION_IN_CONSOLE = (1 << 7) - 1,
+    ACTION_IN_ALL = (1 << 8) - 1,
+    ACTION_IN_FILTERED = ACTION_IN_PACKETS | ACTION_IN_ALONE, /* by a display filter */
+    ACTION_IN_WITHOUT_FILTER = ACTION_IN_CONSOLE & ~ACTION_IN_PACKETS,
+    ACTION_IN_FOLLOWED = ACTION_IN_FILTERED | ACTION_IN_LOG,
 };
 
 struct action {
@@ -38,7 +49,7 @@ extern const struct action actions[ACTION_COUNT];
 extern const struct action_key action_keys[];
 extern const size_t action_keys_len;
 
-/* The action of a key on that screen, or ACTION_NONE. */
+/* The action of a key on that screen (one bit), or ACTION_NONE. */
 enum action_id action_of_key(enum action_where where, int code);
 /* Labels of an action's keys, separated by spaces ("? F1"). Returns `out`. */
 char *action_labels(enum action_id id, char *out, size_t size);

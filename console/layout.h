@@ -11,20 +11,19 @@ struct rect {
     int y, x, rows, cols; /* rows == 0: not on the screen */
 };
 
-enum layout_panel {
-    LAYOUT_HOSTS,
-    LAYOUT_PLOT_0, /* plots, row by row */
-    LAYOUT_LOG = LAYOUT_PLOT_0 + 4,
-    LAYOUT_PANELS
-};
-
 struct layout {
     bool is_too_small; /* nothing else is set then */
-    struct rect title, command, keys;
-    struct rect panel[LAYOUT_PANELS];
+    struct rect title, body, command, keys;
 };
 
-/* `zoomed` is the panel that has everything between title and command line, or -1. */
-void layout_compute(int cols, int rows, int zoomed, struct layout *out);
+/* The rows of the console around a screen's body. */
+void layout_compute(int cols, int rows, struct layout *out);
+
+/* Cut in two, `share` thousandths (rounded to whole rows or columns) to the first, but at least
+ * `min_first` and `min_rest`, as far as there is room. layout_columns() leaves a column between. */
+void layout_rows(struct rect all, int share, int min_first, int min_rest, struct rect *top,
+                 struct rect *bottom);
+void layout_columns(struct rect all, int share, int min_first, int min_rest, struct rect *left,
+                    struct rect *right);
 
 #endif

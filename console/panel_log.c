@@ -1,165 +1,328 @@
 #include "console/panel_log.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/log.h"
 
-#define LINE_MAX_BYTES 4096
-
-static const struct {
-    const char *prefix;
-    enum style style;
-} looks[] = {
-    [PANEL_LOG_OUTPUT] = {"", STYLE_NORMAL},    [PANEL_LOG_INPUT] = {": ", STYLE_FOCUS},
-    [PANEL_LOG_VALUE] = {"= ", STYLE_GOOD},     [PANEL_LOG_STRAY] = {"stderr: ", STYLE_DIM},
-    [PANEL_LOG_DEBUG] = {"debug: ", STYLE_DIM}, [PANEL_LOG_INFO] = {"- ", STYLE_NORMAL},
-    [PANEL_LOG_WARN] = {"warn: ", STYLE_WARN},  [PANEL_LOG_ERROR] = {"error: ", STYLE_BAD},
+static const enum style styles[] = {
+    [LOG_OUTPUT] = STYLE_NORMAL, [LOG_INPUT] = STYLE_FOCUS, [LOG_VALUE] = STYLE_GOOD,
+    [LOG_STRAY] = STYLE_DIM,     [LOG_DEBUG] = STYLE_DIM,   [LOG_INFO] = STYLE_NORMAL,
+    [LOG_WARN] = STYLE_WARN,     [LOG_ERROR] = STYLE_BAD,
 };
 
-static struct panel_log_line *line_at(struct panel_log *p, size_t i)
+#define NONE UINT64_MAX
+
+bool panel_log_shows(const struct panel_log *p, const struct log_line *line)
 {
-    return &p->line[(p->first + i) % PANEL_LOG_LINES];
+    return line->kind >= p->level && (!p->source[0] || !strcmp(p->source, line->source));
 }
 
-static void add_line(struct panel_log *p, enum panel_log_kind kind, const char *prefix,
-                     const char *s, size_t len)
+/* The next line shown after (step 1) or before (-1) number n, or NONE. */
+static uint64_t next(const struct panel_log *p, uint64_t n, int step)
 {
-    char raw[LINE_MAX_BYTES], clean[LINE_MAX_BYTES];
-    struct panel_log_line *line;
-    char *text;
-
-    if (len >= sizeof raw)
-        len = sizeof raw - 1;
-    memcpy(raw, s, len);
-    raw[len] = '\0';
-    log_escape(raw, clean, sizeof clean);
-    text = malloc(strlen(prefix) + strlen(clean) + 1);
-    if (!text)
-        return;
-    strcpy(stpcpy(text, prefix), clean);
-    if (p->len == PANEL_LOG_LINES) {
-        free(p->line[p->first].text);
-        p->first = (p->first + 1) % PANEL_LOG_LINES;
-        p->len--;
-    }
-    line = line_at(p, p->len++);
-    line->kind = kind;
-    line->text = text;
-    if (p->back && p->back + 1 < p->len)
-        p->back++; /* scrolled back: what is in view stays there */
-    p->base.is_dirty = true;
-}
-
-void panel_log_add(struct panel_log *p, enum panel_log_kind kind, const char *text)
-{
-    const char *prefix = looks[kind].prefix;
-
-    do {
-        size_t len = strcspn(text, "\n");
-
-        add_line(p, kind, prefix, text, len);
-        text += len + (text[len] == '\n');
-        prefix = "  "; /* the rest belongs to the first line */
-    } while (*text);
-}
-
-void panel_log_output(struct panel_log *p, const char *text, size_t len)
-{
-    while (len) {
-        const char *nl = memchr(text, '\n', len);
-        size_t n = nl ? (size_t)(nl - text) : len;
-        size_t room = LINE_MAX_BYTES - 1 - p->partial.len;
-        size_t take = n < room ? n : room;
-
-        buf_append(&p->partial, text, take);
-        text += take;
-        len -= take;
-        if (take == n && !nl)
-            return;
-        add_line(p, PANEL_LOG_OUTPUT, "", p->partial.data, p->partial.len);
-        buf_clear(&p->partial);
-        if (take == n) {
-            text++;
-            len--;
-        }
+    for (;;) {
+        if (step > 0 ? n + 1 >= p->lines->end : n <= p->lines->first)
+            return NONE;
+        n = step > 0 ? n + 1 : n - 1;
+        if (panel_log_shows(p, log_lines_at(p->lines, n)))
+            return n;
     }
 }
 
-static size_t rows_of(const char *text, int cols)
+static uint64_t newest(const struct panel_log *p)
 {
-    size_t rows = 0;
+    return next(p, p->lines->end, -1);
+}
+
+static uint64_t oldest(const struct panel_log *p)
+{
+    uint64_t n = p->lines->first;
+
+    if (n < p->lines->end && panel_log_shows(p, log_lines_at(p->lines, n)))
+        return n;
+    return n < p->lines->end ? next(p, n, 1) : NONE;
+}
+
+static int margin(const struct panel_log *p)
+{
+    return p->has_times ? 9 : 0;
+}
+
+static int rows_of(const struct panel_log *p, uint64_t n, int cols)
+{
+    const char *text = log_lines_at(p->lines, n)->text;
+    int rows = 0;
 
     do {
-        text += text_fit(text, cols);
+        text += text_fit(text, cols - margin(p));
         rows++;
     } while (*text);
     return rows;
 }
 
+/* The uppermost line in view when `last` is the lowest; *skip: its rows above the panel. */
+static uint64_t top_of(const struct panel_log *p, uint64_t last, int *skip)
+{
+    int room = getmaxy(p->base.win) - 1, cols = getmaxx(p->base.win);
+    uint64_t top = last;
+
+    for (uint64_t n = last; n != NONE && room > 0; n = next(p, n, -1)) {
+        room -= rows_of(p, n, cols);
+        top = n;
+    }
+    *skip = room < 0 ? -room : 0;
+    return top;
+}
+
+static void draw_line(const struct panel_log *p, uint64_t n, int *y, int rows, int cols)
+{
+    const struct log_line *line = log_lines_at(p->lines, n);
+    bool is_selected = p->is_back && n == p->at && p->base.has_focus;
+    enum style style = is_selected ? STYLE_BAR : styles[line->kind];
+    const char *s = line->text;
+    int x = margin(p);
+    time_t t = (time_t)line->t;
+    char clock[16];
+    struct tm tm;
+
+    if (x && *y >= 0 && !line->goes_on && localtime_r(&t, &tm) &&
+        strftime(clock, sizeof clock, "%H:%M:%S", &tm))
+        text_put(p->base.win, 1 + *y, 0, x, STYLE_DIM, clock);
+    do {
+        size_t len = text_fit(s, cols - x);
+
+        if (*y >= 0 && *y < rows)
+            text_put_n(p->base.win, 1 + *y, x, cols - x, style, s, len);
+        ++*y;
+        s += len;
+    } while (*s);
+}
+
 static void draw(struct panel *base)
 {
     struct panel_log *p = (struct panel_log *)base;
-    int rows = getmaxy(base->win) - 1, cols = getmaxx(base->win);
-    size_t end = p->len - p->back, i = end;
-    int used = 0, y;
+    int rows = getmaxy(base->win) - 1, cols = getmaxx(base->win), skip, y;
+    uint64_t last = p->is_back ? p->last : newest(p), n;
 
-    while (i > 0 && used < rows)
-        used += (int)rows_of(line_at(p, --i)->text, cols);
-    /* The oldest line in view may begin above the panel. */
-    for (y = used > rows ? rows - used : 0; i < end; i++) {
-        const struct panel_log_line *line = line_at(p, i);
-        const char *s = line->text;
-
-        do {
-            size_t n = text_fit(s, cols);
-
-            if (y >= 0)
-                text_put_n(base->win, 1 + y, 0, cols, looks[line->kind].style, s, n);
-            y++;
-            s += n;
-        } while (*s);
+    p->seen = p->lines->end;
+    if (last == NONE) {
+        text_put(base->win, 1, 0, cols, STYLE_DIM, "nothing yet");
+        return;
     }
+    n = top_of(p, last, &skip);
+    for (y = -skip; n != NONE && n <= last; n = next(p, n, 1))
+        draw_line(p, n, &y, rows, cols);
+}
+
+static void renew_note(struct panel_log *p)
+{
+    static const char *const levels[] = {
+        [LOG_OUTPUT] = "", [LOG_WARN] = "warnings and errors", [LOG_ERROR] = "errors"};
+    int n = snprintf(p->note, sizeof p->note, "%s%s%s", levels[p->level],
+                     p->level && p->source[0] ? " of " : "", p->source);
+
+    if (p->is_back)
+        snprintf(p->note + n, sizeof p->note - (size_t)n, "%sscrolled back, End follows",
+                 n ? "; " : "");
+    p->base.note = p->note[0] ? p->note : NULL;
+    p->base.is_dirty = true;
+}
+
+/* The selected line into view; one that is no longer there, or is not shown, is the next that is.
+ */
+static void settle(struct panel_log *p)
+{
+    uint64_t end = newest(p), start = oldest(p);
+    int skip;
+
+    if (p->is_back && end != NONE) {
+        if (p->at < start)
+            p->at = start;
+        if (!panel_log_shows(p, log_lines_at(p->lines, p->at)))
+            p->at = next(p, p->at, 1) != NONE ? next(p, p->at, 1) : end;
+        if (p->last < p->at)
+            p->last = p->at;
+        if (p->base.win && getmaxy(p->base.win) > 1)
+            while (p->last > p->at && p->at < top_of(p, p->last, &skip))
+                p->last = next(p, p->last, -1);
+        /* No blank rows while there are lines to fill them. */
+        if (p->base.win && getmaxy(p->base.win) > 1) {
+            int room = getmaxy(p->base.win) - 1, cols = getmaxx(p->base.win);
+            uint64_t n = start;
+
+            while (n != NONE && (room -= rows_of(p, n, cols)) > 0 && next(p, n, 1) != NONE)
+                n = next(p, n, 1);
+            if (p->last < n)
+                p->last = n;
+        }
+    } else {
+        p->is_back = false;
+    }
+    renew_note(p);
+}
+
+void panel_log_look(struct panel_log *p)
+{
+    if (p->seen == p->lines->end)
+        return;
+    if (p->is_back && (p->at < p->lines->first || p->last < p->lines->first))
+        settle(p);
+    p->base.is_dirty = true;
+}
+
+/* Let the selection stand still. */
+static bool go_back(struct panel_log *p)
+{
+    if (!p->is_back && newest(p) != NONE) {
+        p->is_back = true;
+        p->at = p->last = newest(p);
+    }
+    return p->is_back;
+}
+
+static void go(struct panel_log *p, int step)
+{
+    uint64_t n = next(p, p->at, step);
+
+    if (n != NONE)
+        p->at = n;
+    else if (step > 0)
+        p->is_back = false;
+}
+
+static void page(struct panel_log *p, int step)
+{
+    int rows = p->base.win ? getmaxy(p->base.win) - 2 : 1,
+        cols = p->base.win ? getmaxx(p->base.win) : 80;
+
+    do {
+        uint64_t n = next(p, p->last, step);
+
+        if (n == NONE)
+            break;
+        rows -= rows_of(p, n, cols);
+        p->last = n;
+    } while (rows > 0);
+    p->at = p->last;
+    if (step > 0 && next(p, p->last, 1) == NONE)
+        p->is_back = false;
 }
 
 static bool act(struct panel *base, enum action_id id)
 {
     struct panel_log *p = (struct panel_log *)base;
-    size_t page = base->win && getmaxy(base->win) > 3 ? (size_t)getmaxy(base->win) - 2 : 1;
 
     switch (id) {
-    case ACTION_LOG_UP:
-        /* The oldest lines stay in view. */
-        if (p->len > page)
-            p->back = p->back + page < p->len - page ? p->back + page : p->len - page;
+    case ACTION_UP:
+    case ACTION_DOWN:
+        if ((id == ACTION_UP || p->is_back) && go_back(p))
+            go(p, id == ACTION_UP ? -1 : 1);
         break;
-    case ACTION_LOG_DOWN:
-        p->back = p->back > page ? p->back - page : 0;
+    case ACTION_PAGE_UP:
+    case ACTION_PAGE_DOWN:
+        if ((id == ACTION_PAGE_UP || p->is_back) && go_back(p))
+            page(p, id == ACTION_PAGE_UP ? -1 : 1);
         break;
-    case ACTION_LOG_FOLLOW:
-        p->back = 0;
+    case ACTION_FIRST:
+        if (go_back(p))
+            p->at = p->last = oldest(p);
+        break;
+    case ACTION_LAST:
+        p->is_back = false;
+        break;
+    case ACTION_FOLLOW:
+        if (p->is_back || !go_back(p))
+            p->is_back = false;
         break;
     default:
         return false;
     }
-    base->note = p->back ? "scrolled back, End follows" : NULL;
-    base->is_dirty = true;
+    settle(p);
     return true;
 }
 
-static const struct panel_ops ops = {.draw = draw, .act = act};
-
-void panel_log_init(struct panel_log *p)
+static bool search(struct panel *base, const char *text, int step)
 {
-    memset(p, 0, sizeof *p);
-    p->base = (struct panel){.ops = &ops, .title = "Log", .is_dirty = true};
-    buf_init(&p->partial, LINE_MAX_BYTES);
+    struct panel_log *p = (struct panel_log *)base;
+    uint64_t start = p->is_back ? p->at : newest(p), n = start;
+    int dir = step < 0 ? -1 : 1;
+
+    if (start == NONE)
+        return false;
+    /* Someone who sees the newest lines looks for what was before them. */
+    if (!p->is_back && !step)
+        dir = -1;
+    if (step)
+        n = next(p, n, dir);
+    for (int rounds = 0; rounds < 2; rounds++) {
+        for (; n != NONE; n = next(p, n, dir)) {
+            if (!text_find(log_lines_at(p->lines, n)->text, text))
+                continue;
+            go_back(p);
+            p->at = n;
+            settle(p);
+            return true;
+        }
+        n = dir > 0 ? oldest(p) : newest(p);
+    }
+    return false;
 }
 
-void panel_log_done(struct panel_log *p)
+static bool copy(struct panel *base, char *out, size_t size)
 {
-    for (size_t i = 0; i < p->len; i++)
-        free(line_at(p, i)->text);
-    buf_done(&p->partial);
-    memset(p, 0, sizeof *p);
+    struct panel_log *p = (struct panel_log *)base;
+    uint64_t n = p->is_back ? p->at : newest(p);
+
+    if (n == NONE)
+        return false;
+    snprintf(out, size, "%s", log_lines_at(p->lines, n)->text);
+    return true;
+}
+
+static void click(struct panel *base, int y)
+{
+    struct panel_log *p = (struct panel_log *)base;
+    int skip, row;
+    uint64_t n;
+
+    if (!go_back(p))
+        return;
+    n = top_of(p, p->last, &skip);
+    row = 1 - skip;
+    for (uint64_t k; n < p->last && (row += rows_of(p, n, getmaxx(base->win))) <= y; n = k)
+        if ((k = next(p, n, 1)) == NONE)
+            break;
+    p->at = n;
+    settle(p);
+}
+
+static const struct panel_ops ops = {
+    .draw = draw, .act = act, .search = search, .copy = copy, .click = click};
+
+void panel_log_init(struct panel_log *p, const struct log_lines *lines)
+{
+    *p =
+        (struct panel_log){.base = {.ops = &ops, .title = "Log", .is_dirty = true}, .lines = lines};
+}
+
+void panel_log_next_level(struct panel_log *p)
+{
+    p->level = p->level == LOG_OUTPUT ? LOG_WARN : p->level == LOG_WARN ? LOG_ERROR : LOG_OUTPUT;
+    settle(p);
+}
+
+void panel_log_next_source(struct panel_log *p)
+{
+    const char *best = "";
+
+    for (uint64_t n = p->lines->first; n < p->lines->end; n++) {
+        const char *source = log_lines_at(p->lines, n)->source;
+
+        if (strcmp(source, p->source) > 0 && (!*best || strcmp(source, best) < 0))
+            best = source;
+    }
+    snprintf(p->source, sizeof p->source, "%s", best);
+    settle(p);
 }

@@ -1,41 +1,31 @@
-/* The log: what the script prints, log lines, and what was typed, newest at the bottom. */
+/* The log, newest at the bottom: all of it, or what passes a level and a source. */
 #ifndef CCALAB_CONSOLE_PANEL_LOG_H
 #define CCALAB_CONSOLE_PANEL_LOG_H
 
+#include "console/log_lines.h"
 #include "console/panel.h"
-#include "core/buf.h"
-
-#define PANEL_LOG_LINES 5000
-
-enum panel_log_kind {
-    PANEL_LOG_OUTPUT, /* of the script */
-    PANEL_LOG_INPUT,  /* typed after the ':' */
-    PANEL_LOG_VALUE,  /* what it came to */
-    PANEL_LOG_STRAY,  /* somebody wrote to standard error */
-    PANEL_LOG_DEBUG,
-    PANEL_LOG_INFO,
-    PANEL_LOG_WARN,
-    PANEL_LOG_ERROR,
-};
-
-struct panel_log_line {
-    enum panel_log_kind kind;
-    char *text; /* escaped */
-};
 
 struct panel_log {
     struct panel base;
-    struct panel_log_line line[PANEL_LOG_LINES]; /* a ring */
-    size_t first, len;
-    size_t back;        /* lines scrolled back from the newest; 0: follow */
-    struct buf partial; /* of PANEL_LOG_OUTPUT, up to the next newline */
+    const struct log_lines *lines;
+    uint64_t seen; /* lines->end, as it was drawn last */
+    bool is_back;  /* scrolled back: does not follow */
+    uint64_t at;   /* with is_back: number of the selected line, */
+    uint64_t last; /* and of the lowest one in view */
+    bool has_times;
+    enum log_kind level;               /* LOG_WARN: warnings and errors alone; 0: all */
+    char source[LOG_LINES_SOURCE_MAX]; /* "": all */
+    char note[96];
 };
 
-void panel_log_init(struct panel_log *p);
-void panel_log_done(struct panel_log *p);
-/* Add text of one or several lines; escaped here. */
-void panel_log_add(struct panel_log *p, enum panel_log_kind kind, const char *text);
-/* Add output as it comes: lines are shown when they are complete. */
-void panel_log_output(struct panel_log *p, const char *text, size_t len);
+void panel_log_init(struct panel_log *p, const struct log_lines *lines);
+/* There may be new lines: become dirty if there are. Cheap. */
+void panel_log_look(struct panel_log *p);
+/* Warnings and errors only, errors only, all. */
+void panel_log_next_level(struct panel_log *p);
+/* The lines of the next source only (of those that are there now, by name), or of all. */
+void panel_log_next_source(struct panel_log *p);
+/* Does the line pass level and source? */
+bool panel_log_shows(const struct panel_log *p, const struct log_line *line);
 
 #endif

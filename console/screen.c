@@ -3,13 +3,10 @@
 #include <string.h>
 
 #include "console/keys.h"
-#include "console/title.h"
 
 void screen_init(struct screen *s)
 {
     memset(s, 0, sizeof *s);
-    s->zoomed = -1;
-    s->focus = LAYOUT_LOG;
     s->is_layout_dirty = true;
 }
 
@@ -25,9 +22,8 @@ static void drop_all(struct screen *s)
     drop(&s->title_win);
     drop(&s->command_win);
     drop(&s->keys_win);
-    for (int i = 0; i < LAYOUT_PANELS; i++)
-        if (s->panel[i])
-            drop(&s->panel[i]->win);
+    for (int i = 0; s->view && i < s->view->panels; i++)
+        drop(&s->view->panel[i]->win);
 }
 
 void screen_done(struct screen *s)
@@ -39,8 +35,8 @@ bool screen_is_dirty(const struct screen *s)
 {
     bool is_dirty = s->is_layout_dirty || s->title->is_dirty || s->command->is_dirty;
 
-    for (int i = 0; i < LAYOUT_PANELS; i++)
-        is_dirty |= s->panel[i]->win && s->panel[i]->is_dirty;
+    for (int i = 0; i < s->view->panels; i++)
+        is_dirty |= s->view->panel[i]->win && s->view->panel[i]->is_dirty;
     return is_dirty;
 }
 
@@ -49,21 +45,41 @@ static WINDOW *window(const struct rect *r)
     return r->rows > 0 && r->cols > 0 ? newwin(r->rows, r->cols, r->y, r->x) : NULL;
 }
 
+static void find_places(const struct screen *s, struct rect at[VIEW_PANELS_MAX])
+{
+    struct view *v = s->view;
+
+    memset(at, 0, VIEW_PANELS_MAX * sizeof *at);
+    if (v->is_zoomed)
+        at[v->focus] = s->layout.body;
+    else if (!s->layout.is_too_small)
+        v->ops->layout(v, s->layout.body, at);
+}
+
+static void place_panels(struct screen *s)
+{
+    struct view *v = s->view;
+    struct rect at[VIEW_PANELS_MAX];
+
+    find_places(s, at);
+    for (int i = 0; i < v->panels; i++) {
+        v->panel[i]->win = window(&at[i]);
+        v->panel[i]->is_dirty = true;
+        v->panel[i]->has_focus = i == v->focus;
+    }
+}
+
 static void place(struct screen *s)
 {
     drop_all(s);
     s->is_layout_dirty = false;
-    layout_compute(COLS, LINES, s->zoomed, &s->layout);
+    layout_compute(COLS, LINES, &s->layout);
     werase(stdscr);
     if (!s->layout.is_too_small) {
         s->title_win = window(&s->layout.title);
         s->command_win = window(&s->layout.command);
         s->keys_win = window(&s->layout.keys);
-        for (int i = 0; i < LAYOUT_PANELS; i++) {
-            s->panel[i]->win = window(&s->layout.panel[i]);
-            s->panel[i]->is_dirty = true;
-            s->panel[i]->has_focus = i == s->focus;
-        }
+        place_panels(s);
     }
     wnoutrefresh(stdscr);
 }
@@ -75,18 +91,19 @@ static void draw_panel(struct panel *p)
 
     p->is_dirty = false;
     werase(p->win);
-    wattrset(p->win, theme_attr(style));
-    for (int i = 0; i < cols; i++)
-        text_put(p->win, 0, i, 1, style, theme_is_utf8() ? "\u2500" : "-");
-    x += text_put(p->win, 0, x, cols - x, style, p->has_focus ? "[" : " ");
-    x += text_put(p->win, 0, x, cols - x, style, p->title);
-    x += text_put(p->win, 0, x, cols - x, style, p->has_focus ? "]" : " ");
-    if (p->note) {
-        x += text_put(p->win, 0, x, cols - x, style, "(");
-        x += text_put(p->win, 0, x, cols - x, STYLE_WARN, p->note);
-        text_put(p->win, 0, x, cols - x, style, ") ");
+    if (!p->is_bare) {
+        for (int i = 0; i < cols; i++)
+            text_put(p->win, 0, i, 1, style, theme_is_utf8() ? "\u2500" : "-");
+        x += text_put(p->win, 0, x, cols - x, style, p->has_focus ? "[" : " ");
+        x += text_put(p->win, 0, x, cols - x, style, p->title);
+        x += text_put(p->win, 0, x, cols - x, style, p->has_focus ? "]" : " ");
+        if (p->note) {
+            x += text_put(p->win, 0, x, cols - x, style, "(");
+            x += text_put(p->win, 0, x, cols - x, STYLE_WARN, p->note);
+            text_put(p->win, 0, x, cols - x, style, ") ");
+        }
     }
-    if (getmaxy(p->win) > 1)
+    if (p->is_bare || getmaxy(p->win) > 1)
         p->ops->draw(p);
     wnoutrefresh(p->win);
 }
@@ -102,15 +119,15 @@ void screen_draw(struct screen *s)
         doupdate();
         return;
     }
-    title_draw(s->title, s->title_win);
+    title_draw(s->title, s->title_win, s->view->ops->where);
     werase(s->keys_win);
-    keys_draw_bar(s->keys_win, 0, ACTION_IN_CONSOLE);
+    keys_draw_bar(s->keys_win, 0, s->view->ops->where);
     wnoutrefresh(s->keys_win);
-    for (int i = 0; i < LAYOUT_PANELS; i++)
-        if (s->panel[i]->win && (s->panel[i]->is_dirty || s->has_help))
-            draw_panel(s->panel[i]);
+    for (int i = 0; i < s->view->panels; i++)
+        if (s->view->panel[i]->win && (s->view->panel[i]->is_dirty || s->has_help))
+            draw_panel(s->view->panel[i]);
     if (s->has_help)
-        keys_draw_help(ACTION_IN_CONSOLE);
+        keys_draw_help(s->view->ops->where);
     panel_command_draw(s->command, s->command_win);
     wnoutrefresh(s->command_win); /* last: the cursor is where it left it */
     curs_set(s->command->is_active);
@@ -122,22 +139,29 @@ void screen_touch(struct screen *s)
     s->is_layout_dirty = true;
 }
 
+void screen_show(struct screen *s, struct view *v)
+{
+    drop_all(s); /* only the view that is shown has windows */
+    s->view = v;
+    s->is_layout_dirty = true;
+}
+
 void screen_focus(struct screen *s, int step)
 {
-    s->panel[s->focus]->has_focus = false;
-    s->panel[s->focus]->is_dirty = true;
-    s->focus = (s->focus + step + LAYOUT_PANELS) % LAYOUT_PANELS;
-    s->panel[s->focus]->has_focus = true;
-    s->panel[s->focus]->is_dirty = true;
-    if (s->zoomed >= 0) {
-        s->zoomed = s->focus;
-        s->is_layout_dirty = true;
-    }
+    struct view *v = s->view;
+    struct rect at[VIEW_PANELS_MAX];
+    int before = v->focus;
+
+    do {
+        v->focus = (v->focus + step + v->panels) % v->panels;
+        find_places(s, at); /* who has the focus may have a place for that alone */
+    } while (!at[v->focus].rows && v->focus != before);
+    s->is_layout_dirty = true;
 }
 
 void screen_zoom(struct screen *s)
 {
-    s->zoomed = s->zoomed < 0 ? s->focus : -1;
+    s->view->is_zoomed = !s->view->is_zoomed;
     s->is_layout_dirty = true;
 }
 

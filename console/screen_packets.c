@@ -535,7 +535,7 @@ void screen_packets_key(struct screen_packets *s, bool is_code, wint_t key)
         s->message[0] = '\0';
         /* Above ASCII the codes of characters and of function keys overlap. */
         if (is_code || key < 0x80)
-            act(s, action_of_key(ACTION_IN_PACKETS, (int)key));
+            act(s, action_of_key(ACTION_IN_ALONE, (int)key));
     }
 }
 

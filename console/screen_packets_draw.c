@@ -140,7 +140,7 @@ static void draw_line(struct screen_packets *s)
     else if (s->line != PACKETS_NO_LINE && s->message[0])
         text_put(stdscr, s->layout.keys.y, 0, COLS, STYLE_WARN, s->message);
     else
-        keys_draw_bar(stdscr, s->layout.keys.y, ACTION_IN_PACKETS);
+        keys_draw_bar(stdscr, s->layout.keys.y, ACTION_IN_ALONE);
     if (s->line != PACKETS_NO_LINE) {
         WINDOW *win = derwin(stdscr, 1, COLS, y, 0);
 
@@ -320,6 +320,6 @@ void screen_packets_draw(struct screen_packets *s)
     curs_set(s->line != PACKETS_NO_LINE);
     wnoutrefresh(stdscr);
     if (s->has_help)
-        keys_draw_help(ACTION_IN_PACKETS);
+        keys_draw_help(ACTION_IN_ALONE);
     doupdate();
 }

@@ -51,6 +51,7 @@ static void on_event(void *user, const struct event *ev)
 {
     struct session *s = user;
 
+    lab_map_event(&s->map, ev);
     switch (ev->type) {
     case EVENT_SAMPLE:
         series_set_add_event(&s->series, ev);

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "console/checks.h"
+#include "console/lab_map.h"
 #include "console/options.h"
 #include "console/progress.h"
 #include "core/event.h"
@@ -20,6 +21,7 @@ struct session {
     struct series_set series;
     struct progress_table progress;
     struct checks_table checks;
+    struct lab_map map;
     struct script *script; /* NULL until session_script() */
     const struct options *options;
     FILE *events;   /* --events, or NULL */

@@ -97,6 +97,11 @@ int text_columns(const char *s, size_t len)
     return columns;
 }
 
+const char *text_find(const char *s, const char *what)
+{
+    return strcasestr(s, what);
+}
+
 int text_put_n(WINDOW *win, int y, int x, int columns, enum style style, const char *s, size_t len)
 {
     wchar_t wide[512];

@@ -37,6 +37,8 @@ enum style theme_line(size_t i);
 /* Bytes of `s` (UTF-8) that fit into `columns`; at least one character unless s is empty. */
 size_t text_fit(const char *s, int columns);
 int text_columns(const char *s, size_t len);
+/* The first place of `what` in `s`, whatever the case of ASCII letters; NULL: none. */
+const char *text_find(const char *s, const char *what);
 /* Write at most `len` bytes of `s` into at most `columns` columns at (y, x). What cannot be shown
  * becomes '?'. Returns the columns used. */
 int text_put_n(WINDOW *win, int y, int x, int columns, enum style style, const char *s, size_t len);

@@ -1,50 +1,52 @@
 #include "console/title.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "console/view.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "remote/job.h"
 
 #define BAR_CELLS 10
+#define WIDE_COLS 120
 
-void title_init(struct title *t, const struct session *session)
+void title_init(struct title *t, struct session *session)
 {
     *t = (struct title){.session = session, .is_dirty = true};
 }
 
 void title_event(struct title *t, const struct event *ev)
 {
-    const cJSON *data = json_get(ev->body, "data");
-
     if (ev->type == EVENT_PROGRESS)
         t->is_dirty = true;
-    /* The keeper of a lab says that it is up, with the lab's name (docs/events.md). */
-    if (ev->type != EVENT_RESULT || strcmp(json_str(data, "state", ""), "up") ||
-        !json_str(data, "name", NULL) || !json_get(data, "hosts"))
-        return;
-    log_escape(json_str(data, "name", ""), t->lab, sizeof t->lab);
-    snprintf(t->lab_job, sizeof t->lab_job, "%s", ev->job);
-    t->is_dirty = true;
+}
+
+/* A lab that a job keeps is gone with it, with or without a word. */
+static void look_at_lab(struct title *t)
+{
+    struct lab_map *map = &t->session->map;
+    bool has_job = !strcmp(map->job, "script");
+
+    for (struct job *j = job_first(); j && !has_job; j = job_next(j))
+        has_job = !strncmp(job_label(j), map->job, sizeof map->job - 1);
+    if (map->is_up && !has_job)
+        lab_map_down(map);
+    t->is_dirty |= map->is_up != t->was_up;
+    t->was_up = map->is_up;
 }
 
 bool title_look(struct title *t)
 {
     bool is_busy = session_is_busy(t->session), is_other = is_busy != t->was_busy;
-    bool has_lab = false;
     size_t jobs = 0;
 
-    for (struct job *j = job_first(); j; j = job_next(j)) {
+    for (struct job *j = job_first(); j; j = job_next(j))
         jobs++;
-        has_lab |= !strncmp(job_label(j), t->lab_job, sizeof t->lab_job - 1);
-    }
-    if (t->lab[0] && !has_lab) {
-        t->lab[0] = '\0';
-        t->is_dirty = true;
-    }
+    look_at_lab(t);
     if (is_other || jobs != t->jobs_seen)
         t->is_dirty = true;
     if (is_busy && !t->was_busy)
@@ -107,15 +109,51 @@ static void progress_text(const struct title *t, char *out, size_t size)
     log_escape(strdupa(out), out, size);
 }
 
-void title_draw(struct title *t, WINDOW *win)
+/* The numbers of the screens; the names too where there is room, else that of the one shown. */
+static int draw_tabs(WINDOW *win, int cols, enum action_where where)
 {
+    static const struct {
+        enum action_id id;
+        const char *name;
+        enum action_where where;
+    } tabs[] = {
+#define X(id, name, number) {ACTION_SCREEN_##id, #name, ACTION_IN_##id},
+        CCALAB_VIEWS(X)
+#undef X
+    };
+    bool is_wide = cols >= WIDE_COLS;
+    int x = 1;
+
+    for (size_t i = 0; i < sizeof tabs / sizeof tabs[0]; i++) {
+        bool is_shown = tabs[i].where == where;
+        char name[16], text[48];
+
+        snprintf(name, sizeof name, "%s", tabs[i].name);
+        name[0] = (char)toupper(name[0]);
+        if (!strcmp(name, "Repl"))
+            strcpy(name, "REPL");
+        snprintf(text, sizeof text,
+                 is_shown  ? "[%s %s]"
+                 : is_wide ? " %s %s "
+                           : " %s ",
+                 action_label(tabs[i].id), name);
+        x += text_put(win, 0, x, cols - x, STYLE_BAR, text);
+    }
+    return x;
+}
+
+void title_draw(struct title *t, WINDOW *win, enum action_where where)
+{
+    const struct lab_map *map = &t->session->map;
     char text[512], job[320], clock[16];
     time_t now = (time_t)clock_wall_s();
     struct tm tm;
-    int cols = getmaxx(win), n;
+    int cols = getmaxx(win), x, n;
 
     t->is_dirty = false;
-    n = snprintf(text, sizeof text, " ccalab | %s%s | ", t->lab[0] ? "lab " : "no lab", t->lab);
+    text_fill(win, 0, 0, cols, STYLE_BAR, "");
+    x = draw_tabs(win, cols, where);
+    n = snprintf(text, sizeof text, " | %s%.47s | ", map->is_up ? "lab " : "no lab", map->name);
     if (t->is_leaving) {
         n += snprintf(text + n, sizeof text - (size_t)n, "stopping");
     } else if (t->was_busy) {
@@ -131,7 +169,7 @@ void title_draw(struct title *t, WINDOW *win)
         snprintf(text + n, sizeof text - (size_t)n, " | %.300s", job);
     localtime_r(&now, &tm);
     strftime(clock, sizeof clock, " %H:%M ", &tm);
-    text_fill(win, 0, 0, cols - (int)strlen(clock), STYLE_BAR, text);
+    text_put(win, 0, x, cols - x - (int)strlen(clock), STYLE_BAR, text);
     text_put(win, 0, cols - (int)strlen(clock), (int)strlen(clock), STYLE_BAR, clock);
     wnoutrefresh(win);
 }

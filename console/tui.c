@@ -5,16 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "console/panel_hosts.h"
-#include "console/panel_log.h"
-#include "console/panel_plot.h"
-#include "console/questions.h"
+#include "console/console.h"
 #include "console/report.h"
-#include "console/screen.h"
 #include "console/session.h"
 #include "console/stage.h"
 #include "console/term.h"
-#include "console/title.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/paths.h"
@@ -24,17 +19,10 @@
 struct tui {
     const struct options *options;
     struct session session;
-    struct screen screen;
-    struct title title;
-    struct panel_hosts hosts;
-    struct panel_plot plots[4];
-    struct panel_log log;
-    struct panel_command command;
-    struct questions questions;
+    struct console console;
     struct stage stage;
     uv_timer_t clock;
-    bool is_paused;
-    bool is_asking; /* whether to leave while a script runs */
+    uv_timer_t again; /* a view has more to do */
 
     bool is_leaving;  /* stop everything, then leave */
     bool is_finished; /* leave the loop */
@@ -50,33 +38,32 @@ static void draw(void *user)
 {
     struct tui *t = user;
 
-    screen_draw(&t->screen);
+    console_draw(&t->console);
 }
 
 static void on_clock(uv_timer_t *timer)
 {
     struct tui *t = timer->data;
 
-    t->title.is_dirty = true;
-    uv_timer_start(timer, on_clock, title_next_ms(&t->title), 0);
+    t->console.title.is_dirty = true;
+    uv_timer_start(timer, on_clock, title_next_ms(&t->console.title), 0);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    (void)timer; /* the loop has gone round, which is all */
 }
 
 /* After each round of the loop. */
 static void look(struct tui *t)
 {
-    panel_hosts_look(&t->hosts);
-    questions_look(&t->questions);
-    if (title_look(&t->title)) {
+    if (console_look(&t->console))
+        uv_timer_start(&t->again, on_again, 0, 0);
+    if (title_look(&t->console.title)) {
         uv_update_time(&t->session.loop);
-        uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
+        uv_timer_start(&t->clock, on_clock, title_next_ms(&t->console.title), 0);
     }
-    stage_look(&t->stage, screen_is_dirty(&t->screen));
-}
-
-static void say(struct tui *t, const char *message)
-{
-    t->command.message = message;
-    t->command.is_dirty = true;
+    stage_look(&t->stage, console_is_dirty(&t->console));
 }
 
 /* --- leaving ---------------------------------------------------------------------------------- */
@@ -88,8 +75,8 @@ static void leave(struct tui *t)
         t->is_finished = true;
         return;
     }
-    t->is_leaving = t->title.is_leaving = t->title.is_dirty = true;
-    say(t, "stopping what runs; once more to leave at once");
+    t->is_leaving = t->console.title.is_leaving = t->console.title.is_dirty = true;
+    console_say(&t->console, "stopping what runs; once more to leave at once");
     session_cancel(&t->session);
 }
 
@@ -104,15 +91,11 @@ static void on_interrupt(void *user, int signum)
     } else if (t->is_leaving) {
         leave(t);
     } else if (session_is_busy(&t->session)) {
-        t->is_interrupted |= t->title.script != NULL;
-        say(t, "stopping the running task");
+        t->is_interrupted |= t->console.title.script != NULL;
+        console_say(&t->console, "stopping the running task");
         session_cancel(&t->session);
-    } else if (t->questions.is_shown) {
-        questions_answer(&t->questions, false);
-    } else if (t->command.is_active) {
-        panel_command_close(&t->command);
-    } else {
-        say(t, "nothing runs; q leaves");
+    } else if (!console_give_up(&t->console)) {
+        console_say(&t->console, "nothing runs; q leaves");
     }
 }
 
@@ -120,7 +103,7 @@ static void on_interrupt(void *user, int signum)
 
 static void collect(struct tui *t, const char *text, size_t len)
 {
-    panel_log_output(&t->log, text, len);
+    log_lines_output(&t->console.log, text, len);
     if (t->options->file)
         buf_append(&t->output, text, len);
 }
@@ -140,7 +123,7 @@ static void read_stray(void *user, int fd)
         while (n > 0 && text[n - 1] == '\n')
             n--;
         text[n] = '\0';
-        panel_log_add(&t->log, PANEL_LOG_STRAY, text);
+        log_lines_add(&t->console.log, LOG_STRAY, text);
     }
 }
 
@@ -157,7 +140,7 @@ static void log_sink(void *user, enum log_level level, const char *text)
 {
     struct tui *t = user;
 
-    panel_log_add(&t->log, (enum panel_log_kind)(PANEL_LOG_DEBUG + level), text);
+    log_lines_add(&t->console.log, (enum log_kind)(LOG_DEBUG + level), text);
 }
 
 static void log_failure(struct tui *t, const struct error *err, const char *traceback)
@@ -170,7 +153,7 @@ static void log_failure(struct tui *t, const struct error *err, const char *trac
     if (err->hint[0])
         log_info("hint: %s", err->hint);
     if (traceback)
-        panel_log_add(&t->log, PANEL_LOG_OUTPUT, traceback);
+        log_lines_add(&t->console.log, LOG_OUTPUT, traceback);
 }
 
 static void on_eval_done(void *user, const struct error *err, const char *traceback,
@@ -181,19 +164,24 @@ static void on_eval_done(void *user, const struct error *err, const char *traceb
     if (err->status != STATUS_OK)
         log_failure(t, err, traceback);
     else if (values)
-        panel_log_add(&t->log, PANEL_LOG_VALUE, values);
-    if (t->command.message)
-        say(t, NULL);
+        log_lines_add(&t->console.log, LOG_VALUE, values);
+    if (!t->console.confirmed)
+        console_hush(&t->console);
 }
 
-static void eval(struct tui *t, const char *line)
+static void eval(void *user, const char *line)
 {
+    struct tui *t = user;
     struct error err;
 
-    panel_log_add(&t->log, PANEL_LOG_INPUT, line);
-    history_add(&t->command.history, line);
+    if (t->is_leaving)
+        return;
+    log_lines_add(&t->console.log, LOG_INPUT, line);
+    history_add(&t->console.command.history, line);
     if (script_eval(t->session.script, line, on_eval_done, t, &err) != STATUS_OK)
         log_failure(t, &err, NULL);
+    look(t);
+    stage_draw(&t->stage); /* before the script has its turn: it may keep the loop */
 }
 
 static void on_script_done(void *user, const struct error *err, const char *traceback,
@@ -204,7 +192,7 @@ static void on_script_done(void *user, const struct error *err, const char *trac
     (void)values;
     fflush(stdout);
     read_stray(t, STDOUT_FILENO);
-    t->title.script = NULL;
+    t->console.title.script = NULL;
     t->error = *err;
     t->traceback = traceback ? strdup(traceback) : NULL;
     if (!t->is_leaving)
@@ -213,113 +201,46 @@ static void on_script_done(void *user, const struct error *err, const char *trac
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-static void pause_plots(struct tui *t)
+static void interrupt(void *user)
 {
-    t->is_paused = !t->is_paused;
-    for (int i = 0; i < 4; i++)
-        panel_plot_pause(&t->plots[i], t->is_paused);
+    on_interrupt(user, SIGINT);
 }
 
-static void act(struct tui *t, enum action_id id)
+static void on_quit_answer(void *user, bool is_yes)
 {
-    switch (id) {
-    case ACTION_HELP:
-        screen_help(&t->screen, true);
-        break;
-    case ACTION_COMMAND:
-        panel_command_open(&t->command);
-        break;
-    case ACTION_FOCUS_NEXT:
-        screen_focus(&t->screen, 1);
-        break;
-    case ACTION_FOCUS_PREV:
-        screen_focus(&t->screen, -1);
-        break;
-    case ACTION_ZOOM:
-        screen_zoom(&t->screen);
-        break;
-    case ACTION_PAUSE:
-        pause_plots(t);
-        break;
-    case ACTION_LOG_UP:
-    case ACTION_LOG_DOWN:
-    case ACTION_LOG_FOLLOW:
-        t->log.base.ops->act(&t->log.base, id);
-        break;
-    case ACTION_CANCEL:
-        on_interrupt(t, SIGINT);
-        break;
-    case ACTION_REDRAW:
-        clearok(curscr, TRUE);
-        screen_touch(&t->screen);
-        break;
-    case ACTION_QUIT:
-        if (t->is_leaving || !session_is_busy(&t->session)) {
-            leave(t);
-        } else {
-            t->is_asking = true;
-            say(t, "something still runs: stop it and leave? (y/n)");
-        }
-        break;
-    default: /* of another screen */
-        break;
-    }
+    struct tui *t = user;
+
+    if (!is_yes)
+        return;
+    t->is_interrupted |= t->console.title.script != NULL;
+    leave(t);
 }
+
+static void quit(void *user)
+{
+    struct tui *t = user;
+
+    if (t->is_leaving || !session_is_busy(&t->session))
+        leave(t);
+    else
+        console_confirm(&t->console, "something still runs: stop it and leave? (y/n)",
+                        on_quit_answer, t);
+}
+
+static const struct console_ops console_ops = {.eval = eval, .interrupt = interrupt, .quit = quit};
 
 static void key(void *user, bool is_code, wint_t code)
 {
     struct tui *t = user;
 
-    if (t->is_asking) {
-        t->is_asking = false;
-        say(t, NULL);
-        if (!is_code && (code == 'y' || code == 'Y')) {
-            t->is_interrupted |= t->title.script != NULL;
-            leave(t);
-        }
-        return;
-    }
-    if (t->command.is_active) {
-        enum panel_command_key what = panel_command_key(&t->command, is_code, code);
-
-        if (t->questions.is_shown) {
-            if (what != PANEL_COMMAND_OTHER)
-                questions_answer(&t->questions, what == PANEL_COMMAND_ENTER);
-            return;
-        }
-        switch (what) {
-        case PANEL_COMMAND_ENTER:
-            panel_command_close(&t->command);
-            if (t->command.editor.len && !t->is_leaving) {
-                eval(t, t->command.editor.text);
-                look(t);
-                stage_draw(&t->stage); /* before the script has its turn: it may keep the loop */
-            }
-            break;
-        case PANEL_COMMAND_LEAVE:
-            panel_command_close(&t->command);
-            break;
-        case PANEL_COMMAND_OTHER:
-            break;
-        }
-        return;
-    }
-    if (t->screen.has_help) {
-        screen_help(&t->screen, false);
-        return;
-    }
-    if (t->command.message && !t->is_leaving)
-        say(t, NULL);
-    /* Above ASCII the codes of characters and of function keys overlap. */
-    if (is_code || code < 0x80)
-        act(t, action_of_key(ACTION_IN_CONSOLE, (int)code));
+    console_key(&t->console, is_code, code);
 }
 
 static void touch(void *user)
 {
     struct tui *t = user;
 
-    screen_touch(&t->screen);
+    console_touch(&t->console);
 }
 
 static void hang_up(void *user)
@@ -339,64 +260,38 @@ static enum status open_screen(struct tui *t, struct error *err)
 
     uv_timer_init(&t->session.loop, &t->clock);
     t->clock.data = t;
+    uv_timer_init(&t->session.loop, &t->again);
     st = stage_open(&t->stage, &t->session.loop, t->options->plot, &callbacks, t, err);
     if (st != STATUS_OK)
         return st;
-    screen_init(&t->screen);
-    panel_hosts_init(&t->hosts, &t->session);
-    t->screen.panel[LAYOUT_HOSTS] = &t->hosts.base;
-    for (int i = 0; i < 4; i++) {
-        panel_plot_init(&t->plots[i], (enum panel_plot_id)i, &t->session.series);
-        t->screen.panel[LAYOUT_PLOT_0 + i] = &t->plots[i].base;
-    }
-    panel_log_init(&t->log);
-    t->screen.panel[LAYOUT_LOG] = &t->log.base;
-    panel_command_init(&t->command);
-    t->screen.command = &t->command;
-    questions_init(&t->questions, &t->command);
+    st = console_init(&t->console, &t->session, t->options->file ? VIEW_RUNS : VIEW_LAB,
+                      &console_ops, t, err);
+    if (st != STATUS_OK)
+        return st;
     t->session.ask = questions_add;
-    t->session.ask_user = &t->questions;
-    title_init(&t->title, &t->session);
-    t->screen.title = &t->title;
+    t->session.ask_user = &t->console.questions;
     log_set_sink(log_sink, t);
     stage_draw(&t->stage);
-    uv_timer_start(&t->clock, on_clock, title_next_ms(&t->title), 0);
+    uv_timer_start(&t->clock, on_clock, title_next_ms(&t->console.title), 0);
     return STATUS_OK;
 }
 
 static void close_screen(struct tui *t)
 {
-    if (t->clock.loop)
+    if (t->clock.loop) {
         uv_close((uv_handle_t *)&t->clock, NULL);
-    log_set_sink(NULL, NULL);
-    if (t->stage.keys) {
-        screen_done(&t->screen);
-        for (int i = 0; i < 4; i++)
-            panel_plot_done(&t->plots[i]);
-        panel_log_done(&t->log);
-        questions_done(&t->questions);
-        panel_command_done(&t->command);
+        uv_close((uv_handle_t *)&t->again, NULL);
     }
+    log_set_sink(NULL, NULL);
+    console_done(&t->console);
     stage_close(&t->stage);
 }
 
 static void on_event(void *user, const struct event *ev)
 {
     struct tui *t = user;
-    const cJSON *value;
 
-    title_event(&t->title, ev);
-    if (ev->type != EVENT_SAMPLE || t->is_paused)
-        return;
-    cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(ev->body, "values"))
-    {
-        char name[SERIES_NAME_MAX];
-
-        snprintf(name, sizeof name, "%s/%s", ev->src, value->string ? value->string : "");
-        for (int i = 0; i < 4; i++)
-            if (panel_plot_wants(&t->plots[i], name))
-                t->plots[i].base.is_dirty = true;
-    }
+    console_event(&t->console, ev);
 }
 
 static enum status start_script(struct tui *t, struct error *err)
@@ -406,14 +301,14 @@ static enum status start_script(struct tui *t, struct error *err)
     enum status st;
 
     panel_command_load(
-        &t->command,
+        &t->console.command,
         paths_state(dir, sizeof dir) && path_join(path, sizeof path, dir, "history") ? path : NULL);
     st = session_script(&t->session, on_print, t, err);
     if (st != STATUS_OK || !o->file)
         return st;
     st = script_run_file(t->session.script, o->file, o->argc, o->argv, on_script_done, t, err);
     if (st == STATUS_OK)
-        t->title.script = strrchr(o->file, '/') ? strrchr(o->file, '/') + 1 : o->file;
+        t->console.title.script = strrchr(o->file, '/') ? strrchr(o->file, '/') + 1 : o->file;
     return st;
 }
 

@@ -313,6 +313,8 @@ static cJSON *up_data(const struct keeper *k)
         if (lab_userns_path(k->o->name, path, sizeof path))
             cJSON_AddStringToObject(host, "userns", path);
         cJSON_AddStringToObject(host, "address", n.address);
+        if (n.role != TOPOLOGY_ROUTER && k->topology->leaves[n.index].delay_us)
+            cJSON_AddNumberToObject(host, "delay_us", k->topology->leaves[n.index].delay_us);
         cJSON_AddItemToArray(names, cJSON_CreateString(n.name));
     }
     list = cJSON_AddArrayToObject(o, "routers");

@@ -185,7 +185,7 @@ static void test_no_key_twice(void **state)
             assert_string_not_equal(action_keys[i].label, action_keys[k].label);
         }
     }
-    assert_int_equal(action_of_key(ACTION_IN_BOTH, 0x1ffff), ACTION_NONE);
+    assert_int_equal(action_of_key(ACTION_IN_ALL, 0x1ffff), ACTION_NONE);
 }
 
 static void test_every_action_has_a_key_and_help(void **state)
@@ -218,26 +218,38 @@ static void test_layout_fills_every_size(void **state)
     (void)state;
     for (int rows = 1; rows < 120; rows += rows < 30 ? 1 : 13) {
         for (int cols = 1; cols < 300; cols += cols < 90 ? 1 : 17) {
-            layout_compute(cols, rows, -1, &l);
+            layout_compute(cols, rows, &l);
             assert_int_equal(l.is_too_small, cols < 60 || rows < 16);
             if (l.is_too_small)
                 continue;
-            const struct rect *all[LAYOUT_PANELS + 3] = {&l.title, &l.command, &l.keys};
+            const struct rect *all[] = {&l.title, &l.body, &l.command, &l.keys};
+            int used = 0;
 
-            for (int i = 0; i < LAYOUT_PANELS; i++)
-                all[3 + i] = &l.panel[i];
-            for (int i = 0; i < LAYOUT_PANELS + 3; i++) {
+            for (int i = 0; i < 4; i++) {
                 assert_true(is_inside(all[i], cols, rows));
-                for (int k = i + 1; k < LAYOUT_PANELS + 3; k++)
+                used += all[i]->rows;
+                for (int k = i + 1; k < 4; k++)
                     assert_false(do_overlap(all[i], all[k]));
             }
-            for (int i = 0; i < LAYOUT_PANELS; i++)
-                assert_true(l.panel[i].rows >= 4);
-            layout_compute(cols, rows, LAYOUT_LOG, &l);
-            assert_int_equal(l.panel[LAYOUT_LOG].rows, rows - 3);
-            assert_int_equal(l.panel[LAYOUT_HOSTS].rows, 0);
+            assert_int_equal(used, rows);
         }
     }
+}
+
+static void test_cutting(void **state)
+{
+    struct rect all = {2, 5, 20, 61}, a, b;
+
+    (void)state;
+    for (int share = -100; share <= 1100; share += 50) {
+        layout_rows(all, share, 4, 6, &a, &b);
+        assert_true(a.rows >= 4 && b.rows >= 6 && a.rows + b.rows == 20 && b.y == 2 + a.rows);
+        layout_columns(all, share, 10, 10, &a, &b);
+        assert_true(a.cols >= 10 && b.cols >= 10 && a.cols + b.cols == 60 && b.x == 6 + a.cols);
+    }
+    layout_rows(all, 500, 30, 30, &a, &b); /* no room: the first has it */
+    assert_int_equal(a.rows, 20);
+    assert_int_equal(b.rows, 0);
 }
 
 int main(void)
@@ -254,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_no_key_twice),
         cmocka_unit_test(test_every_action_has_a_key_and_help),
         cmocka_unit_test(test_layout_fills_every_size),
+        cmocka_unit_test(test_cutting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

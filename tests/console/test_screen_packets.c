@@ -1,18 +1,9 @@
 /* The packet screen, cell by cell, against drawings checked by eye (golden/). With
  * CCALAB_WRITE_GOLDEN=1 they are written anew. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-#include <locale.h>
-
 #include "console/screen_packets.h"
-#include "console/utf8.h"
+#include "tests/console/screen_golden.h"
 #include "tests/temp_file.h"
 
 #define CAPTURE CCALAB_CORPUS "/accecn-172.pcap"
@@ -60,79 +51,26 @@ static void press(int code)
     settle();
 }
 
-/* What the terminal shows, without trailing blanks. */
-static char *dump(void)
-{
-    char *out = calloc((size_t)LINES * ((size_t)COLS * 4 + 1) + 1, 1), *p = out;
-
-    for (int y = 0; y < LINES; y++) {
-        char *end = p;
-
-        for (int x = 0; x < COLS; x++) {
-            wchar_t wide[CCHARW_MAX + 1] = L" ";
-            cchar_t cell;
-            attr_t attr;
-            short pair;
-
-            mvwin_wch(curscr, y, x, &cell);
-            getcchar(&cell, wide, &attr, &pair, NULL);
-            p += utf8_encode((uint32_t)wide[0], p);
-            if (wide[0] != L' ')
-                end = p;
-        }
-        p = end;
-        *p++ = '\n';
-    }
-    *p = '\0';
-    return out;
-}
-
-static void assert_golden(const char *name)
-{
-    char path[512], *text = dump();
-    struct buf golden;
-    struct error err;
-
-    snprintf(path, sizeof path, CCALAB_GOLDEN "/%s.txt", name);
-    if (getenv("CCALAB_WRITE_GOLDEN"))
-        assert_int_equal(file_write_atomic(path, text, strlen(text), &err), STATUS_OK);
-    if (buf_read_file(&golden, path, 1 << 20, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    if (strcmp(golden.data, text))
-        fail_msg("%s, drawn:\n%s\nexpected:\n%s", name, text, golden.data);
-    buf_done(&golden);
-    free(text);
-}
-
-static void assert_shown(const char *text)
-{
-    char *all = dump();
-
-    if (!strstr(all, text))
-        fail_msg("there is no \"%s\":\n%s", text, all);
-    free(all);
-}
-
 static void test_sizes(void **state)
 {
     (void)state;
     open_screen(CAPTURE, 80, 24);
     settle();
-    assert_golden("packets-80x24");
+    golden_assert("packets-80x24");
     resizeterm(50, 200);
     settle();
-    assert_golden("packets-200x50");
+    golden_assert("packets-200x50");
     resizeterm(5, 20);
     settle();
-    assert_golden("packets-20x5");
+    golden_assert("packets-20x5");
     resizeterm(1, 1);
     settle();
     resizeterm(16, 60);
     settle();
-    assert_golden("packets-60x16");
+    golden_assert("packets-60x16");
     resizeterm(24, 80);
     settle();
-    assert_golden("packets-80x24-again");
+    golden_assert("packets-80x24-again");
     screen_packets_close(&screen);
 }
 
@@ -148,7 +86,7 @@ static void test_resize_while_typing(void **state)
     }
     resizeterm(24, 80);
     settle();
-    assert_golden("packets-typing");
+    golden_assert("packets-typing");
     screen_packets_close(&screen);
 }
 
@@ -158,15 +96,15 @@ static void test_filter(void **state)
     open_screen(CAPTURE, 80, 24);
     settle();
     type("/tcp and ip.dsfeld.ecn == 3\r");
-    assert_golden("packets-filter-error");
+    golden_assert("packets-filter-error");
     type("\x15"
          "tcp.options.acc_ecn.eceb > 0\r");
-    assert_golden("packets-filtered");
+    golden_assert("packets-filtered");
     assert_true(screen.scan_state.hits > 0);
     type("/\x15\r"); /* none again */
     assert_null(screen.scan);
     type("/udp\r");
-    assert_shown("no packet passes the filter");
+    golden_assert_shown("no packet passes the filter");
     screen_packets_close(&screen);
 }
 
@@ -176,7 +114,7 @@ static void test_completion_and_history(void **state)
     open_screen(CAPTURE, 80, 24);
     settle();
     type("/tcp.flags.ac\t");
-    assert_shown("tcp.flags.ace tcp.flags.ack");
+    golden_assert_shown("tcp.flags.ace tcp.flags.ack");
     type("e\t");
     assert_string_equal(screen.command.editor.text, "tcp.flags.ace ");
     type("== 5\r/\x15");
@@ -185,7 +123,7 @@ static void test_completion_and_history(void **state)
     type("\x1b/\x15tcp.opti\t");
     assert_string_equal(screen.command.editor.text, "tcp.option");
     type("\x15nonsense\t");
-    assert_shown("no field begins like that");
+    golden_assert_shown("no field begins like that");
     screen_packets_interrupt(&screen);
     assert_false(screen.is_over);
     screen_packets_close(&screen);
@@ -203,15 +141,15 @@ static void test_moving(void **state)
     type("g3\r");
     assert_int_equal(screen.shown, 3);
     type("g0\r");
-    assert_shown("the number of a packet");
+    golden_assert_shown("the number of a packet");
     type("\x1bg999999\r");
-    assert_shown("there is no packet 999999");
+    golden_assert_shown("there is no packet 999999");
     press(KEY_HOME);
     type("c");
     assert_true(screen.shown > 1);
-    assert_shown("Congestion Experienced (3)");
+    golden_assert_shown("Congestion Experienced (3)");
     type("CCCCCCCCCC");
-    assert_shown("no packet marked CE before this one");
+    golden_assert_shown("no packet marked CE before this one");
     screen_packets_close(&screen);
 }
 
@@ -222,17 +160,17 @@ static void test_tree_and_bytes(void **state)
     settle();
     type("c\t"); /* the tree */
     type("z");
-    assert_golden("packets-tree");
+    golden_assert("packets-tree");
     type("z");
     press(KEY_LEFT); /* to the parent, */
     press(KEY_LEFT); /* which closes, */
     press(KEY_LEFT); /* to the header */
     press(KEY_LEFT);
-    assert_shown("+ Internet Protocol Version 4");
+    golden_assert_shown("+ Internet Protocol Version 4");
     press(KEY_RIGHT);
-    assert_shown("- Internet Protocol Version 4");
+    golden_assert_shown("- Internet Protocol Version 4");
     type("\tz");
-    assert_golden("packets-bytes");
+    golden_assert("packets-bytes");
     screen_packets_close(&screen);
 }
 
@@ -242,11 +180,11 @@ static void test_plot_and_help(void **state)
     open_screen(CAPTURE, 80, 24);
     settle();
     type("p");
-    assert_golden("packets-plot");
+    golden_assert("packets-plot");
     type("?");
-    assert_golden("packets-help");
+    golden_assert("packets-help");
     type("xp");
-    assert_golden("packets-80x24");
+    golden_assert("packets-80x24");
     type("q");
     assert_true(screen.is_over);
     screen_packets_close(&screen);
@@ -264,10 +202,10 @@ static void test_save(void **state)
     hits = screen.scan_state.hits;
     snprintf(keys, sizeof keys, "w%s\r", temp_path);
     type(keys);
-    assert_shown("nothing is overwritten");
+    golden_assert_shown("nothing is overwritten");
     unlink(temp_path);
     type(keys);
-    assert_shown("packets written to");
+    golden_assert_shown("packets written to");
     screen_packets_close(&screen);
     open_screen(temp_path, 80, 24);
     settle();
@@ -294,7 +232,7 @@ static void test_a_damaged_file(void **state)
     copy(CAPTURE, 7, "wb");
     open_screen(temp_path, 120, 24);
     settle();
-    assert_shown("CUT SHORT at record");
+    golden_assert_shown("CUT SHORT at record");
     screen_packets_close(&screen);
 }
 
@@ -309,7 +247,7 @@ static void test_follow(void **state)
     open_screen(temp_path, 120, 24);
     settle();
     type("f");
-    assert_shown("following");
+    golden_assert_shown("following");
     assert_int_equal(screen.shown, screen.state.packets);
     uint64_t before = screen.state.packets;
     assert_int_equal(buf_read_file(&b, CAPTURE, 1 << 20, &err), STATUS_OK);
@@ -360,14 +298,8 @@ int main(void)
         cmocka_unit_test(test_follow),        cmocka_unit_test(test_other_files),
         cmocka_unit_test(test_save), /* takes the temporary file away */
     };
-    FILE *null = fopen("/dev/null", "r+");
 
-    /* Nothing of the machine: its locale, its colours, its size. */
-    setenv("NO_COLOR", "1", 1);
-    if (!setlocale(LC_CTYPE, "C.UTF-8") || !null || !newterm("xterm", null, null)) {
-        puts("skipped: no locale C.UTF-8, or terminfo does not know xterm (package ncurses-base)");
+    if (!golden_init())
         return 77;
-    }
-    theme_init(OPTIONS_PLOT_ASCII);
     return cmocka_run_group_tests(tests, temp_file_make, NULL);
 }

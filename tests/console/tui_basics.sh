@@ -4,12 +4,17 @@
 
 shell 100 30
 console
-wait_for "ccalab | no lab | idle"
-for name in Hosts "Throughput \[Mbit/s\]" "CWND \[kB\]" "RTT \[ms\]" Loss Log; do
+wait_for "\[1 Lab\].* | no lab | idle"
+for name in "\[Lab\]" Checks Log; do
+    has "$name" || fail "there is no panel $name"
+done
+keys 2
+wait_for "\[2 Runs\]"
+for name in "Throughput \[Mbit/s\]" "CWND \[kB\]" "RTT \[ms\]" Loss Log; do
     has "$name" || fail "there is no panel $name"
 done
 
-has "^? help  : command  Tab focus  ^C cancel  q quit " || fail "the key bar"
+has "^? help  : command  / search  Tab focus  ^C cancel  q quit " || fail "the key bar"
 
 enter ":1+1"
 wait_for "^= 2"
@@ -34,12 +39,12 @@ keys x
 wait_gone "any key closes this"
 
 keys z
-wait_gone "Hosts"
+wait_gone "CWND"
 keys z
-wait_for "Hosts"
+wait_for "CWND"
 
 t resize-window -t lab -x 60 -y 16
-wait_for "q quit  z zoom$" # what does not fit is left out, not cut
+wait_for "q quit$" # what does not fit is left out, not cut
 
 t resize-window -t lab -x 20 -y 5
 wait_for "too small"

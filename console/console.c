@@ -1,0 +1,353 @@
+#include "console/console.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "console/utf8.h"
+#include "core/log.h"
+
+/* --- what is said and asked ------------------------------------------------------------------- */
+
+void console_hush(struct console *c)
+{
+    c->message[0] = '\0';
+    c->command.message = NULL;
+    c->command.is_dirty = true;
+}
+
+void console_say(struct console *c, const char *fmt, ...)
+{
+    char text[sizeof c->message];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    log_escape(text, c->message, sizeof c->message);
+    c->command.message = c->message[0] ? c->message : NULL;
+    c->command.is_dirty = true;
+}
+
+void console_say_error(struct console *c, const struct error *err)
+{
+    console_say(c, "%s%s%s", err->message, err->hint[0] ? "; " : "", err->hint);
+}
+
+static void close_line(struct console *c)
+{
+    panel_command_close(&c->command);
+    c->prompt.done = NULL;
+}
+
+static void give_up(struct console *c)
+{
+    struct console_prompt p = c->prompt;
+
+    if (c->questions.is_shown) {
+        questions_answer(&c->questions, false);
+        return;
+    }
+    close_line(c);
+    if (p.done)
+        p.done(p.user, NULL);
+}
+
+bool console_give_up(struct console *c)
+{
+    bool is_typing = c->command.is_active;
+
+    if (is_typing)
+        give_up(c);
+    return is_typing;
+}
+
+void console_ask(struct console *c, const struct console_prompt *p)
+{
+    uint32_t cp;
+
+    if (c->command.is_active)
+        give_up(c);
+    c->prompt = *p;
+    panel_command_ask(&c->command, p->label, false);
+    c->command.editor.history = p->history;
+    line_editor_clear(&c->command.editor);
+    for (const char *s = p->text ? p->text : ""; *s; s += utf8_decode(s, &cp)) {
+        utf8_decode(s, &cp);
+        line_editor_insert(&c->command.editor, cp);
+    }
+}
+
+void console_confirm(struct console *c, const char *text, void (*fn)(void *user, bool is_yes),
+                     void *user)
+{
+    console_say(c, "%s", text);
+    c->confirmed = fn;
+    c->confirmed_user = user;
+}
+
+/* --- searching -------------------------------------------------------------------------------- */
+
+static void search(struct console *c, int step)
+{
+    struct view *v = c->screen.view;
+    struct panel *p = v->panel[v->focus];
+
+    if (!c->search[0])
+        console_say(c, "nothing was searched for: / begins");
+    else if (!p->ops->search)
+        console_say(c, "there is nothing to search in this panel");
+    else if (!p->ops->search(p, c->search, step))
+        console_say(c, "not found: %s", c->search);
+}
+
+static bool search_done(void *user, const char *text)
+{
+    struct console *c = user;
+
+    if (!text)
+        return true;
+    if (*text)
+        snprintf(c->search, sizeof c->search, "%s", text);
+    search(c, 0);
+    return true;
+}
+
+/* --- actions and keys ------------------------------------------------------------------------- */
+
+static const enum action_id show_action[] = {
+#define X(id, name, number) [VIEW_##id] = ACTION_SCREEN_##id,
+    CCALAB_VIEWS(X)
+#undef X
+};
+
+void console_show(struct console *c, enum view_id id)
+{
+    struct view *from = c->screen.view, *to = c->view[id];
+
+    if (from == to)
+        return;
+    c->current = id;
+    screen_show(&c->screen, to);
+    if (from && from->ops->show)
+        from->ops->show(from, false);
+    if (to->ops->show)
+        to->ops->show(to, true);
+}
+
+static void act_in_view(struct console *c, enum action_id id)
+{
+    struct view *v = c->screen.view;
+    struct panel *p = v->panel[v->focus];
+
+    if (p->ops->act && p->ops->act(p, id))
+        return;
+    if (v->ops->act)
+        v->ops->act(v, id);
+}
+
+void console_act(struct console *c, enum action_id id)
+{
+    for (int i = 0; i < VIEW_COUNT; i++) {
+        if (id == show_action[i]) {
+            console_show(c, (enum view_id)i);
+            return;
+        }
+    }
+    switch (id) {
+    case ACTION_NONE:
+        break;
+    case ACTION_HELP:
+        screen_help(&c->screen, true);
+        break;
+    case ACTION_COMMAND:
+        panel_command_open(&c->command);
+        break;
+    case ACTION_SEARCH:
+        console_ask(c,
+                    &(struct console_prompt){.label = "Search: ", .done = search_done, .user = c});
+        break;
+    case ACTION_SEARCH_NEXT:
+        search(c, 1);
+        break;
+    case ACTION_SEARCH_PREV:
+        search(c, -1);
+        break;
+    case ACTION_FOCUS_NEXT:
+        screen_focus(&c->screen, 1);
+        break;
+    case ACTION_FOCUS_PREV:
+        screen_focus(&c->screen, -1);
+        break;
+    case ACTION_ZOOM:
+        screen_zoom(&c->screen);
+        break;
+    case ACTION_CANCEL:
+        c->ops->interrupt(c->user);
+        break;
+    case ACTION_QUIT:
+        c->ops->quit(c->user);
+        break;
+    case ACTION_REDRAW:
+        clearok(curscr, TRUE);
+        screen_touch(&c->screen);
+        break;
+    default:
+        act_in_view(c, id);
+        break;
+    }
+}
+
+static void enter_line(struct console *c)
+{
+    struct console_prompt p = c->prompt;
+    const char *text = c->command.editor.text;
+    char copy[LINE_EDITOR_MAX];
+
+    if (c->questions.is_shown) {
+        questions_answer(&c->questions, true);
+        return;
+    }
+    snprintf(copy, sizeof copy, "%s", text);
+    if (!p.done) {
+        close_line(c);
+        if (copy[0])
+            c->ops->eval(c->user, copy);
+        return;
+    }
+    close_line(c);
+    if (p.done(p.user, copy))
+        return;
+    p.text = copy;
+    console_ask(c, &p);
+}
+
+static void line_key(struct console *c, bool is_code, wint_t key)
+{
+    if (c->prompt.done && c->prompt.complete && !is_code && key == '\t') {
+        c->prompt.complete(c->prompt.user, &c->command.editor);
+        c->command.is_dirty = true;
+        return;
+    }
+    switch (panel_command_key(&c->command, is_code, key)) {
+    case PANEL_COMMAND_ENTER:
+        enter_line(c);
+        break;
+    case PANEL_COMMAND_LEAVE:
+        give_up(c);
+        break;
+    case PANEL_COMMAND_OTHER:
+        if (c->prompt.done && c->prompt.changed)
+            c->prompt.changed(c->prompt.user, c->command.editor.text);
+        break;
+    }
+}
+
+void console_key(struct console *c, bool is_code, wint_t key)
+{
+    struct view *v = c->screen.view;
+
+    if (c->confirmed) {
+        void (*fn)(void *user, bool is_yes) = c->confirmed;
+
+        c->confirmed = NULL;
+        console_hush(c);
+        fn(c->confirmed_user, !is_code && (key == 'y' || key == 'Y'));
+        return;
+    }
+    if (c->command.is_active) {
+        line_key(c, is_code, key);
+        return;
+    }
+    if (c->screen.has_help) {
+        screen_help(&c->screen, false);
+        return;
+    }
+    if (c->message[0])
+        console_hush(c);
+    if (v->ops->key && v->ops->key(v, is_code, key))
+        return;
+    /* Above ASCII the codes of characters and of function keys overlap. */
+    if (is_code || key < 0x80)
+        console_act(c, action_of_key(v->ops->where, (int)key));
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+void console_event(struct console *c, const struct event *ev)
+{
+    title_event(&c->title, ev);
+    for (int i = 0; i < VIEW_COUNT; i++)
+        if (c->view[i]->ops->event)
+            c->view[i]->ops->event(c->view[i], ev);
+}
+
+bool console_look(struct console *c)
+{
+    bool has_more = false;
+
+    questions_look(&c->questions);
+    for (int i = 0; i < VIEW_COUNT; i++)
+        if (c->view[i]->ops->look)
+            has_more |= c->view[i]->ops->look(c->view[i]);
+    return has_more;
+}
+
+bool console_is_dirty(const struct console *c)
+{
+    return screen_is_dirty(&c->screen);
+}
+
+void console_draw(struct console *c)
+{
+    screen_draw(&c->screen);
+}
+
+void console_touch(struct console *c)
+{
+    screen_touch(&c->screen);
+}
+
+enum status console_init(struct console *c, struct session *session, enum view_id first,
+                         const struct console_ops *ops, void *user, struct error *err)
+{
+    static struct view *(*const make[])(const struct view_env *env) = {
+#define X(id, name, number) [VIEW_##id] = view_##name##_new,
+        CCALAB_VIEWS(X)
+#undef X
+    };
+    struct view_env env = {.console = c, .session = session, .log = &c->log};
+
+    memset(c, 0, sizeof *c);
+    c->session = session;
+    c->ops = ops;
+    c->user = user;
+    log_lines_init(&c->log);
+    panel_command_init(&c->command);
+    questions_init(&c->questions, &c->command);
+    title_init(&c->title, session);
+    screen_init(&c->screen);
+    c->screen.title = &c->title;
+    c->screen.command = &c->command;
+    for (int i = 0; i < VIEW_COUNT; i++) {
+        c->view[i] = make[i](&env);
+        if (!c->view[i])
+            return error_set(err, STATUS_NOMEM, "console", "out of memory");
+    }
+    console_show(c, first);
+    return STATUS_OK;
+}
+
+void console_done(struct console *c)
+{
+    if (!c->ops)
+        return;
+    screen_done(&c->screen);
+    for (int i = 0; i < VIEW_COUNT; i++)
+        if (c->view[i])
+            c->view[i]->ops->done(c->view[i]);
+    log_lines_done(&c->log);
+    questions_done(&c->questions);
+    panel_command_done(&c->command);
+    c->ops = NULL;
+}

@@ -1,0 +1,317 @@
+/* The console's own screens: Lab, Runs, Log; what goes from one to the other. */
+#include "tests/console/screen_golden.h"
+
+#define UP                                                                                         \
+    "{\"t\":1795251163,\"type\":\"result\",\"data\":{\"state\":\"up\",\"name\":\"lab7\","          \
+    "\"hosts\":{"                                                                                  \
+    "\"client_x\":{\"role\":\"client\",\"address\":\"10.98.1.2\"},"                                \
+    "\"client_y\":{\"role\":\"client\",\"address\":\"10.98.2.2\",\"delay_us\":5000},"              \
+    "\"router\":{\"role\":\"router\"},\"server\":{\"role\":\"server\"}},"                          \
+    "\"names\":[\"client_x\",\"client_y\",\"server\",\"router\"],\"routers\":[{\"name\":"          \
+    "\"router\","                                                                                  \
+    "\"egress\":\"bn1\",\"link\":{\"rate_bps\":50000000,\"up_rate_bps\":50000000,"                 \
+    "\"delay_us\":10000,\"jitter_us\":0,\"loss\":0,\"aqm\":\"dualpi2 target 15ms\"}}],"            \
+    "\"rung\":{\"number\":2,\"name\":\"root\"},\"prague\":{\"cc\":\"bpf_prague\","                 \
+    "\"label\":\"BPF Prague\"}}}"
+#define SAMPLE                                                                                     \
+    "{\"t\":1795251164,\"type\":\"sample\",\"src\":\"link/down\",\"values\":{\"delay_l_us\":412,"  \
+    "\"delay_c_us\":15300,\"prob\":0.021,\"rate_bps\":48200000}}"
+#define CHECKS                                                                                     \
+    "{\"t\":1795251163,\"type\":\"checks\",\"host\":\"client_x\",\"role\":\"client\",\"checks\":[" \
+    "{\"name\":\"disk\",\"verdict\":\"pass\",\"seen\":\"9 GiB free\"},"                            \
+    "{\"name\":\"tcp_ecn\",\"verdict\":\"fail\",\"seen\":\"tcp_ecn = 2\\u001b[2J\","               \
+    "\"want\":\"3 (AccECN)\",\"fix\":\"sysctl -w net.ipv4.tcp_ecn=3\"},"                           \
+    "{\"name\":\"clock\",\"verdict\":\"unknown\",\"seen\":\"not measured\"}]}"
+
+/* The lab's job does not run here: its end would be noticed. */
+static void lab_up(void)
+{
+    golden_event("script", UP);
+    golden_event("script", SAMPLE);
+    golden_event("script", CHECKS);
+}
+
+static void test_lab(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    golden_assert("lab-empty-80x24");
+    lab_up();
+    golden_assert("lab-80x24");
+    golden_resize(200, 50);
+    golden_assert("lab-200x50");
+    golden_resize(20, 5);
+    golden_assert("too-small-20x5");
+    golden_resize(1, 1);
+    golden_resize(60, 16);
+    golden_assert("lab-60x16");
+    golden_type("\t"); /* there is room for one of them */
+    golden_assert_shown("[Checks]");
+    golden_assert_not_shown("client_x ─");
+    golden_type("\t\t");
+    golden_assert("lab-60x16");
+    golden_resize(80, 24);
+    golden_assert("lab-80x24");
+    golden_event("script", "{\"t\":1,\"type\":\"result\",\"data\":{\"state\":\"down\"}}");
+    golden_assert_shown("no lab");
+    golden_close();
+}
+
+static void test_lab_selects_checks(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 100, 24);
+    lab_up();
+    golden_press(KEY_DOWN);
+    golden_assert_shown(">client_x");
+    golden_press(KEY_DOWN);
+    golden_assert_shown(">client_y");
+    golden_type("/serv\r");
+    golden_assert_shown(">server");
+    golden_type("n");
+    golden_assert_shown(">server");
+    golden_type("/nobody\r");
+    golden_assert_shown("not found: nobody");
+    golden_type("\t"); /* the checks */
+    golden_type("/sysctl\rz");
+    golden_assert("lab-checks-zoomed");
+    golden_close();
+}
+
+static void test_a_big_lab(void **state)
+{
+    char json[8192] =
+        "{\"t\":1,\"type\":\"result\",\"data\":{\"state\":\"up\",\"name\":\"big\",\"hosts\":{";
+    size_t n = strlen(json);
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        n +=
+            (size_t)sprintf(json + n, "\"h%d\":{\"role\":\"%s\"},", i, i % 2 ? "client" : "server");
+    n += (size_t)sprintf(json + n,
+                         "\"r1\":{\"role\":\"router\"},\"r2\":{\"role\":\"router\"}},\"names\":[");
+    for (int i = 0; i < 40; i++)
+        n += (size_t)sprintf(json + n, "\"h%d\",", i);
+    sprintf(json + n, "\"r1\",\"r2\"],\"routers\":[{\"name\":\"r1\",\"link\":{\"rate_bps\":2e9}},"
+                      "{\"name\":\"r2\",\"link\":{\"rate_bps\":100000,\"up_rate_bps\":2000,"
+                      "\"jitter_us\":1000,\"loss\":0.01,\"delay_us\":1000}}]}}");
+    golden_open(VIEW_LAB, 80, 24);
+    golden_event("script", json);
+    golden_assert("lab-big-80x24");
+    for (int rows = 40; rows > 0; rows -= 3)
+        golden_resize(rows * 4, rows);
+    golden_close();
+}
+
+static void test_runs(void **state)
+{
+    char json[256];
+
+    (void)state;
+    golden_open(VIEW_RUNS, 80, 24);
+    for (int i = 0; i < 100; i++) {
+        snprintf(json, sizeof json,
+                 "{\"t\":%d.%d,\"type\":\"sample\",\"src\":\"client_x\",\"values\":{"
+                 "\"throughput_bps\":%d,\"cwnd_bytes\":%d,\"srtt_us\":%d}}",
+                 1795251163 + i / 10, i % 10, 20000000 + 100000 * (i % 30), 20000 + 500 * (i % 20),
+                 20000 + 10 * i);
+        golden_event("client_x", json);
+    }
+    golden_assert("runs-80x24");
+    golden_type("p");
+    golden_assert_shown("(paused)");
+    golden_type("p");
+    golden_resize(200, 50);
+    golden_assert("runs-200x50");
+    golden_resize(20, 5);
+    golden_assert("too-small-20x5");
+    golden_resize(80, 24);
+    golden_assert("runs-80x24");
+    golden_close();
+}
+
+static void fill_log(void)
+{
+    log_lines_add(&golden.console.log, LOG_INPUT, "lab.run{}");
+    log_lines_add(&golden.console.log, LOG_VALUE, "{1, 2}");
+    for (int i = 0; i < 60; i++) {
+        char text[64];
+
+        snprintf(text, sizeof text, "%s: line %d", i % 2 ? "testbed" : "iperf3", i);
+        log_lines_add(&golden.console.log, i % 10 ? LOG_INFO : LOG_WARN, text);
+    }
+    log_lines_add(&golden.console.log, LOG_ERROR, "client_x: it broke\nin two lines");
+    log_lines_add(&golden.console.log, LOG_STRAY, "noise \33[2J of a library");
+    log_lines_output(&golden.console.log, "printed\nand more", 16);
+    golden_settle();
+}
+
+static void test_log(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LOG, 80, 24);
+    golden_assert("log-empty-80x24");
+    fill_log();
+    golden_assert("log-80x24");
+    golden_resize(200, 50);
+    golden_assert("log-200x50");
+    golden_resize(20, 5);
+    golden_assert("too-small-20x5");
+    golden_resize(80, 24);
+    golden_assert("log-80x24");
+    golden_type("e"); /* warnings and errors */
+    golden_assert("log-warnings");
+    golden_type("ee");
+    golden_type("s");
+    golden_assert_shown("(client_x)");
+    golden_assert_shown("in two lines");
+    golden_assert_not_shown("testbed");
+    golden_type("s"); /* iperf3 */
+    golden_type("s"); /* output */
+    golden_type("s"); /* stderr */
+    golden_type("s"); /* testbed */
+    golden_assert_shown("(testbed)");
+    golden_assert_not_shown("iperf3");
+    golden_type("ss");
+    golden_assert("log-80x24");
+    golden_close();
+}
+
+static void test_log_moving(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LOG, 80, 24);
+    fill_log();
+    golden_type("/line 1\r"); /* upwards from the newest: line 19 */
+    golden_assert_shown("line 19");
+    golden_assert("log-searched");
+    golden_type("N");
+    golden_type("N");
+    golden_assert_shown("line 17");
+    golden_press(KEY_HOME);
+    golden_assert_shown("lab.run{}");
+    golden_assert_shown("End follows");
+    /* What comes meanwhile does not move what is read. */
+    log_lines_add(&golden.console.log, LOG_INFO, "newer");
+    golden_settle();
+    golden_assert_shown("lab.run{}");
+    golden_assert_not_shown("newer");
+    golden_press(KEY_NPAGE);
+    golden_assert_not_shown("lab.run{}");
+    golden_press(KEY_END);
+    golden_assert_shown("newer");
+    golden_assert_not_shown("End follows");
+    golden_type("kkk");
+    golden_assert_shown("End follows");
+    golden_type("jjjj");
+    golden_assert_not_shown("End follows");
+    for (int i = 0; i < 20; i++)
+        golden_press(KEY_PPAGE);
+    golden_assert_shown("lab.run{}");
+    /* The oldest lines go; the place is lost with them, nothing else. */
+    for (int i = 0; i < LOG_LINES_MAX + 10; i++)
+        log_lines_add(&golden.console.log, LOG_INFO, "flood");
+    golden_settle();
+    golden_assert_shown("flood");
+    golden_assert_not_shown("lab.run{}");
+    golden_close();
+}
+
+static void test_numbers_and_focus(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 120, 24);
+    golden_assert_shown("[1 Lab] 2 Runs ");
+    golden_type("6");
+    golden_assert_shown("[6 Log]");
+    golden_type("2");
+    golden_assert_shown("[2 Runs]");
+    golden_assert_shown("[Log]"); /* the focus */
+    golden_type("\t");
+    golden_assert_shown("[Throughput [Mbit/s]]");
+    golden_press(KEY_BTAB);
+    golden_assert_shown("[Log]");
+    golden_type("1");
+    golden_assert_shown("[Lab]");
+    golden_press(KEY_BTAB);
+    golden_assert_shown("[Log]");
+    golden_type("?");
+    golden_assert_shown("leave the console");
+    golden_type("x");
+    golden_assert_not_shown("leave the console");
+    golden_type(":1 + 2\r");
+    golden_assert_shown("press :");
+    assert_string_equal(golden.evaluated, "1 + 2");
+    golden_type("q");
+    assert_true(golden.is_quit);
+    golden_close();
+}
+
+static bool is_no;
+
+static void answered(void *user, bool is_yes)
+{
+    (void)user;
+    is_no = !is_yes;
+}
+
+static void test_confirming(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    console_confirm(&golden.console, "really? (y/n)", answered, NULL);
+    golden_settle();
+    golden_assert_shown("really? (y/n)");
+    golden_type("q"); /* no */
+    assert_true(is_no && !golden.is_quit);
+    golden_assert_not_shown("really?");
+    golden_close();
+}
+
+/* At every size every panel has its place, and none lies on another. */
+static void test_layouts(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    for (int i = 0; i < VIEW_COUNT; i++) {
+        struct view *v = golden.console.view[i];
+
+        for (int rows = LAYOUT_MIN_ROWS; rows < 90; rows += 7) {
+            for (int cols = LAYOUT_MIN_COLS; cols < 300; cols += 11) {
+                struct rect body = {1, 0, rows - 3, cols}, at[VIEW_PANELS_MAX] = {0};
+
+                v->ops->layout(v, body, at);
+                for (int k = 0; k < v->panels; k++) {
+                    if (!at[k].rows)
+                        continue;
+                    assert_true(at[k].y >= 1 && at[k].x >= 0 && at[k].cols > 0);
+                    assert_true(at[k].y + at[k].rows <= rows - 2 && at[k].x + at[k].cols <= cols);
+                    for (int m = 0; m < k; m++)
+                        assert_true(
+                            at[m].y >= at[k].y + at[k].rows || at[k].y >= at[m].y + at[m].rows ||
+                            at[m].x >= at[k].x + at[k].cols || at[k].x >= at[m].x + at[m].cols);
+                }
+            }
+        }
+    }
+    golden_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lab),
+        cmocka_unit_test(test_lab_selects_checks),
+        cmocka_unit_test(test_a_big_lab),
+        cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_moving),
+        cmocka_unit_test(test_numbers_and_focus),
+        cmocka_unit_test(test_confirming),
+        cmocka_unit_test(test_layouts),
+    };
+
+    if (!golden_init())
+        return 77;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
