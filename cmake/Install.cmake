@@ -15,7 +15,7 @@ install(FILES console/completion/_ccalab COMPONENT console
     DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES console/completion/ccalab.fish COMPONENT console
     DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
-# Made by the console itself: what editors know of the Lua functions, and a man page.
+# Made by the console itself: what editors know of the Lua functions, and man pages.
 foreach(made "stubs ccalab.lua" "man ccalab-lua.7")
     separate_arguments(made)
     list(GET made 0 flag)
@@ -25,11 +25,17 @@ foreach(made "stubs ccalab.lua" "man ccalab-lua.7")
         COMMAND ccalab api --${flag} --output ${CMAKE_BINARY_DIR}/api/${file}
         DEPENDS ccalab VERBATIM)
 endforeach()
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/api/ccalab-keys.7
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/api
+    COMMAND ccalab keys --man > ${CMAKE_BINARY_DIR}/api/ccalab-keys.7
+    DEPENDS ccalab VERBATIM)
 add_custom_target(ccalab_api ALL
-    DEPENDS ${CMAKE_BINARY_DIR}/api/ccalab.lua ${CMAKE_BINARY_DIR}/api/ccalab-lua.7)
+    DEPENDS ${CMAKE_BINARY_DIR}/api/ccalab.lua ${CMAKE_BINARY_DIR}/api/ccalab-lua.7
+            ${CMAKE_BINARY_DIR}/api/ccalab-keys.7)
 install(FILES ${CMAKE_BINARY_DIR}/api/ccalab.lua COMPONENT console
     DESTINATION ${CMAKE_INSTALL_DATADIR}/ccalab)
-install(FILES ${CMAKE_BINARY_DIR}/api/ccalab-lua.7 COMPONENT console
+install(FILES ${CMAKE_BINARY_DIR}/api/ccalab-lua.7 ${CMAKE_BINARY_DIR}/api/ccalab-keys.7
+    COMPONENT console
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT console
     FILES_MATCHING PATTERN "*.md" PATTERN "*.png")

@@ -2,7 +2,6 @@
 #include "console/action.h"
 
 #include <ncurses.h>
-#include <stdio.h>
 #include <string.h>
 
 const struct action actions[ACTION_COUNT] = {
@@ -23,30 +22,10 @@ const struct action_key action_keys[] = {
 
 const size_t action_keys_len = sizeof action_keys / sizeof action_keys[0];
 
-enum action_id action_of_key(enum action_where where, int code)
+enum action_id action_named(const char *name, size_t len)
 {
-    for (size_t i = 0; i < action_keys_len; i++)
-        if (action_keys[i].code == code && actions[action_keys[i].action].where & where)
-            return action_keys[i].action;
+    for (int i = 0; i < ACTION_COUNT; i++)
+        if (strlen(actions[i].name) == len && !strncmp(actions[i].name, name, len))
+            return (enum action_id)i;
     return ACTION_NONE;
-}
-
-char *action_labels(enum action_id id, char *out, size_t size)
-{
-    size_t len = 0;
-
-    out[0] = '\0';
-    for (size_t i = 0; i < action_keys_len && len < size; i++)
-        if (action_keys[i].action == id)
-            len += (size_t)snprintf(out + len, size - len, "%s%s", len ? " " : "",
-                                    action_keys[i].label);
-    return out;
-}
-
-const char *action_label(enum action_id id)
-{
-    for (size_t i = 0; i < action_keys_len; i++)
-        if (action_keys[i].action == id)
-            return action_keys[i].label;
-    return "";
 }

@@ -46,14 +46,11 @@ struct action_key {
 };
 
 extern const struct action actions[ACTION_COUNT];
+/* The keys as they are without the user's own; keymap.h has those in force. */
 extern const struct action_key action_keys[];
 extern const size_t action_keys_len;
 
-/* The action of a key on that screen (one bit), or ACTION_NONE. */
-enum action_id action_of_key(enum action_where where, int code);
-/* Labels of an action's keys, separated by spaces ("? F1"). Returns `out`. */
-char *action_labels(enum action_id id, char *out, size_t size);
-/* Label of the first key, "" if it has none. */
-const char *action_label(enum action_id id);
+/* ACTION_NONE: none is called that. */
+enum action_id action_named(const char *name, size_t len);
 
 #endif

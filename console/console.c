@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "console/keymap.h"
 #include "console/utf8.h"
 #include "core/log.h"
 
@@ -36,6 +37,9 @@ void console_say_error(struct console *c, const struct error *err)
 
 static void close_line(struct console *c)
 {
+    if (c->palette.n)
+        screen_touch(&c->screen);
+    c->palette.n = 0;
     panel_command_close(&c->command);
     c->prompt.done = NULL;
 }
@@ -158,7 +162,8 @@ void console_act(struct console *c, enum action_id id)
     case ACTION_NONE:
         break;
     case ACTION_HELP:
-        screen_help(&c->screen, true);
+        help_open(&c->help, c->screen.view->ops->where);
+        screen_touch(&c->screen);
         break;
     case ACTION_COMMAND:
         panel_command_open(&c->command);
@@ -198,6 +203,23 @@ void console_act(struct console *c, enum action_id id)
     }
 }
 
+void console_run_line(struct console *c, const char *line)
+{
+    const char *argument;
+    enum action_id id = palette_action(line, &argument);
+
+    if (id == ACTION_NONE || *argument) {
+        if (line[strspn(line, " ")])
+            c->ops->eval(c->user, line);
+        return;
+    }
+    history_add(&c->command.history, line);
+    if (actions[id].where & c->screen.view->ops->where)
+        console_act(c, id);
+    else
+        console_say(c, "%s is for other screens: %s", actions[id].name, actions[id].help);
+}
+
 static void enter_line(struct console *c)
 {
     struct console_prompt p = c->prompt;
@@ -211,8 +233,7 @@ static void enter_line(struct console *c)
     snprintf(copy, sizeof copy, "%s", text);
     if (!p.done) {
         close_line(c);
-        if (copy[0])
-            c->ops->eval(c->user, copy);
+        console_run_line(c, copy);
         return;
     }
     close_line(c);
@@ -222,11 +243,25 @@ static void enter_line(struct console *c)
     console_ask(c, &p);
 }
 
+static void renew_palette(struct console *c)
+{
+    bool is_lua = !c->prompt.done && !c->questions.is_shown;
+
+    c->command.is_dirty = true;
+    if (palette_find(&c->palette, c->screen.view->ops->where, is_lua ? c->command.editor.text : ""))
+        screen_touch(&c->screen);
+}
+
 static void line_key(struct console *c, bool is_code, wint_t key)
 {
     if (c->prompt.done && c->prompt.complete && !is_code && key == '\t') {
         c->prompt.complete(c->prompt.user, &c->command.editor);
         c->command.is_dirty = true;
+        return;
+    }
+    if (!c->prompt.done && !is_code && key == '\t' &&
+        palette_complete(&c->palette, &c->command.editor)) {
+        renew_palette(c);
         return;
     }
     switch (panel_command_key(&c->command, is_code, key)) {
@@ -239,6 +274,7 @@ static void line_key(struct console *c, bool is_code, wint_t key)
     case PANEL_COMMAND_OTHER:
         if (c->prompt.done && c->prompt.changed)
             c->prompt.changed(c->prompt.user, c->command.editor.text);
+        renew_palette(c);
         break;
     }
 }
@@ -259,8 +295,11 @@ void console_key(struct console *c, bool is_code, wint_t key)
         line_key(c, is_code, key);
         return;
     }
-    if (c->screen.has_help) {
-        screen_help(&c->screen, false);
+    if (c->help.is_open) {
+        enum action_id id = help_key(&c->help, is_code, key);
+
+        screen_touch(&c->screen);
+        console_act(c, id);
         return;
     }
     if (c->message[0])
@@ -269,7 +308,7 @@ void console_key(struct console *c, bool is_code, wint_t key)
         return;
     /* Above ASCII the codes of characters and of function keys overlap. */
     if (is_code || key < 0x80)
-        console_act(c, action_of_key(v->ops->where, (int)key));
+        console_act(c, keymap_action(v->ops->where, (int)key));
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -329,6 +368,8 @@ enum status console_init(struct console *c, struct session *session, enum view_i
     screen_init(&c->screen);
     c->screen.title = &c->title;
     c->screen.command = &c->command;
+    c->screen.help = &c->help;
+    c->screen.palette = &c->palette;
     for (int i = 0; i < VIEW_COUNT; i++) {
         c->view[i] = make[i](&env);
         if (!c->view[i])

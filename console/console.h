@@ -36,6 +36,8 @@ struct console {
     struct title title;
     struct panel_command command;
     struct questions questions;
+    struct help help;
+    struct palette palette;
     struct log_lines log;
     struct console_prompt prompt;               /* done == NULL: none is open */
     void (*confirmed)(void *user, bool is_yes); /* a y/n question; NULL: none */
@@ -52,6 +54,8 @@ void console_done(struct console *c);
 /* A key, as from wget_wch(3): `is_code` for the KEY_ values. */
 void console_key(struct console *c, bool is_code, wint_t key);
 void console_act(struct console *c, enum action_id id);
+/* What was typed after ':': the name of an action, or Lua. */
+void console_run_line(struct console *c, const char *line);
 /* Ctrl-C: end what is being typed or asked; false: nothing is. */
 bool console_give_up(struct console *c);
 void console_event(struct console *c, const struct event *ev);

@@ -6,6 +6,7 @@
 
 #include "capture/capture.h"
 #include "console/headless.h"
+#include "console/keymap.h"
 #include "console/options.h"
 #include "console/packets_tui.h"
 #include "console/tui.h"
@@ -41,6 +42,8 @@ static int run_command(const struct options *o)
         return tcp_info_main(o->argc, o->argv);
     case COMMAND_PROBE:
         return probe_main(o->argc, o->argv);
+    case COMMAND_KEYS:
+        return keymap_main(o->argc, o->argv);
     case COMMAND_COUNT:
         break;
     }

@@ -17,7 +17,8 @@
       "show, list or count the packets of a capture file, by a display filter")                    \
     X(CAPTURE, "capture", "capture packets and count their ECN code points live")                  \
     X(TCP_INFO, "tcp-info", "sample the TCP sockets of this machine or namespace")                 \
-    X(PROBE, "probe", "measure RTT under load, ECT(1) beside Not-ECT")
+    X(PROBE, "probe", "measure RTT under load, ECT(1) beside Not-ECT")                             \
+    X(KEYS, "keys", "the keys of the console: print them, check your own")
 
 enum command_id {
 #define X(id, name, help) COMMAND_##id,

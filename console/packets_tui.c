@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "console/keymap.h"
 #include "console/screen_packets.h"
 #include "console/stage.h"
 #include "console/term.h"
@@ -87,6 +88,14 @@ static void on_interrupt(void *user, int signum)
 static const struct stage_callbacks callbacks = {
     .draw = draw, .key = key, .stray = stray, .touch = touch, .hang_up = hang_up};
 
+/* The whole console, and ccalab keys --check, tell of them. */
+static void ignore_fault(void *user, int line, const char *text)
+{
+    (void)user;
+    (void)line;
+    (void)text;
+}
+
 static enum status show(struct packets_tui *t, const struct packets_screen *opts)
 {
     char dir[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX];
@@ -98,7 +107,10 @@ static enum status show(struct packets_tui *t, const struct packets_screen *opts
                                               .history = has_path ? path : NULL,
                                               .wake = wake,
                                               .user = &t->news};
-    enum status st = screen_packets_open(&t->screen, &screen_opts, &t->error);
+    enum status st;
+
+    keymap_load(ignore_fault, NULL);
+    st = screen_packets_open(&t->screen, &screen_opts, &t->error);
 
     if (st == STATUS_OK)
         st = stage_open(&t->stage, &t->loop, OPTIONS_PLOT_AUTO, &callbacks, t, &t->error);

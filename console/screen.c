@@ -110,6 +110,9 @@ static void draw_panel(struct panel *p)
 
 void screen_draw(struct screen *s)
 {
+    /* What lies over the panels is drawn after them, so they are all drawn. */
+    bool has_box = s->help->is_open || (s->command->is_active && s->palette->n);
+
     if (s->is_layout_dirty)
         place(s);
     if (s->layout.is_too_small) {
@@ -124,10 +127,12 @@ void screen_draw(struct screen *s)
     keys_draw_bar(s->keys_win, 0, s->view->ops->where);
     wnoutrefresh(s->keys_win);
     for (int i = 0; i < s->view->panels; i++)
-        if (s->view->panel[i]->win && (s->view->panel[i]->is_dirty || s->has_help))
+        if (s->view->panel[i]->win && (s->view->panel[i]->is_dirty || has_box))
             draw_panel(s->view->panel[i]);
-    if (s->has_help)
-        keys_draw_help(s->view->ops->where);
+    if (s->help->is_open)
+        help_draw(s->help);
+    else if (has_box)
+        palette_draw(s->palette, s->layout.command.y);
     panel_command_draw(s->command, s->command_win);
     wnoutrefresh(s->command_win); /* last: the cursor is where it left it */
     curs_set(s->command->is_active);
@@ -162,11 +167,5 @@ void screen_focus(struct screen *s, int step)
 void screen_zoom(struct screen *s)
 {
     s->view->is_zoomed = !s->view->is_zoomed;
-    s->is_layout_dirty = true;
-}
-
-void screen_help(struct screen *s, bool is_shown)
-{
-    s->has_help = is_shown;
     s->is_layout_dirty = true;
 }

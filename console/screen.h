@@ -3,6 +3,8 @@
 #ifndef CCALAB_CONSOLE_SCREEN_H
 #define CCALAB_CONSOLE_SCREEN_H
 
+#include "console/help.h"
+#include "console/palette.h"
 #include "console/panel_command.h"
 #include "console/title.h"
 #include "console/view.h"
@@ -13,7 +15,8 @@ struct screen {
     struct title *title;           /* borrowed */
     struct layout layout;
     WINDOW *title_win, *command_win, *keys_win;
-    bool has_help;
+    struct help *help;       /* borrowed; drawn over the panels while it is open */
+    struct palette *palette; /* borrowed; while the command line is typed */
     bool is_layout_dirty;
 };
 
@@ -31,6 +34,5 @@ void screen_show(struct screen *s, struct view *v);
 /* The next (1) or previous (-1) panel of the view. */
 void screen_focus(struct screen *s, int step);
 void screen_zoom(struct screen *s);
-void screen_help(struct screen *s, bool is_shown);
 
 #endif

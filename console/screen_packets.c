@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "console/filter_complete.h"
+#include "console/keymap.h"
 #include "console/utf8.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -474,7 +475,7 @@ static void act(struct screen_packets *s, enum action_id id)
 {
     switch (id) {
     case ACTION_HELP:
-        s->has_help = true;
+        help_open(&s->help, ACTION_IN_ALONE);
         break;
     case ACTION_FILTER:
         open_line(s, PACKETS_FILTER, "Filter: ");
@@ -527,15 +528,15 @@ static void act(struct screen_packets *s, enum action_id id)
 void screen_packets_key(struct screen_packets *s, bool is_code, wint_t key)
 {
     s->is_dirty = true;
-    if (s->has_help) {
-        s->has_help = false;
+    if (s->help.is_open) {
+        act(s, help_key(&s->help, is_code, key));
     } else if (s->line != PACKETS_NO_LINE) {
         line_key(s, is_code, key);
     } else {
         s->message[0] = '\0';
         /* Above ASCII the codes of characters and of function keys overlap. */
         if (is_code || key < 0x80)
-            act(s, action_of_key(ACTION_IN_ALONE, (int)key));
+            act(s, keymap_action(ACTION_IN_ALONE, (int)key));
     }
 }
 

@@ -9,6 +9,7 @@
 #include "capture/packet_line.h"
 #include "capture/packet_scan.h"
 #include "console/cells.h"
+#include "console/help.h"
 #include "console/hex_view.h"
 #include "console/panel_command.h"
 #include "console/tree_view.h"
@@ -76,7 +77,8 @@ struct screen_packets {
 
     struct screen_packets_layout layout;
     enum screen_packets_focus focus;
-    bool is_zoomed, has_plot, has_help, is_dirty;
+    bool is_zoomed, has_plot, is_dirty;
+    struct help help;
     bool is_over; /* to be left */
 };
 

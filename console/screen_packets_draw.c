@@ -319,7 +319,7 @@ void screen_packets_draw(struct screen_packets *s)
     draw_line(s);
     curs_set(s->line != PACKETS_NO_LINE);
     wnoutrefresh(stdscr);
-    if (s->has_help)
-        keys_draw_help(ACTION_IN_ALONE);
+    if (s->help.is_open)
+        help_draw(&s->help);
     doupdate();
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "console/keymap.h"
 #include "console/view.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -136,7 +137,7 @@ static int draw_tabs(WINDOW *win, int cols, enum action_where where)
                  is_shown  ? "[%s %s]"
                  : is_wide ? " %s %s "
                            : " %s ",
-                 action_label(tabs[i].id), name);
+                 keymap_label(tabs[i].id), name);
         x += text_put(win, 0, x, cols - x, STYLE_BAR, text);
     }
     return x;

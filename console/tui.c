@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "console/console.h"
+#include "console/keymap.h"
 #include "console/report.h"
 #include "console/session.h"
 #include "console/stage.h"
@@ -253,6 +254,18 @@ static const struct stage_callbacks callbacks = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static void log_key_fault(void *user, int line, const char *text)
+{
+    char path[CCALAB_PATH_MAX] = "";
+
+    (void)user;
+    keymap_path(path, sizeof path);
+    if (line)
+        log_warn("keys: %s:%d: %s", path, line, text);
+    else
+        log_warn("keys: %s: %s", path, text);
+}
+
 /* Everything up to the first frame; Lua comes after it. */
 static enum status open_screen(struct tui *t, struct error *err)
 {
@@ -271,6 +284,7 @@ static enum status open_screen(struct tui *t, struct error *err)
     t->session.ask = questions_add;
     t->session.ask_user = &t->console.questions;
     log_set_sink(log_sink, t);
+    keymap_load(log_key_fault, NULL);
     stage_draw(&t->stage);
     uv_timer_start(&t->clock, on_clock, title_next_ms(&t->console.title), 0);
     return STATUS_OK;

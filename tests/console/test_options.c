@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "console/action.h"
+#include "console/keymap.h"
 #include "console/layout.h"
 #include "console/options.h"
 #include "core/suggest.h"
@@ -175,7 +176,7 @@ static void test_no_key_twice(void **state)
     for (size_t i = 0; i < action_keys_len; i++) {
         enum action_where where = actions[action_keys[i].action].where;
 
-        assert_int_equal(action_of_key(where, action_keys[i].code), action_keys[i].action);
+        assert_int_equal(keymap_action(where, action_keys[i].code), action_keys[i].action);
         for (size_t k = i + 1; k < action_keys_len; k++) {
             if (!(where & actions[action_keys[k].action].where))
                 continue;
@@ -185,7 +186,7 @@ static void test_no_key_twice(void **state)
             assert_string_not_equal(action_keys[i].label, action_keys[k].label);
         }
     }
-    assert_int_equal(action_of_key(ACTION_IN_ALL, 0x1ffff), ACTION_NONE);
+    assert_int_equal(keymap_action(ACTION_IN_ALL, 0x1ffff), ACTION_NONE);
 }
 
 static void test_every_action_has_a_key_and_help(void **state)
@@ -193,7 +194,7 @@ static void test_every_action_has_a_key_and_help(void **state)
     (void)state;
     for (int i = 0; i < ACTION_COUNT; i++) {
         assert_true(actions[i].name[0] && actions[i].help[0]);
-        assert_true(action_label((enum action_id)i)[0]);
+        assert_true(keymap_label((enum action_id)i)[0]);
         for (int k = i + 1; k < ACTION_COUNT; k++)
             assert_string_not_equal(actions[i].name, actions[k].name);
     }

@@ -183,7 +183,7 @@ static void test_plot_and_help(void **state)
     golden_assert("packets-plot");
     type("?");
     golden_assert("packets-help");
-    type("xp");
+    type("\x1bp");
     golden_assert("packets-80x24");
     type("q");
     assert_true(screen.is_over);

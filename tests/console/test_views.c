@@ -1,6 +1,8 @@
 /* The console's own screens: Lab, Runs, Log; what goes from one to the other. */
 #include "tests/console/screen_golden.h"
 
+#include "console/keymap.h"
+
 #define UP                                                                                         \
     "{\"t\":1795251163,\"type\":\"result\",\"data\":{\"state\":\"up\",\"name\":\"lab7\","          \
     "\"hosts\":{"                                                                                  \
@@ -235,16 +237,141 @@ static void test_numbers_and_focus(void **state)
     golden_assert_shown("[Lab]");
     golden_press(KEY_BTAB);
     golden_assert_shown("[Log]");
-    golden_type("?");
-    golden_assert_shown("leave the console");
-    golden_type("x");
-    golden_assert_not_shown("leave the console");
     golden_type(":1 + 2\r");
     golden_assert_shown("press :");
     assert_string_equal(golden.evaluated, "1 + 2");
     golden_type("q");
     assert_true(golden.is_quit);
     golden_close();
+}
+
+static void test_help(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    golden_type("?");
+    golden_assert("help-80x24");
+    golden_press(KEY_END);
+    golden_assert_shown("draw the screen anew");
+    golden_type("leave");
+    golden_assert("help-filtered");
+    golden_type("\r");
+    assert_true(golden.is_quit);
+    golden_assert_not_shown("leave the console");
+    golden_type("?whole log\r");
+    golden_assert_shown("[6 Log]");
+    golden_type("?xyz");
+    golden_assert_shown("nothing is called that");
+    golden_type("\r");
+    golden_assert_shown("[6 Log]");
+    golden_type("?^L"); /* by key */
+    golden_assert_shown("draw the screen anew");
+    golden_type("\x7f\x7f");
+    golden_assert_shown("leave the console");
+    golden_resize(20, 5);
+    golden_resize(200, 50);
+    golden_assert("help-200x50");
+    golden_type("\x1b");
+    golden_assert_not_shown("leave the console");
+    golden_close();
+}
+
+static void test_palette(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    golden_type(":sc");
+    golden_assert("palette-80x24");
+    golden_type("\t");
+    assert_string_equal(golden.console.command.editor.text, "screen-");
+    golden_type("lo\t");
+    assert_string_equal(golden.console.command.editor.text, "screen-log");
+    golden_type("\r");
+    golden_assert_shown("[6 Log]");
+    golden_assert_not_shown("the whole log");
+    golden_type(":slb\t\r"); /* the letters in their order */
+    golden_assert_shown("[1 Lab]");
+    assert_string_equal(golden.evaluated, "");
+    golden_type(":");
+    golden_press(KEY_UP); /* actions are in the history too */
+    assert_string_equal(golden.console.command.editor.text, "screen-lab");
+    golden_type("\x1b");
+    golden_type(":  zoom  \r");
+    assert_true(golden.console.screen.view->is_zoomed);
+    golden_type(":zoom = 3\r");
+    assert_string_equal(golden.evaluated, "zoom = 3");
+    golden_type(":zoom()\r");
+    assert_string_equal(golden.evaluated, "zoom()");
+    golden_type(":pause\r");
+    golden_assert_shown("is for other screens");
+    golden_type(":zo");
+    golden_resize(60, 16);
+    golden_resize(20, 5);
+    golden_resize(80, 24);
+    golden_assert_shown("give the focused panel");
+    golden_type("\x1b");
+    golden_assert_not_shown("give the focused panel");
+    golden_close();
+}
+
+static int faults;
+
+static void on_fault(void *user, int line, const char *text)
+{
+    const char *const *wanted = user;
+    char said[300];
+
+    snprintf(said, sizeof said, "%d: %s", line, text);
+    if (!wanted[faults] || strcmp(said, wanted[faults]))
+        fail_msg("said: %s, expected: %s", said, wanted[faults]);
+    faults++;
+}
+
+static void test_own_keys(void **state)
+{
+    static const char *const wanted[] = {
+        "2: no action is called zooom; did you mean zoom?",
+        "3: F2 is zoom already, by line 1",
+        "4: no key is called Zork",
+        "5: a key and an action are wanted: \"F2 zoom\"",
+        "0: command has no key any more",
+        NULL,
+    };
+
+    (void)state;
+    faults = 0;
+    assert_int_equal(
+        keymap_take("F2 zoom\nx zooom\nF2 help\n  Zork   help\nF3\n\n# remark\n# zoom\n"
+                    "\tz\tnone\r\n: none\nX quit\nw save",
+                    on_fault, (void *)wanted),
+        5);
+    assert_int_equal(faults, 5);
+    golden_open(VIEW_LAB, 80, 24);
+    golden_type("z:");
+    assert_false(golden.console.screen.view->is_zoomed || golden.console.command.is_active);
+    golden_type("#");
+    assert_true(golden.console.screen.view->is_zoomed);
+    golden_press(KEY_F(2));
+    assert_false(golden.console.screen.view->is_zoomed);
+    golden_assert_shown("X quit");
+    golden_type("X");
+    assert_true(golden.is_quit);
+    golden_close();
+    keymap_reset();
+    assert_int_equal(keymap_action(ACTION_IN_LAB, 'z'), ACTION_ZOOM);
+}
+
+/* The defaults as a file change nothing, and every label is a key's name. */
+static void test_keys_have_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < action_keys_len; i++) {
+        int code = 0;
+
+        if (!keymap_parse_key(action_keys[i].label, strlen(action_keys[i].label), &code))
+            fail_msg("%s is no name of a key", action_keys[i].label);
+        assert_int_equal(code, action_keys[i].code);
+    }
 }
 
 static bool is_no;
@@ -307,6 +434,10 @@ int main(void)
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_log_moving),
         cmocka_unit_test(test_numbers_and_focus),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_palette),
+        cmocka_unit_test(test_own_keys),
+        cmocka_unit_test(test_keys_have_names),
         cmocka_unit_test(test_confirming),
         cmocka_unit_test(test_layouts),
     };

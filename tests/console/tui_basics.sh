@@ -33,10 +33,10 @@ wait_gone '^:print("four", 2+2)'
 [ "$(head -n 1 "$dir/state/ccalab/history")" = "1+1" ] || fail "no history in its file"
 
 keys '?'
-wait_for "any key closes this"
+wait_for "Esc closes"
 has "leave the console" || fail "help without quit"
-keys x
-wait_gone "any key closes this"
+keys Escape
+wait_gone "Esc closes"
 
 keys z
 wait_gone "CWND"

@@ -18,8 +18,8 @@ keys C-u
 enter "ip.dsfield.ecn == 3"
 wait_for "| 60 of 903 pass"
 keys '?'
-wait_for "any key closes this"
-keys x
+wait_for "Esc closes"
+keys Escape
 t resize-window -t lab -x 40 -y 10
 wait_for "too small"
 t resize-window -t lab -x 200 -y 50
