@@ -65,6 +65,9 @@ static void say_up(const struct live *c)
     cJSON *data = cJSON_CreateObject();
     cJSON_AddStringToObject(data, "state", "up");
     cJSON_AddStringToObject(data, "interface", c->opts->source.interface);
+    /* One that can be read while it grows; those of a ring have other names. */
+    if (c->opts->files.path && !c->opts->files.max_bytes && !c->opts->files.max_ns)
+        cJSON_AddStringToObject(data, "file", c->opts->files.path);
     event_write_result(stdout, data);
 }
 

@@ -59,11 +59,13 @@ static void give_up(struct console *c)
 
 bool console_give_up(struct console *c)
 {
-    bool is_typing = c->command.is_active;
+    struct view *v = c->screen.view;
 
-    if (is_typing)
+    if (c->command.is_active)
         give_up(c);
-    return is_typing;
+    else
+        return v->has_cursor && v->ops->key && v->ops->key(v, false, 3);
+    return true;
 }
 
 void console_ask(struct console *c, const struct console_prompt *p)
@@ -254,6 +256,7 @@ static void renew_palette(struct console *c)
 
 static void line_key(struct console *c, bool is_code, wint_t key)
 {
+    console_hush(c);
     if (c->prompt.done && c->prompt.complete && !is_code && key == '\t') {
         c->prompt.complete(c->prompt.user, &c->command.editor);
         c->command.is_dirty = true;

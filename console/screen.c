@@ -111,7 +111,7 @@ static void draw_panel(struct panel *p)
 void screen_draw(struct screen *s)
 {
     /* What lies over the panels is drawn after them, so they are all drawn. */
-    bool has_box = s->help->is_open || (s->command->is_active && s->palette->n);
+    bool has_box = s->help->is_open || (s->command->is_active && s->palette->n), has_cursor;
 
     if (s->is_layout_dirty)
         place(s);
@@ -124,7 +124,10 @@ void screen_draw(struct screen *s)
     }
     title_draw(s->title, s->title_win, s->view->ops->where);
     werase(s->keys_win);
-    keys_draw_bar(s->keys_win, 0, s->view->ops->where);
+    if (s->command->is_active && s->command->message) /* of what is typed: no room above */
+        text_put(s->keys_win, 0, 0, getmaxx(s->keys_win), STYLE_WARN, s->command->message);
+    else
+        keys_draw_bar(s->keys_win, 0, s->view->ops->where);
     wnoutrefresh(s->keys_win);
     for (int i = 0; i < s->view->panels; i++)
         if (s->view->panel[i]->win && (s->view->panel[i]->is_dirty || has_box))
@@ -134,8 +137,12 @@ void screen_draw(struct screen *s)
     else if (has_box)
         palette_draw(s->palette, s->layout.command.y);
     panel_command_draw(s->command, s->command_win);
-    wnoutrefresh(s->command_win); /* last: the cursor is where it left it */
-    curs_set(s->command->is_active);
+    wnoutrefresh(s->command_win);
+    /* What is refreshed last has the cursor. */
+    has_cursor = s->view->has_cursor && s->view->panel[s->view->focus]->win && !s->help->is_open;
+    if (has_cursor && !s->command->is_active)
+        wnoutrefresh(s->view->panel[s->view->focus]->win);
+    curs_set(s->command->is_active || has_cursor);
     doupdate();
 }
 

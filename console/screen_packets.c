@@ -328,6 +328,10 @@ bool screen_packets_look(struct screen_packets *s)
 
     if (!s->index)
         return false;
+    if (!s->is_inside) {
+        s->rows = LINES;
+        s->cols = COLS;
+    }
     screen_packets_place(s);
     look_at_counts(s);
     if (!open_cursors(s))
@@ -471,7 +475,7 @@ static void walk_about(struct screen_packets *s, enum action_id id)
     }
 }
 
-static void act(struct screen_packets *s, enum action_id id)
+void screen_packets_act(struct screen_packets *s, enum action_id id)
 {
     switch (id) {
     case ACTION_HELP:
@@ -529,14 +533,15 @@ void screen_packets_key(struct screen_packets *s, bool is_code, wint_t key)
 {
     s->is_dirty = true;
     if (s->help.is_open) {
-        act(s, help_key(&s->help, is_code, key));
+        screen_packets_act(s, help_key(&s->help, is_code, key));
     } else if (s->line != PACKETS_NO_LINE) {
         line_key(s, is_code, key);
     } else {
         s->message[0] = '\0';
         /* Above ASCII the codes of characters and of function keys overlap. */
         if (is_code || key < 0x80)
-            act(s, keymap_action(ACTION_IN_ALONE, (int)key));
+            screen_packets_act(
+                s, keymap_action(s->is_inside ? ACTION_IN_PACKETS : ACTION_IN_ALONE, (int)key));
     }
 }
 
@@ -558,6 +563,7 @@ enum status screen_packets_open(struct screen_packets *s, const struct screen_pa
 
     memset(s, 0, sizeof *s);
     s->opts = *opts;
+    s->is_inside = opts->is_inside;
     s->generation = 1;
     s->error_at = -1;
     s->state.fraction = -1;

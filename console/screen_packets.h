@@ -1,6 +1,6 @@
 /* The packet screen: the packets of a capture file as a list, one of them as a tree and as bytes, a
- * display filter, ECN over time. It draws on curses' standard screen, whoever opened that, so that
- * tests can look at it. Thread: main only. */
+ * display filter, ECN over time. It draws on curses' standard screen, whoever opened that, or into
+ * a panel of the console. Thread: main only. */
 #ifndef CCALAB_CONSOLE_SCREEN_PACKETS_H
 #define CCALAB_CONSOLE_SCREEN_PACKETS_H
 
@@ -26,6 +26,7 @@ struct screen_packets_opts {
     const char *filter; /* borrowed; at the start, or NULL */
     bool is_followed;
     const char *history; /* borrowed; the filters typed before, or NULL */
+    bool is_inside;      /* a panel of the console, which has a key bar and help of its own */
     /* Called from other threads: screen_packets_look() is to be called soon. */
     void (*wake)(void *user);
     void *user;
@@ -79,7 +80,10 @@ struct screen_packets {
     enum screen_packets_focus focus;
     bool is_zoomed, has_plot, is_dirty;
     struct help help;
-    bool is_over; /* to be left */
+    bool is_over;   /* to be left */
+    bool is_inside; /* as in opts */
+    WINDOW *win;    /* what it is drawn on, while it is drawn */
+    int rows, cols; /* of that */
 };
 
 /* After curses is open. Errors: those of packet_index_open(); STATUS_USAGE (the filter). */
@@ -89,6 +93,8 @@ CCALAB_MUST_USE enum status screen_packets_open(struct screen_packets *s,
 void screen_packets_close(struct screen_packets *s);
 /* A key, as from wget_wch(3): `is_code` for the KEY_ values. */
 void screen_packets_key(struct screen_packets *s, bool is_code, wint_t key);
+/* An action that is not the console's own. */
+void screen_packets_act(struct screen_packets *s, enum action_id id);
 /* Ctrl-C: give up the line that is typed, or leave. */
 void screen_packets_interrupt(struct screen_packets *s);
 /* See what the other threads have found and read what is in view, for some milliseconds at most.
@@ -96,6 +102,9 @@ void screen_packets_interrupt(struct screen_packets *s);
 bool screen_packets_look(struct screen_packets *s);
 /* Draw everything; curses sends what has changed. */
 void screen_packets_draw(struct screen_packets *s);
+
+/* Draw into a window that is blank. The cursor is left where the next character is typed. */
+void screen_packets_draw_in(struct screen_packets *s, WINDOW *win);
 
 /* For screen_packets_draw.c. */
 void screen_packets_place(struct screen_packets *s);

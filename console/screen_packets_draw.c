@@ -20,33 +20,36 @@
 void screen_packets_place(struct screen_packets *s)
 {
     struct screen_packets_layout *l = &s->layout;
-    int body = LINES - 4, list, tree; /* without title, header, command line and keys */
+    /* In the console the last row is needed while a line is typed only. */
+    bool has_keys = !s->is_inside || s->line != PACKETS_NO_LINE;
+    int body = s->rows - 3 - has_keys, list, tree; /* without title, header, command line, keys */
+    int min_rows = LAYOUT_MIN_ROWS - (s->is_inside ? 3 : 0);
 
     *l = (struct screen_packets_layout){.is_too_small =
-                                            COLS < LAYOUT_MIN_COLS || LINES < LAYOUT_MIN_ROWS};
+                                            s->cols < LAYOUT_MIN_COLS || s->rows < min_rows};
     if (l->is_too_small)
         return;
-    l->title = (struct rect){0, 0, 1, COLS};
-    l->line = (struct rect){LINES - 2, 0, 1, COLS};
-    l->keys = (struct rect){LINES - 1, 0, 1, COLS};
-    l->header = (struct rect){1, 0, 1, COLS};
+    l->title = (struct rect){0, 0, 1, s->cols};
+    l->line = (struct rect){s->rows - 1 - has_keys, 0, 1, s->cols};
+    l->keys = (struct rect){s->rows - 1, 0, has_keys, s->cols};
+    l->header = (struct rect){1, 0, 1, s->cols};
     if (s->is_zoomed && !s->has_plot) {
         if (s->focus != PACKETS_LIST)
             l->rule[s->focus] = l->header;
-        l->panel[s->focus] = (struct rect){2, 0, body, COLS};
+        l->panel[s->focus] = (struct rect){2, 0, body, s->cols};
         if (s->focus != PACKETS_LIST)
             l->header.rows = 0;
         return;
     }
-    list = COLS >= WIDE_COLS || s->has_plot ? body * 45 / 100 : body * 40 / 100;
-    l->panel[PACKETS_LIST] = (struct rect){2, 0, list, COLS};
-    l->rule[PACKETS_TREE] = (struct rect){2 + list, 0, 1, COLS};
+    list = s->cols >= WIDE_COLS || s->has_plot ? body * 45 / 100 : body * 40 / 100;
+    l->panel[PACKETS_LIST] = (struct rect){2, 0, list, s->cols};
+    l->rule[PACKETS_TREE] = (struct rect){2 + list, 0, 1, s->cols};
     if (s->has_plot) {
-        l->plot = (struct rect){3 + list, 0, body - list - 1, COLS};
+        l->plot = (struct rect){3 + list, 0, body - list - 1, s->cols};
         return;
     }
-    if (COLS >= WIDE_COLS) {
-        int left = COLS - HEX_COLS - 1;
+    if (s->cols >= WIDE_COLS) {
+        int left = s->cols - HEX_COLS - 1;
 
         l->rule[PACKETS_TREE].cols = left;
         l->rule[PACKETS_HEX] = (struct rect){2 + list, left + 1, 1, HEX_COLS};
@@ -55,9 +58,9 @@ void screen_packets_place(struct screen_packets *s)
         return;
     }
     tree = (body - list - 2) * 60 / 100;
-    l->panel[PACKETS_TREE] = (struct rect){3 + list, 0, tree, COLS};
-    l->rule[PACKETS_HEX] = (struct rect){3 + list + tree, 0, 1, COLS};
-    l->panel[PACKETS_HEX] = (struct rect){4 + list + tree, 0, body - list - tree - 2, COLS};
+    l->panel[PACKETS_TREE] = (struct rect){3 + list, 0, tree, s->cols};
+    l->rule[PACKETS_HEX] = (struct rect){3 + list + tree, 0, 1, s->cols};
+    l->panel[PACKETS_HEX] = (struct rect){4 + list + tree, 0, body - list - tree - 2, s->cols};
 }
 
 /* --- the title, rules and the command line ---------------------------------------------------- */
@@ -72,7 +75,7 @@ static void draw_title(const struct screen_packets *s)
     char text[512], clean[128];
     int n;
 
-    n = snprintf(text, sizeof text, " ccalab packets | %.80s | ",
+    n = snprintf(text, sizeof text, "%s%.80s | ", s->is_inside ? " " : " ccalab packets | ",
                  log_escape(name, clean, sizeof clean));
     if (s->filter[0])
         n += snprintf(text + n, sizeof text - (size_t)n, "%" PRIu64 " of %" PRIu64 " pass",
@@ -98,10 +101,11 @@ static void draw_title(const struct screen_packets *s)
     if (s->state.truncated[0])
         snprintf(text + n, sizeof text - (size_t)n, " | CUT SHORT at %s",
                  log_escape(s->state.truncated, clean, sizeof clean));
-    text_fill(stdscr, 0, 0, COLS, STYLE_BAR, text);
+    text_fill(s->win, 0, 0, s->cols, STYLE_BAR, text);
 }
 
-static void draw_rule(const struct rect *r, const char *title, bool has_focus)
+static void draw_rule(const struct screen_packets *s, const struct rect *r, const char *title,
+                      bool has_focus)
 {
     enum style style = has_focus ? STYLE_FOCUS : STYLE_RULE;
     int x = 1;
@@ -109,10 +113,10 @@ static void draw_rule(const struct rect *r, const char *title, bool has_focus)
     if (!r->rows)
         return;
     for (int i = 0; i < r->cols; i++)
-        text_put(stdscr, r->y, r->x + i, 1, style, theme_is_utf8() ? "\u2500" : "-");
-    x += text_put(stdscr, r->y, r->x + x, r->cols - x, style, has_focus ? "[" : " ");
-    x += text_put(stdscr, r->y, r->x + x, r->cols - x, style, title);
-    text_put(stdscr, r->y, r->x + x, r->cols - x, style, has_focus ? "]" : " ");
+        text_put(s->win, r->y, r->x + i, 1, style, theme_is_utf8() ? "\u2500" : "-");
+    x += text_put(s->win, r->y, r->x + x, r->cols - x, style, has_focus ? "[" : " ");
+    x += text_put(s->win, r->y, r->x + x, r->cols - x, style, title);
+    text_put(s->win, r->y, r->x + x, r->cols - x, style, has_focus ? "]" : " ");
 }
 
 /* What is wrong with the filter, above it; and below it where that is, with what may be meant. */
@@ -121,13 +125,13 @@ static void draw_error(const struct screen_packets *s)
     int at = (int)strlen(s->command.prompt) + s->error_at, len = (int)strlen(s->hint);
     int y = s->layout.keys.y, x = at + 2;
 
-    text_fill(stdscr, s->layout.line.y - 1, 0, COLS, STYLE_BAD, s->message);
-    if (at >= COLS)
-        at = COLS - 1;
-    if (x + len > COLS) /* to the left of the mark, if there is more room */
-        x = at > COLS / 2 ? at - 1 - len : x;
-    text_put(stdscr, y, x > 0 ? x : 0, COLS - x, STYLE_WARN, s->hint);
-    text_put(stdscr, y, at, 1, STYLE_BAD, "^");
+    text_fill(s->win, s->layout.line.y - 1, 0, s->cols, STYLE_BAD, s->message);
+    if (at >= s->cols)
+        at = s->cols - 1;
+    if (x + len > s->cols) /* to the left of the mark, if there is more room */
+        x = at > s->cols / 2 ? at - 1 - len : x;
+    text_put(s->win, y, x > 0 ? x : 0, s->cols - x, STYLE_WARN, s->hint);
+    text_put(s->win, y, at, 1, STYLE_BAD, "^");
 }
 
 static void draw_line(struct screen_packets *s)
@@ -138,25 +142,25 @@ static void draw_line(struct screen_packets *s)
     if (s->line != PACKETS_NO_LINE && s->error_at >= 0)
         draw_error(s);
     else if (s->line != PACKETS_NO_LINE && s->message[0])
-        text_put(stdscr, s->layout.keys.y, 0, COLS, STYLE_WARN, s->message);
-    else
-        keys_draw_bar(stdscr, s->layout.keys.y, ACTION_IN_ALONE);
+        text_put(s->win, s->layout.keys.y, 0, s->cols, STYLE_WARN, s->message);
+    else if (!s->is_inside)
+        keys_draw_bar(s->win, s->layout.keys.y, ACTION_IN_ALONE);
     if (s->line != PACKETS_NO_LINE) {
-        WINDOW *win = derwin(stdscr, 1, COLS, y, 0);
+        WINDOW *win = derwin(s->win, 1, s->cols, y, 0);
 
         if (win) {
             panel_command_draw(&s->command, win);
-            wmove(stdscr, y, getcurx(win)); /* the cursor is where the next character goes */
+            wmove(s->win, y, getcurx(win)); /* the cursor is where the next character goes */
             delwin(win);
         }
         return;
     }
     if (s->message[0]) {
-        text_put(stdscr, y, 0, COLS, STYLE_WARN, s->message);
+        text_put(s->win, y, 0, s->cols, STYLE_WARN, s->message);
         return;
     }
     snprintf(text, sizeof text, "Filter: %s", log_escape(s->filter, clean, sizeof clean));
-    text_put(stdscr, y, 0, COLS, s->filter[0] ? STYLE_NORMAL : STYLE_DIM,
+    text_put(s->win, y, 0, s->cols, s->filter[0] ? STYLE_NORMAL : STYLE_DIM,
              s->filter[0] ? text : "press / for a display filter, ? for the keys");
 }
 
@@ -180,7 +184,7 @@ static int number_cols(const struct screen_packets *s)
 
 static int address_cols(const struct screen_packets *s)
 {
-    int max = COLS / 5, cols = s->address_cols < 11 ? 11 : s->address_cols;
+    int max = s->cols / 5, cols = s->address_cols < 11 ? 11 : s->address_cols;
 
     return cols < max ? cols : max;
 }
@@ -194,7 +198,7 @@ static void draw_header(const struct screen_packets *s)
         return;
     snprintf(text, sizeof text, " %*s %11s %-*s %-*s %-8s %6s %-7s %s", n, "No.", "Time", a,
              "Source", a, "Destination", "Protocol", "Length", "ECN", "Info");
-    text_fill(stdscr, s->layout.header.y, 0, COLS,
+    text_fill(s->win, s->layout.header.y, 0, s->cols,
               s->focus == PACKETS_LIST ? STYLE_FOCUS : STYLE_RULE, text);
 }
 
@@ -225,9 +229,9 @@ static void draw_packet(const struct screen_packets *s, int y, uint64_t at)
         snprintf(text, sizeof text, "%s%*s", mark, n, "...");
     }
     if (is_selected && s->focus == PACKETS_LIST)
-        text_fill(stdscr, y, 0, COLS, STYLE_BAR, text);
+        text_fill(s->win, y, 0, s->cols, STYLE_BAR, text);
     else
-        text_put(stdscr, y, 0, COLS, is_selected ? STYLE_FOCUS : style, text);
+        text_put(s->win, y, 0, s->cols, is_selected ? STYLE_FOCUS : style, text);
 }
 
 static void draw_list(const struct screen_packets *s)
@@ -240,7 +244,7 @@ static void draw_list(const struct screen_packets *s)
     for (int y = 0; y < r->rows && s->list.top + (uint64_t)y < s->list.count; y++)
         draw_packet(s, r->y + y, s->list.top + (uint64_t)y);
     if (r->rows && !s->list.count)
-        text_put(stdscr, r->y, 1, COLS - 1, STYLE_DIM, why);
+        text_put(s->win, r->y, 1, s->cols - 1, STYLE_DIM, why);
 }
 
 /* --- ECN over time ---------------------------------------------------------------------------- */
@@ -276,10 +280,10 @@ static void draw_plot(struct screen_packets *s)
             lines[plot.nlines++] = (struct plot_line){what[k].label, series, 1};
     }
     if (!plot.nlines)
-        text_put(stdscr, r->y, r->x, r->cols, STYLE_DIM, "no IP packet yet");
+        text_put(s->win, r->y, r->x, r->cols, STYLE_DIM, "no IP packet yet");
     else if (cells_resize(&s->cells, r->cols, r->rows)) {
         cells_plot(&s->cells, &plot, &style);
-        panel_plot_cells(stdscr, r->y, r->x, &s->cells);
+        panel_plot_cells(s->win, r->y, r->x, &s->cells);
     }
     series_set_done(&set);
     free(bins);
@@ -287,19 +291,16 @@ static void draw_plot(struct screen_packets *s)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-void screen_packets_draw(struct screen_packets *s)
+void screen_packets_draw_in(struct screen_packets *s, WINDOW *win)
 {
     char title[64];
 
     s->is_dirty = false;
+    s->win = win;
+    getmaxyx(win, s->rows, s->cols);
     screen_packets_place(s);
-    werase(stdscr);
-    if (s->layout.is_too_small) {
-        keys_draw_too_small(LAYOUT_MIN_COLS, LAYOUT_MIN_ROWS);
-        curs_set(0);
-        doupdate();
+    if (s->layout.is_too_small)
         return;
-    }
     draw_title(s);
     draw_header(s);
     draw_list(s);
@@ -307,16 +308,28 @@ void screen_packets_draw(struct screen_packets *s)
         snprintf(title, sizeof title, "Packet %" PRIu64, s->shown);
     else
         snprintf(title, sizeof title, "Packet");
-    draw_rule(&s->layout.rule[PACKETS_TREE], s->has_plot ? "Packets per second by ECN" : title,
+    draw_rule(s, &s->layout.rule[PACKETS_TREE], s->has_plot ? "Packets per second by ECN" : title,
               s->focus == PACKETS_TREE);
-    draw_rule(&s->layout.rule[PACKETS_HEX], "Bytes", s->focus == PACKETS_HEX);
+    draw_rule(s, &s->layout.rule[PACKETS_HEX], "Bytes", s->focus == PACKETS_HEX);
     if (s->layout.panel[PACKETS_TREE].rows && s->shown)
-        tree_view_draw(&s->tree, stdscr, &s->layout.panel[PACKETS_TREE], s->focus == PACKETS_TREE);
+        tree_view_draw(&s->tree, s->win, &s->layout.panel[PACKETS_TREE], s->focus == PACKETS_TREE);
     if (s->layout.panel[PACKETS_HEX].rows && s->shown)
-        hex_view_draw(&s->hex, stdscr, &s->layout.panel[PACKETS_HEX]);
+        hex_view_draw(&s->hex, s->win, &s->layout.panel[PACKETS_HEX]);
     if (s->has_plot && s->index)
         draw_plot(s);
     draw_line(s);
+}
+
+void screen_packets_draw(struct screen_packets *s)
+{
+    werase(stdscr);
+    screen_packets_draw_in(s, stdscr);
+    if (s->layout.is_too_small) {
+        keys_draw_too_small(LAYOUT_MIN_COLS, LAYOUT_MIN_ROWS);
+        curs_set(0);
+        doupdate();
+        return;
+    }
     curs_set(s->line != PACKETS_NO_LINE);
     wnoutrefresh(stdscr);
     if (s->help.is_open)

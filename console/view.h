@@ -28,6 +28,7 @@ struct view;
 #define CCALAB_VIEWS(X)                                                                            \
     X(LAB, lab, 1)                                                                                 \
     X(RUNS, runs, 2)                                                                               \
+    X(PACKETS, packets, 3)                                                                         \
     X(LOG, log, 6)
 
 enum view_id {
@@ -67,6 +68,7 @@ struct view {
     struct panel *panel[VIEW_PANELS_MAX];
     int panels, focus; /* focus: index of a panel that is or can be shown */
     bool is_zoomed;    /* the focused panel has the whole body */
+    bool has_cursor;   /* text is typed in the focused panel: its window's cursor is shown */
     /* Thousandths for layout_rows() and layout_columns(), kept from one day to the next.
      * sized_by[i] says how panel i grows: k + 1 by a larger share[k], -(k + 1) by a smaller one, 0
      * not at all. */

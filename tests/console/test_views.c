@@ -314,6 +314,71 @@ static void test_palette(void **state)
     golden_close();
 }
 
+/* Until its threads have found everything. */
+static void packets_settle(const char *text)
+{
+    for (int i = 0; i < 5000 && !golden_is_shown(text); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        golden_settle();
+    }
+    golden_assert_shown(text);
+}
+
+static void test_packets(void **state)
+{
+    (void)state;
+    golden_open(VIEW_PACKETS, 80, 24);
+    golden_assert("view-packets-none");
+    golden_type("o/nonexistent\r");
+    golden_assert_shown("file: /nonexistent");
+    golden_assert_shown("No such file");
+    golden_type("\x15" CCALAB_CORPUS "/accecn-172.pcap\r");
+    packets_settle("903 packets");
+    packets_settle("Internet Protocol");
+    golden_assert("view-packets-80x24");
+    golden_type("\t");
+    golden_assert_shown("[Packet 1]");
+    golden_type("z");
+    golden_assert_not_shown("  No. ");
+    golden_type("zc");
+    packets_settle("Congestion Experienced (3)");
+    golden_type("/ip.dsfeld == 3\r");
+    golden_assert_shown("did you mean");
+    assert_true(golden.console.screen.view->has_cursor);
+    golden_resize(60, 16);
+    golden_resize(20, 5);
+    golden_resize(1, 1);
+    golden_resize(80, 24);
+    golden_assert_shown("did you mean");
+    console_give_up(&golden.console); /* Ctrl-C */
+    golden_settle();
+    assert_false(golden.console.screen.view->has_cursor);
+    golden_type("/ip.dsfield.ecn == 3\r");
+    packets_settle("60 of 903 pass");
+    golden_type("16"); /* away, and the digits are no text */
+    golden_assert_shown("[6 Log]");
+    golden_type("3");
+    golden_assert_shown("60 of 903 pass");
+    golden_resize(200, 50);
+    packets_settle(" Bytes ");
+    golden_close();
+}
+
+/* The last capture is opened by itself. */
+static void test_packets_of_a_job(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    golden_event("capture",
+                 "{\"t\":1,\"type\":\"result\",\"data\":{\"state\":\"up\",\"file\":\"" CCALAB_CORPUS
+                 "/llc.pcap.gz\"}}");
+    golden_event("capture", "{\"t\":2,\"type\":\"result\",\"data\":{\"files\":[\"" CCALAB_CORPUS
+                            "/accecn-172.pcap\"]}}");
+    golden_type("3");
+    packets_settle("accecn-172.pcap | 903 packets");
+    golden_close();
+}
+
 static int faults;
 
 static void on_fault(void *user, int line, const char *text)
@@ -434,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_log_moving),
         cmocka_unit_test(test_numbers_and_focus),
+        cmocka_unit_test(test_packets),
+        cmocka_unit_test(test_packets_of_a_job),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_palette),
         cmocka_unit_test(test_own_keys),
