@@ -1,10 +1,14 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/policy.hpp"
@@ -39,7 +43,14 @@ void modules::make(param_list &list, const policy_config &config)
     ln_weight = list.constant("4.weight", POLICY_MODULES, {hidden}, 1);
     ln_bias = list.constant("4.bias", POLICY_MODULES, {hidden}, 0);
     embed_state.make(list, "5", width, hidden, seed);
-    head.make(list, "6", hidden, 1, seed);
+    head.make(list, "6", hidden, std::max(1, config.bins.count), seed);
+    if (config.bins.count)
+        values = at::empty({config.bins.count}, at::kFloat);
+    for (int i = 0; i < config.bins.count; i++)
+        values.data_ptr<float>()[i] = config.bins.value[i];
+    if (values.defined())
+        values = values.to(head.weight.device());
+    is_mode = config.bins.is_mode;
 }
 
 at::Tensor modules::tokens(const at::Tensor &states, const at::Tensor &actions,
@@ -68,9 +79,22 @@ at::Tensor modules::action_token(const at::Tensor &actions, const at::Tensor &ti
     return at::layer_norm(a, {hidden}, ln_weight, ln_bias, 1e-5);
 }
 
+at::Tensor modules::outputs(const at::Tensor &hidden) const
+{
+    return head(hidden.to(head.weight.device()));
+}
+
+at::Tensor modules::decide(const at::Tensor &outputs) const
+{
+    if (!values.defined())
+        return outputs.squeeze(2);
+    return is_mode ? at::embedding(values.unsqueeze(1), outputs.argmax(2)).squeeze(2)
+                   : at::matmul(at::softmax(outputs, 2), values);
+}
+
 at::Tensor modules::predict(const at::Tensor &hidden) const
 {
-    return head(hidden.to(head.weight.device())).squeeze(2);
+    return decide(outputs(hidden));
 }
 
 } // namespace ccalab
