@@ -46,6 +46,7 @@ static const struct {
     {"adapt", cmd_adapt, true, "train a policy on a pool"},
     {"test", cmd_test, true, "score a trained policy on the held-out rows of a pool"},
     {"serve", cmd_serve, true, "decide for flows whose states come on stdin"},
+    {"drive", cmd_drive, true, "decide for live TCP flows: the congestion control netllm"},
     {"info", cmd_info, false, "what this build, a pool or a checkpoint is"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -57,16 +57,41 @@ double recipe_copy(enum recipe recipe, double cwnd_bytes, const struct pool_epis
     return NAN;
 }
 
+void recipe_state(const struct trace_row *r, float state[POOL_FEATURES])
+{
+    state[POOL_RTT_S] = (float)r->rtt_s;
+    state[POOL_CWND_BYTES] = (float)r->cwnd_bytes;
+    state[POOL_THROUGHPUT_BPS] = (float)r->throughput_bps;
+}
+
+double recipe_reward(enum recipe recipe, const struct trace_row *r)
+{
+    if (recipe == RECIPE_LAB)
+        return log10(fmax(r->throughput_bps, FLOOR_BPS) / fmax(r->rtt_s, FLOOR_RTT));
+    return recipe_tutorial_reward(r->throughput_bps, r->rtt_s);
+}
+
+double recipe_cwnd(enum recipe recipe, double action, double cwnd_bytes, double cwnd_min,
+                   double cwnd_max)
+{
+    double span = cwnd_max - cwnd_min;
+    switch (recipe) {
+    case RECIPE_LAB:
+        return cwnd_bytes * exp(action);
+    case RECIPE_PUBLISHED:
+        return cwnd_min + action * span;
+    case RECIPE_TUTORIAL: /* 1 at the smallest, 3 at the largest */
+        return cwnd_min + (action - 1) / 2 * span;
+    default:
+        return NAN;
+    }
+}
+
 /* --- building --------------------------------------------------------------------------------- */
 
 static bool is_whole(const struct trace_row *r)
 {
     return isfinite(r->rtt_s) && isfinite(r->cwnd_bytes) && isfinite(r->throughput_bps);
-}
-
-static double lab_reward(const struct trace_row *r)
-{
-    return log10(fmax(r->throughput_bps, FLOOR_BPS) / fmax(r->rtt_s, FLOOR_RTT));
 }
 
 /* Row `i` of the trace, as the recipe has it; without the constants that need the whole pool.
@@ -80,13 +105,13 @@ static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
         if (!next || !is_whole(next) || !(r->cwnd_bytes > 0) || !(next->cwnd_bytes > 0))
             return false;
         *action = log(next->cwnd_bytes / r->cwnd_bytes);
-        *reward = lab_reward(next);
+        *reward = recipe_reward(recipe, next);
         return true;
     }
     *action = recipe == RECIPE_TUTORIAL
                   ? recipe_tutorial_action(r->cwnd_bytes, e->cwnd_min, e->cwnd_max)
                   : r->cwnd_bytes;
-    *reward = recipe_tutorial_reward(r->throughput_bps, r->rtt_s);
+    *reward = recipe_reward(recipe, r);
     return true;
 }
 
@@ -104,8 +129,9 @@ static enum status add_trace(struct pool *p, enum recipe recipe, const struct tr
     }
     for (size_t i = 0; i < t->count && st == STATUS_OK; i++) {
         const struct trace_row *r = &t->rows[i];
-        float state[] = {(float)r->rtt_s, (float)r->cwnd_bytes, (float)r->throughput_bps};
+        float state[POOL_FEATURES];
         double action, reward;
+        recipe_state(r, state);
         if (is_whole(r) && row_of(recipe, t, i, &e, &action, &reward))
             st = pool_add(p, state, action, reward, err);
         else

@@ -39,6 +39,16 @@ double recipe_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_ma
 /* The tutorial's reward: log10(throughput / rtt) in bit/s and s; 0.1 where either is not positive.
  */
 double recipe_tutorial_reward(double throughput_bps, double rtt_s);
+/* A row as the state that the policy sees: what training and driving share, dataset_features()
+ * being the other half of it. */
+void recipe_state(const struct trace_row *r, float state[POOL_FEATURES]);
+/* The reward that the interval which ends at this row is worth; for recipe lab it is that of the
+ * action before, for the others that of the row itself. */
+double recipe_reward(enum recipe recipe, const struct trace_row *r);
+/* The window that an action asks for, in bytes, from one of `cwnd_bytes`; of the recipes published
+ * and tutorial between the constants cwnd_min and cwnd_max. NaN where that cannot be told. */
+double recipe_cwnd(enum recipe recipe, double action, double cwnd_bytes, double cwnd_min,
+                   double cwnd_max);
 /* What the same row's window says the action is, for the recipes where it does; NaN otherwise. */
 double recipe_copy(enum recipe recipe, double cwnd_bytes, const struct pool_episode *e);
 

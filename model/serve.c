@@ -181,17 +181,8 @@ static void gather(struct server *s)
 
 double serve_cwnd(const struct serve_opts *opts, double cwnd_bytes, double action)
 {
-    double span = opts->cwnd_max - opts->cwnd_min;
-    switch (recipe_of(opts->checkpoint->recipe)) {
-    case RECIPE_LAB:
-        return cwnd_bytes * exp(action);
-    case RECIPE_PUBLISHED:
-        return opts->cwnd_min + action * span;
-    case RECIPE_TUTORIAL: /* 1 at the smallest, 3 at the largest */
-        return opts->cwnd_min + (action - 1) / 2 * span;
-    default:
-        return NAN;
-    }
+    return recipe_cwnd(recipe_of(opts->checkpoint->recipe), action, cwnd_bytes, opts->cwnd_min,
+                       opts->cwnd_max);
 }
 
 static void report_decision(struct server *s, struct flow *f, const struct request *r,

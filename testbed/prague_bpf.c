@@ -107,8 +107,9 @@ enum status prague_bpf_look(const struct btf *btf, struct prague_kernel *kernel,
     static const struct {
         const char *name;
         int params;
-    } members[] = {{"init", 1},         {"ssthresh", 1},  {"set_state", 2},  {"cwnd_event", 2},
-                   {"in_ack_event", 2}, {"undo_cwnd", 1}, {"cong_avoid", 3}, {"min_tso_segs", 1}};
+    } members[] = {{"init", 1},       {"ssthresh", 1},     {"set_state", 2},
+                   {"cwnd_event", 2}, {"in_ack_event", 2}, {"undo_cwnd", 1},
+                   {"cong_avoid", 3}, {"min_tso_segs", 1}, {"release", 1}};
     char text[160];
 
     kernel->has_link = btf__find_by_name_kind(btf, "bpf_struct_ops_link", BTF_KIND_STRUCT) > 0;
@@ -262,54 +263,76 @@ static struct bpf_object *open_object(const char *name, const struct prague_kern
     return bpf_object__open_mem(ccalab_prague_bpf_data, ccalab_prague_bpf_size, NULL);
 }
 
-enum status prague_bpf_register(const char *name, const struct prague_kernel *kernel,
-                                struct prague_bpf *b, struct error *err)
+enum status prague_bpf_prepare(struct prague_kernel *kernel, struct error *err)
 {
-    struct bpf_object *obj = NULL;
-    struct prague_kernel running;
-    enum status st = STATUS_OK;
-
-    memset(b, 0, sizeof *b);
     if (!paths_is_root())
         return unavailable(err, "BPF congestion controls need root to be loaded",
-                           "run ccalab with sudo");
+                           "run it with sudo");
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
         return unavailable(err, "this kernel has no BTF (/sys/kernel/btf/vmlinux)",
                            "use a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's are");
+    return look_at_running(kernel, err);
+}
 
+enum status prague_bpf_load(struct bpf_object *obj, const char *name,
+                            const struct prague_kernel *kernel, struct error *err)
+{
     libbpf_print_fn_t old_print = libbpf_set_print(on_print);
+    struct bpf_map *map = obj ? bpf_object__find_map_by_name(obj, name) : NULL;
+    enum status st = STATUS_OK;
+    int r = 0;
+
     last_warning[0] = '\0';
-    if (!kernel) {
-        kernel = &running;
-        st = look_at_running(&running, err);
-        if (st != STATUS_OK)
-            goto out;
-    }
-    obj = open_object(name, kernel);
     if (!obj) {
         st = failed(err, "the BPF program cannot be opened", errno);
-        goto out;
-    }
-    struct bpf_map *map = bpf_object__find_map_by_name(obj, name);
-    if (!map) {
+    } else if (!map) {
         st = error_set(err, STATUS_INTERNAL, "prague", "there is no BPF program %s", name);
-        goto out;
+    } else {
+        if (kernel->has_link)
+            r = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | LINK_MAP_FLAG);
+        if (r == 0)
+            r = bpf_object__load(obj);
+        if (r != 0)
+            st = failed(err, "the kernel refused the BPF program", -r);
     }
-    int r = 0;
+    libbpf_set_print(old_print);
+    return st;
+}
+
+enum status prague_bpf_attach(struct bpf_object *obj, const char *name,
+                              const struct prague_kernel *kernel, struct prague_bpf *b,
+                              struct error *err)
+{
+    libbpf_print_fn_t old_print = libbpf_set_print(on_print);
+    struct bpf_map *map = bpf_object__find_map_by_name(obj, name);
+    enum status st;
+
+    memset(b, 0, sizeof *b);
+    last_warning[0] = '\0';
     if (kernel->has_link)
-        r = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | LINK_MAP_FLAG);
-    if (r == 0)
-        r = bpf_object__load(obj);
-    if (r != 0)
-        st = failed(err, "the kernel refused the BPF program", -r);
-    else if (kernel->has_link)
         st = register_by_link(map, &b->fd, err);
     else
         st = register_for_good(map, b, err);
     b->is_registered = st == STATUS_OK;
     b->has_link = kernel->has_link;
-out:
-    bpf_object__close(obj); /* NULL is fine */
     libbpf_set_print(old_print);
+    return st;
+}
+
+enum status prague_bpf_register(const char *name, const struct prague_kernel *kernel,
+                                struct prague_bpf *b, struct error *err)
+{
+    struct prague_kernel running;
+    enum status st;
+
+    memset(b, 0, sizeof *b);
+    if ((st = prague_bpf_prepare(&running, err)))
+        return st;
+    if (!kernel)
+        kernel = &running;
+    struct bpf_object *obj = open_object(name, kernel);
+    if (!(st = prague_bpf_load(obj, name, kernel, err)))
+        st = prague_bpf_attach(obj, name, kernel, b, err);
+    bpf_object__close(obj); /* NULL is fine */
     return st;
 }

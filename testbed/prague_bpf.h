@@ -8,6 +8,7 @@
 #include "core/error.h"
 
 struct btf; /* libbpf's */
+struct bpf_object;
 
 /* What a kernel's BTF says of its congestion controls. */
 struct prague_kernel {
@@ -20,6 +21,10 @@ struct prague_kernel {
  * one parameter for another. Only where libbpf is. */
 CCALAB_MUST_USE enum status prague_bpf_look(const struct btf *btf, struct prague_kernel *kernel,
                                             struct error *err);
+
+/* May this process load one, and what is the running kernel like? Errors: STATUS_UNAVAILABLE (no
+ * root, no BTF, operations that we do not know), with a hint. Only where libbpf is. */
+CCALAB_MUST_USE enum status prague_bpf_prepare(struct prague_kernel *kernel, struct error *err);
 
 /* The kernel's hold on a program; zeroed is none. */
 struct prague_bpf {
@@ -36,6 +41,13 @@ struct prague_bpf {
 CCALAB_MUST_USE enum status prague_bpf_register(const char *name,
                                                 const struct prague_kernel *kernel,
                                                 struct prague_bpf *b, struct error *err);
+/* The two steps of it, for who needs the object's other maps: load the opened object, and register
+ * its operations `name`. The object stays the caller's. Only where libbpf is. */
+CCALAB_MUST_USE enum status prague_bpf_load(struct bpf_object *obj, const char *name,
+                                            const struct prague_kernel *kernel, struct error *err);
+CCALAB_MUST_USE enum status prague_bpf_attach(struct bpf_object *obj, const char *name,
+                                              const struct prague_kernel *kernel,
+                                              struct prague_bpf *b, struct error *err);
 /* Take it back; nothing if there is none. Sockets that use it live on until they close. */
 void prague_bpf_unregister(struct prague_bpf *b);
 /* Take back what a process that has ended registered without a link. True if there was such a

@@ -33,13 +33,6 @@ void BPF_PROG(dctcp_init, struct sock *sk)
     d->prior_cwnd = tp->snd_cwnd;
 }
 
-/* Section 3.3, step 9: cwnd *= 1 - alpha/2. */
-static __always_inline __u32 reduced(const struct tcp_sock *tp, __u32 alpha)
-{
-    __u32 cwnd = tp->snd_cwnd;
-    return at_least(cwnd - (__u32)((__u64)cwnd * alpha >> 21), CWND_MIN);
-}
-
 /* Asked on entering CWR, Recovery and Loss: the answer is what the window goes down to. Loss is
  * answered as marks are; set_state() then corrects it for losses (section 3.5). */
 SEC("struct_ops/dctcp_ssthresh")
@@ -49,7 +42,7 @@ __u32 BPF_PROG(dctcp_ssthresh, struct sock *sk)
     struct dctcp *d = dctcp_of(sk);
 
     d->prior_cwnd = tp->snd_cwnd;
-    return reduced(tp, alpha_get(&d->alpha));
+    return alpha_reduced(tp->snd_cwnd, alpha_get(&d->alpha));
 }
 
 /* Section 3.5: packet loss is answered as any TCP does. */

@@ -19,12 +19,41 @@ typedef __u8 bool;
 
 #define NULL ((void *)0)
 
-/* Only values that the helper declarations need. */
-enum bpf_map_type { BPF_MAP_TYPE_UNSPEC };
+/* Only those that we use. */
+enum bpf_map_type { BPF_MAP_TYPE_UNSPEC, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27 };
+#define BPF_F_MMAPABLE (1u << 10)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct ns_common {
+    unsigned int inum;
+};
+
+struct net {
+    struct ns_common ns;
+};
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+    union {
+        __be32 u6_addr32[4];
+    } in6_u;
+};
+
+struct sock_common {
+    __be32 skc_daddr, skc_rcv_saddr;
+    __be16 skc_dport;
+    __u16 skc_num; /* the local port, in the host's order */
+    unsigned short skc_family;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+};
+
 struct sock {
+    struct sock_common __sk_common;
     unsigned long sk_pacing_rate; /* bytes/s */
     __u32 sk_pacing_status;
 };
@@ -60,15 +89,20 @@ struct tcp_sock {
     __u64 tcp_mstamp;      /* us: the time of the segment being processed */
     __u32 srtt_us;         /* smoothed RTT << 3 */
     struct minmax rtt_min; /* us: the least of some minutes */
+    __u64 bytes_acked;
     __u32 mss_cache;
+    __u32 packets_out, sacked_out, lost_out, retrans_out;
+    __u32 lost; /* since the flow began */
     __u32 delivered;
     __u32 delivered_ce;
+    __u32 rate_delivered, rate_interval_us; /* packets in us: what tcp_info calls delivery rate */
     __u8 ecn_flags;
 };
 
 struct rate_sample {
     int acked_sacked;
     int losses;
+    long rtt_us; /* -1: this ACK told none */
     bool is_app_limited;
 };
 
@@ -86,6 +120,7 @@ struct tcp_congestion_ops {
     __u32 (*min_tso_segs)(struct sock *sk);
     void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);
     void (*cong_control)(struct sock *sk, __u32 ack, int flag, const struct rate_sample *rs);
+    void (*release)(struct sock *sk);
     char name[16];
 };
 

@@ -13,20 +13,9 @@
 #include "classic.h"
 #include "scalable.h"
 
-#define SOCKET_MARK 0x4c34 /* "L4"; testbed/build.c has the rule that looks for it */
-
 #define RTT_VIRT_US  25000 /* flows below this RTT behave as if they had it */
-#define WINDOW_SHIFT 20    /* a window has a fractional part of 20 bits */
-#define ONE_PACKET   (1ull << WINDOW_SHIFT)
-#define INITIAL_CWND 4 /* RFC 3390 */
-#define PROBE_PARTS  8 /* the second phase of the start grows by 1/8 a round trip */
-
-/* Pacing, per cent of window/srtt. In steady state a little more than 100: what is lost by a late
- * timer is made up for, and the window limits, not the timer. In the first phase of the start 150,
- * not the usual 200: exponential growth alone makes 139 of it (2 ln 2); what is above only sends in
- * bursts, and earns the first mark at half of the path's capacity. */
-#define PACE_START_PERCENT 150
-#define PACE_PERCENT       103
+#define INITIAL_CWND 4     /* RFC 3390 */
+#define PROBE_PARTS  8     /* the second phase of the start grows by 1/8 a round trip */
 
 /* How the window grows. */
 enum phase {
@@ -90,13 +79,10 @@ static __always_inline void adopt_window(struct tcp_sock *tp, struct prague *p)
 
 static __always_inline void pace(struct sock *sk, struct tcp_sock *tp, const struct prague *p)
 {
-    __u64 srtt = tp->srtt_us;
+    __u64 rate = pacing_rate(tp, p->window, tp->snd_cwnd < tp->snd_ssthresh);
 
-    if (srtt == 0)
-        return;
-    __u64 rate = (p->window * tp->mss_cache >> WINDOW_SHIFT) * (8 * 1000000ull) / srtt;
-    bool is_doubling = tp->snd_cwnd < tp->snd_ssthresh;
-    sk->sk_pacing_rate = rate * (is_doubling ? PACE_START_PERCENT : PACE_PERCENT) / 100;
+    if (rate > 0)
+        sk->sk_pacing_rate = rate;
 }
 
 static __always_inline void init(struct sock *sk, bool has_fallback)

@@ -26,7 +26,7 @@ struct operation {
 static const struct operation linux_6_1[] = {
     {"ssthresh", 1},     {"cong_avoid", 3}, {"set_state", 2},    {"cwnd_event", 2},
     {"in_ack_event", 2}, {"undo_cwnd", 1},  {"min_tso_segs", 1}, {"cong_control", 2},
-    {"init", 1},         {"flags", -1},
+    {"init", 1},         {"release", 1},    {"flags", -1},
 };
 #define OPERATIONS (sizeof linux_6_1 / sizeof *linux_6_1)
 

@@ -1,0 +1,14 @@
+/* In place of policy_model.c where libtorch was missing at build time. */
+#include "drive/policy.h"
+#include "model/cmd.h"
+
+enum status drive_model_new(const char *argument, const struct drive_policy_opts *opts,
+                            struct drive_policy **out, struct error *err)
+{
+    (void)argument, (void)opts;
+    *out = NULL;
+    error_set(err, STATUS_UNAVAILABLE, "drive",
+              "model: needs libtorch, which this build lacks; the other policies do not");
+    error_hint(err, "%s", CMD_TORCH_HINT);
+    return STATUS_UNAVAILABLE;
+}
