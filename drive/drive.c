@@ -23,6 +23,7 @@
 struct driven { /* a flow, by its slot */
     struct drive_mark mark;
     bool is_waiting; /* for a decision */
+    bool has_complained;
     struct agent_sample newest;
     uint64_t reported_ns;
     double wanted; /* packets, the last that was decided; NaN */
@@ -124,6 +125,19 @@ static void count_batch(struct drive_account *a, size_t count, uint64_t ns)
     serve_latency_add(&a->decide, ns);
 }
 
+static void refuse(struct driver *d, struct driven *f, const struct drive_seen *seen)
+{
+    d->interval.refused++;
+    d->total.refused++;
+    if (f->has_complained)
+        return;
+    f->has_complained = true;
+    event_write_log(d->opts->events, LOG_LEVEL_WARN,
+                    "flow %s: the policy's answer is not a number: without decisions the watchdog "
+                    "takes over",
+                    seen->flow->local);
+}
+
 static enum status decide_waiting(struct driver *d, struct error *err)
 {
     const struct agent_flows *flows = agent_get_flows(d->agent);
@@ -152,12 +166,12 @@ static enum status decide_waiting(struct driver *d, struct error *err)
         const struct drive_seen *seen = &d->seen[i];
         if (a->is_none)
             continue;
+        struct driven *f = &d->flows[seen->flow->slot];
         if (!agent_decide(d->agent, seen->flow->slot, a->cwnd, a->pacing_bps)) {
-            d->interval.refused++;
-            d->total.refused++;
+            refuse(d, f, seen);
             continue;
         }
-        d->flows[seen->flow->slot].wanted = a->cwnd;
+        f->wanted = a->cwnd;
         uint64_t event_ns = clock_mono_ns() - seen->sample.h.t_ns;
         count_decision(&d->interval, event_ns);
         count_decision(&d->total, event_ns);

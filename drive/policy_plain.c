@@ -7,7 +7,8 @@
 #include "drive/policy.h"
 #include "testbed/link/rng.h"
 
-#define HEADER_BYTES 52   /* of IPv4 and TCP with timestamps: what the link carries beside the mss \
+#define HEADER_BYTES                                                                               \
+    52                    /* of IPv4 and TCP with timestamps: what the link carries beside the mss \
                            */
 #define RANDOM_STRIDE 0.2 /* of the window's logarithm, at most, either way */
 

@@ -74,6 +74,6 @@ bool agent_decision_from(double cwnd, double pacing_bps, struct agent_decision *
         return false;
     *out = (struct agent_decision){
         .cwnd = (uint32_t)fmin(fmax(round(cwnd), 0), UINT32_MAX),
-        .pacing_rate = (uint64_t)(fmin(fmax(pacing_bps, 0), PACING_MAX_BPS) / 8)};
+        .pacing_rate = (uint64_t)ceil(fmin(fmax(pacing_bps, 0), PACING_MAX_BPS) / 8)};
     return true;
 }

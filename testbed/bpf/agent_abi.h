@@ -31,7 +31,7 @@ struct agent_header {
     __u64 t_ns;
 };
 
-/* A flow's first acknowledgement: who only receives is never heard of. */
+/* The first data of a flow is acknowledged: who only receives is never heard of. */
 struct agent_open {
     struct agent_header h;
     __u32 netns; /* inode number of its network namespace */

@@ -18,6 +18,8 @@
 
 #define SLOT_TRIES 64 /* for a free slot, from where the last one was found */
 #define AF_INET6   10
+/* SYN and FIN count as a byte each: who has more acknowledged is a sender. */
+#define HANDSHAKE_BYTES 2
 
 struct netllm {
     struct alpha alpha;
@@ -355,7 +357,7 @@ static __always_inline void on_ack(struct sock *sk, const struct rate_sample *rs
     if (alpha_is_round_over(&n->alpha, tp))
         alpha_update(&n->alpha, tp);
 
-    if (!n->has_asked) {
+    if (!n->has_asked && tp->bytes_acked > HANDSHAKE_BYTES) {
         n->has_asked = 1;
         find_slot(n);
         if (n->slot)
