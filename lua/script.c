@@ -27,7 +27,7 @@
     X(labfile)                                                                                     \
     X(change)                                                                                      \
     X(qdisc)                                                                                       \
-    X(sampler) X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(help)
+    X(sampler) X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(drive) X(help)
 
 /* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
 #define MANUAL(X) X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(values)

@@ -370,6 +370,32 @@ assert(checks.failed == 0)]]},
 local checks = lab.checks()
 checks:add{name = "a tie", ok = nil, seen = "nobody measured"}
 assert(checks.failed == 0 and #checks.list == 1)]]},
+        {name = "lab.drive", needs = "lab", args = {{"o", "table",
+            "options of `netllm drive`, with underscores", fields = {
+            {"policy", "string", "\"model:DIR\", \"lua:FILE\", \"constant:PACKETS\", "
+                .. "\"bdp:RATE:RTT\", \"copy-last\" or \"random:SEED\""},
+            {"interval?", "string", "between decisions for a flow, at least a round trip",
+                "\"10ms\""},
+            {"ect?", "\"ect1\"|\"ect0\"|\"none\"", "what its flows are sent as", "\"ect1\""},
+            {"report?", "string", "between samples of a flow", "\"100ms\""},
+            {"target_return_scale?", "number",
+                "the return to aim at, as a share of the largest of the training", "1"},
+            {"max_flows?", "integer", "that `model:` decides for at a time", "64"},
+            {"cwnd_min?", "number", "bytes, for the recipes published and tutorial"},
+            {"cwnd_max?", "number", "bytes, for the recipes published and tutorial"},
+            {"lua_budget?", "integer", "instructions a decision", "100000"},
+            {"threads?", "integer", "of libtorch", "one per core"},
+            {"fifo?", "boolean", "ask for SCHED_FIFO", "true"},
+            {"label?", "string", "of the job", "\"drive\""}}}},
+         returns = {{"Job", "`data` of `job:finish()` has decisions, latencies and staleness"}},
+         errors = "`unavailable`: no root, a kernel before 6.4, no netllm, another one drives; "
+             .. "what is wrong with the policy",
+         raises = "an option that is none",
+         text = "Decide the windows of this machine's flows that ask for the congestion control "
+             .. "\"netllm\", until the job is finished (drive.md).",
+         example = [[
+local drive, err = lab.drive{policy = "constant:40"}
+print(drive and lab.pretty(assert(drive:finish()).data) or err.message)]]},
         {name = "lab.pool", needs = "netllm", args = {{"o", "table", "", fields = {
             {"files", "string[]", "run directories, CSVs of samples, iperf3 JSON, other pools"},
                 {"out", "string", "the pool to write"},
