@@ -15,6 +15,7 @@ static const char help[] =
     "Registers the TCP congestion control 'netllm' (root, Linux 6.4) and decides the windows of\n"
     "every flow that asks for it, e.g. iperf3 -C netllm, until Ctrl-C. POLICY is one of\n\n"
     "  model:DIR           a checkpoint of netllm adapt\n"
+    "  distilled:FILE      a network of netllm distill\n"
     "  lua:FILE            function on_sample(flow, s) returns the window in packets\n"
     "  constant:PACKETS    always the same window\n"
     "  bdp:RATE:RTT        the path's bandwidth-delay product, e.g. bdp:50mbit:20ms, shared by\n"

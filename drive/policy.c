@@ -9,9 +9,10 @@ static const struct {
     drive_policy_fn *make;
     const char *argument; /* what must follow the colon; NULL: nothing may */
 } policies[] = {
-    {"model", drive_model_new, "DIR"},           {"lua", drive_lua_new, "FILE"},
-    {"constant", drive_constant_new, "PACKETS"}, {"bdp", drive_bdp_new, "RATE:RTT"},
-    {"copy-last", drive_copy_last_new, NULL},    {"random", drive_random_new, "SEED"},
+    {"model", drive_model_new, "DIR"},    {"distilled", drive_mlp_new, "FILE"},
+    {"lua", drive_lua_new, "FILE"},       {"constant", drive_constant_new, "PACKETS"},
+    {"bdp", drive_bdp_new, "RATE:RTT"},   {"copy-last", drive_copy_last_new, NULL},
+    {"random", drive_random_new, "SEED"},
 };
 #define POLICIES (sizeof policies / sizeof *policies)
 
@@ -28,7 +29,8 @@ static enum status unknown(const char *spec, size_t len, struct error *err)
     if (meant)
         error_hint(err, "did you mean %s?", meant);
     else
-        error_hint(err, "there are model:DIR, lua:FILE, constant:PACKETS, bdp:RATE:RTT, copy-last "
+        error_hint(err, "there are model:DIR, distilled:FILE, lua:FILE, constant:PACKETS, "
+                        "bdp:RATE:RTT, copy-last "
                         "and random:SEED");
     return STATUS_USAGE;
 }

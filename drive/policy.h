@@ -42,7 +42,7 @@ struct drive_policy_opts {
 };
 
 /* The policy that a text names (docs/drive.md): "constant:40", "bdp:50mbit:20ms", "copy-last",
- * "random:7", "lua:FILE", "model:DIR". *out is for drive_policy_free().
+ * "random:7", "lua:FILE", "distilled:FILE", "model:DIR". *out is for drive_policy_free().
  * Errors: STATUS_USAGE naming what is meant, perhaps; those of the policy's own file. */
 CCALAB_MUST_USE enum status drive_policy_new(const char *spec, const struct drive_policy_opts *opts,
                                              struct drive_policy **out, struct error *err);
@@ -53,6 +53,6 @@ void drive_policy_free(struct drive_policy *p);
 typedef enum status drive_policy_fn(const char *argument, const struct drive_policy_opts *opts,
                                     struct drive_policy **out, struct error *err);
 drive_policy_fn drive_constant_new, drive_bdp_new, drive_copy_last_new, drive_random_new,
-    drive_lua_new, drive_model_new;
+    drive_lua_new, drive_mlp_new, drive_model_new;
 
 #endif

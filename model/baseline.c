@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adam.h"
+
 #define PER_ROW      (POOL_FEATURES + 2) /* state, return, action */
 #define FEATURES_MAX (BASELINE_ROWS * PER_ROW)
 #define STRENGTHS    10 /* of ridge: 1e-3 ... 1e6 */
@@ -182,7 +184,7 @@ static void ridge_fit(struct ridge *r)
 
 /* --- perceptron ------------------------------------------------------------------------------- */
 
-/* One hidden layer of tanh, trained by Adam (Kingma and Ba, 2015). */
+/* One hidden layer of tanh, trained by Adam. */
 struct weights {
     double in[HIDDEN][FEATURES_MAX], out[HIDDEN + 1]; /* out: with a constant at the end */
 };
@@ -195,19 +197,6 @@ struct mlp {
     uint64_t random;
     int step;
 };
-
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += 0x9e3779b97f4a7c15u; /* SplitMix64 */
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-static double uniform(uint64_t *state, double bound)
-{
-    return bound * (2 * ((double)(next_random(state) >> 11) * 0x1p-53) - 1);
-}
 
 static double mlp_answer(struct mlp *m, const struct weights *w, size_t row)
 {
@@ -250,24 +239,13 @@ static void mlp_gradient(struct mlp *m, size_t row, double weight)
     }
 }
 
-static void adam(double *value, double *gradient, double *first, double *second, size_t n, int step)
-{
-    double unbias1 = 1 - pow(0.9, step), unbias2 = 1 - pow(0.999, step);
-    for (size_t i = 0; i < n; i++) {
-        first[i] = 0.9 * first[i] + 0.1 * gradient[i];
-        second[i] = 0.999 * second[i] + 0.001 * gradient[i] * gradient[i];
-        value[i] -= RATE * (first[i] / unbias1) / (sqrt(second[i] / unbias2) + 1e-8);
-        gradient[i] = 0;
-    }
-}
-
 static void mlp_step(struct mlp *m)
 {
     m->step++;
     for (int h = 0; h < HIDDEN; h++)
-        adam(m->now.in[h], m->gradient.in[h], m->first.in[h], m->second.in[h], m->sight.count,
-             m->step);
-    adam(m->now.out, m->gradient.out, m->first.out, m->second.out, HIDDEN + 1, m->step);
+        adam_step(m->now.in[h], m->gradient.in[h], m->first.in[h], m->second.in[h], m->sight.count,
+                  m->step, RATE);
+    adam_step(m->now.out, m->gradient.out, m->first.out, m->second.out, HIDDEN + 1, m->step, RATE);
 }
 
 static enum status mlp_fit(struct mlp *m, const volatile sig_atomic_t *stop, struct error *err)
@@ -283,14 +261,14 @@ static enum status mlp_fit(struct mlp *m, const volatile sig_atomic_t *stop, str
     each_row(d, DATASET_TRAIN, mlp_gather, m);
     for (int h = 0; h < HIDDEN; h++)
         for (size_t i = 0; i < m->sight.count; i++)
-            m->now.in[h][i] = uniform(&m->random, bound);
+            m->now.in[h][i] = adam_uniform(&m->random, bound);
     /* It starts as the constant answer. */
     if (!d->opts.is_published)
         m->now.out[HIDDEN] = (d->norm.action_mean - d->norm.action_offset) / d->norm.action_span;
     size_t n = m->row_count < ROWS_AN_EPOCH ? m->row_count : ROWS_AN_EPOCH;
     for (int epoch = 0, since = 0; epoch < EPOCHS && since < PATIENCE; epoch++) {
         for (size_t i = 0; i < n; i++) {
-            size_t j = i + (size_t)(next_random(&m->random) % (m->row_count - i));
+            size_t j = i + (size_t)(adam_random(&m->random) % (m->row_count - i));
             size_t row = m->rows[j];
             m->rows[j] = m->rows[i];
             m->rows[i] = row;

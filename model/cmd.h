@@ -14,6 +14,8 @@
 enum status cmd_pool(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
 enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
 enum status cmd_test(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
+enum status cmd_distill(int argc, char *argv[], const volatile sig_atomic_t *stop,
+                        struct error *err);
 enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);
 /* Of drive/: it needs the testbed too. */
 enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err);

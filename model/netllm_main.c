@@ -29,6 +29,13 @@ enum status cmd_test(int argc, char *argv[], const volatile sig_atomic_t *stop, 
     return cmd_no_torch("test", err);
 }
 
+enum status cmd_distill(int argc, char *argv[], const volatile sig_atomic_t *stop,
+                        struct error *err)
+{
+    (void)argc, (void)argv, (void)stop;
+    return cmd_no_torch("distill", err);
+}
+
 enum status cmd_serve(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err)
 {
     (void)argc, (void)argv, (void)stop;
@@ -46,6 +53,7 @@ static const struct {
     {"adapt", cmd_adapt, true, "train a policy on a pool"},
     {"test", cmd_test, true, "score a trained policy on the held-out rows of a pool"},
     {"serve", cmd_serve, true, "decide for flows whose states come on stdin"},
+    {"distill", cmd_distill, true, "teach a small network to answer as a policy does"},
     {"drive", cmd_drive, true, "decide for live TCP flows: the congestion control netllm"},
     {"info", cmd_info, false, "what this build, a pool or a checkpoint is"},
 };
@@ -55,7 +63,7 @@ static void print_help(FILE *f)
 {
     fputs("usage: netllm COMMAND [OPTIONS]\n\n", f);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(f, "  %-6s %s\n", commands[i].name, commands[i].what);
+        fprintf(f, "  %-7s %s\n", commands[i].name, commands[i].what);
     fputs("\nnetllm COMMAND --help lists the options. netllm --version names the engine.\n"
           "Events go to stdout as JSON Lines, messages to stderr. Manual: docs/netllm.md\n",
           f);

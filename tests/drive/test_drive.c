@@ -16,6 +16,7 @@
 #include "drive/account.h"
 #include "drive/policy.h"
 #include "drive/seen.h"
+#include "model/mlp.h"
 
 /* --- records ---------------------------------------------------------------------------------- */
 
@@ -286,6 +287,48 @@ static void specs_that_are_none(void **state)
     assert_non_null(strstr(err.hint, "constant"));
 }
 
+static void a_distilled_policy(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct mlp *m;
+    char path[] = "/tmp/ccalab-drive-mlp-XXXXXX", spec[sizeof path + 16];
+    close(mkstemp(path));
+    assert_int_equal(mlp_new(4, 2, &m, &err), STATUS_OK);
+    memcpy(m->recipe, "lab", 4);
+    m->data = (struct dataset_opts){.steps = 20, .gamma = 1, .scale = 1, .horizon = 20};
+    m->norm = (struct dataset_norm){.action_span = 1, .reward_max = 1, .max_return = 1};
+    for (int k = 0; k < POOL_FEATURES; k++)
+        m->norm.state_std[k] = 1;
+    /* tanh(tanh(0.5 * the return)), in both layers the first unit alone, and 0.25 more. */
+    m->values[POOL_FEATURES] = 0.5f;
+    float *second = m->values + 2 * m->inputs + 2, *last = second + 6;
+    second[0] = 1;
+    last[0] = 1;
+    last[2] = 0.25f;
+    assert_int_equal(mlp_save(m, path, &err), STATUS_OK);
+    mlp_free(m);
+
+    snprintf(spec, sizeof spec, "distilled:%s", path);
+    struct drive_policy *p = make(spec);
+    assert_true(ask(p, 40, NAN).is_none); /* a first row */
+    struct drive_seen seen = {.flow = &flow,
+                              .sample = {.h.mss = 1000, .cwnd = 40},
+                              .row = {.rtt_s = 0.02, .cwnd_bytes = 40000, .throughput_bps = 1e6}};
+    for (int i = 0; i < 10; i++) {
+        struct drive_answer answer = {0};
+        assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
+        assert_float_equal(answer.cwnd, 40 * exp(tanh(tanh(0.5)) + 0.25), 1e-3);
+    }
+    p->ops->set_target(p, 0);
+    struct drive_answer answer = {0};
+    assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
+    assert_float_equal(answer.cwnd, 40 * exp(0.25), 1e-3);
+    p->ops->close(p, &flow);
+    drive_policy_free(p);
+    unlink(path);
+}
+
 /* --- Lua -------------------------------------------------------------------------------------- */
 
 static char script_path[] = "/tmp/ccalab-drive-XXXXXX";
@@ -430,6 +473,7 @@ int main(void)
         cmocka_unit_test(the_account_tells_who_had_the_window),
         cmocka_unit_test(plain_policies),
         cmocka_unit_test(specs_that_are_none),
+        cmocka_unit_test(a_distilled_policy),
         cmocka_unit_test(a_student_s_congestion_control),
         cmocka_unit_test(wrong_scripts_give_no_decision),
         cmocka_unit_test(scripts_reach_nothing),
