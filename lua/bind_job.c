@@ -350,6 +350,17 @@ static int l_host_run(lua_State *L)
     return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
 }
 
+struct task_job *task_job_begin(lua_State *L, struct host *h, const struct job_opts *opts,
+                                process_start_fn process, void *arg, struct error *e)
+{
+    return begin(L, h, opts, NULL, false, process, arg, e);
+}
+
+int task_job_wait(lua_State *L, struct task_job *j)
+{
+    return task_wait(L, &j->done_waiters, 0, "");
+}
+
 /* host:upload(local, remote, {resume=, delta=}), host:download(remote, local, ...): a file or a
  * tree. On this machine and in its namespaces, which see the same files, cp(1) does it. */
 static int transfer(lua_State *L, bool is_upload)

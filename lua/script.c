@@ -27,10 +27,12 @@
     X(labfile)                                                                                     \
     X(change)                                                                                      \
     X(qdisc)                                                                                       \
-    X(sampler) X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(drive) X(help)
+    X(sampler)                                                                                     \
+    X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(pods) X(guard)     \
+        X(away) X(hub) X(drive) X(help)
 
 /* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
-#define MANUAL(X) X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(values)
+#define MANUAL(X) X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(pods) X(values)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)
@@ -164,6 +166,7 @@ static int load_all(lua_State *L)
     bind_labfile(L);
     bind_journal(L);
     bind_capture(L);
+    bind_pods(L);
     lua_pushliteral(L, CCALAB_VERSION);
     lua_setfield(L, -2, "version");
     lua_pushcfunction(L, l_manual);

@@ -68,6 +68,7 @@ void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
 void bind_journal(lua_State *L);
 void bind_capture(lua_State *L); /* capture files */
+void bind_pods(lua_State *L);    /* web services, and the keys to them */
 
 /* A command as it is noted in the innermost run record that is open. */
 struct record_note {

@@ -12,13 +12,14 @@ build="build-essential cmake ninja-build pkg-config libncurses-dev liblua5.4-dev
 bpf="clang libbpf-dev libelf-dev zlib1g-dev"
 policy="libtorch-dev libopenblas0-openmp"
 ssh="libssh-dev openssh-client" # hosts over SSH; the client for ProxyJump
+web="libcurl4-openssl-dev curl ca-certificates" # rented GPUs and the model hub
 lab="ethtool iperf3 iproute2 nftables procps iputils-ping"
 judges="file mmdebstrap openssh-server sudo tmux tshark tcpdump librsvg2-bin python3 python3-numpy
     python3-torch python3-venv ncurses-bin"
 
 case "${1:-run}" in
-run) wanted="$build $bpf $policy $ssh $lab" ;;
-test) wanted="$build $bpf $policy $ssh $lab $judges" ;;
+run) wanted="$build $bpf $policy $ssh $web $lab" ;;
+test) wanted="$build $bpf $policy $ssh $web $lab $judges" ;;
 *)
     echo "usage: tools/setup.sh run|test" >&2
     exit 2

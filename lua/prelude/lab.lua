@@ -195,13 +195,18 @@ function lab.pool(o)
     return netllm(cmd)
 end
 
--- Train the policy; the flags of the command with underscores for dashes.
-function lab.adapt(o)
-    return netllm(add_flags({"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir,
-        label = "adapt", host = o.host}, o,
+-- Append the options of `netllm adapt` to a command; flags with underscores for dashes.
+function lab._adapt_words(cmd, o)
+    return add_flags(cmd, o,
         {"num-epochs", "lr", "rank", "w", "gamma", "scale", "seed", "batch-size",
-         "grad-accum-steps", "warmup-steps", "warmup-fraction", "weight-decay", "plm-config",
-         "random-init", "sample-step", "state-feature-dim", "which-layer", "threads"}))
+         "grad-accum-steps", "warmup-steps", "warmup-fraction", "weight-decay", "plm-config", "plm-path",
+         "random-init", "sample-step", "state-feature-dim", "which-layer", "threads"})
+end
+
+-- Train the policy.
+function lab.adapt(o)
+    return netllm(lab._adapt_words({"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir,
+        label = "adapt", host = o.host}, o))
 end
 
 -- Score the trained policy on the held-out part of the pool.
