@@ -52,6 +52,7 @@ static int l_progress(lua_State *L)
 static int l_log(lua_State *L)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+    lua_settop(L, 2); /* the text goes on top */
     const char *text = luaL_tolstring(L, 1, NULL);
     const char *level = levels[luaL_checkoption(L, 2, "info", levels)];
     cJSON *o = cJSON_CreateObject();

@@ -44,11 +44,11 @@ end_job() {
     p=$(leader) || return 0
     [ -n "$p" ] || return 0
     say warn "ending the job $job"
-    kill -TERM -- "-$p" 2>/dev/null
+    kill -s TERM -- "-$p" 2>/dev/null
     end=$(($(uptime_s) + grace_s))
     while [ -n "$(leader)" ] && [ "$(uptime_s)" -lt $end ]; do sleep 1; done
     p=$(leader)
-    [ -z "$p" ] || kill -KILL -- "-$p" 2>/dev/null
+    [ -z "$p" ] || kill -s KILL -- "-$p" 2>/dev/null
 }
 # The key goes in by standard input: printf is the shell's own.
 stop_pod() {

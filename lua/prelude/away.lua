@@ -70,8 +70,8 @@ local function place_of(o)
     elseif is_there(o.host, "-w", "/workspace") then
         return "/workspace/ccalab"
     end
-    local home, err = lab._home_of(o.host)
-    return home and home .. "/ccalab", err
+    local places, err = lab._places_of(o.host)
+    return places and places.home .. "/ccalab", err
 end
 
 local function backbone(o, dir)

@@ -3,14 +3,17 @@
 
 local WATCHDOG = "watchdog"
 
-local function home_of(host)
-    local r, err = host:run{"sh", "-c", 'cd && pwd', label = "home"}
+-- The login's home directory, and where things are kept there that can be made anew.
+local function places_of(host)
+    local r, err = host:run{"sh", "-c", 'cd && pwd && echo "${XDG_CACHE_HOME:-$HOME/.cache}/ccalab"',
+                            label = "home"}
     if not r then
         return nil, err
     end
-    return (r.out:match("^[^\n]*"))
+    local home, cache = r.out:match("^([^\n]*)\n([^\n]*)")
+    return {home = home, cache = cache}
 end
-lab._home_of = home_of
+lab._places_of = places_of
 
 -- Write `files` ({name = text}) into a directory that only its owner can look into.
 local function put(host, path, files, secret)
@@ -67,11 +70,11 @@ local function end_old(host, id)
 end
 
 local function start(host, id, files, secret)
-    local home, err = home_of(host)
-    if not home then
+    local places, err = places_of(host)
+    if not places then
         return nil, err
     end
-    local path, ok = ("%s/.cache/ccalab/%s"):format(home, id), nil
+    local path, ok = places.cache .. "/" .. id, nil
     ok, err = end_old(host, id)
     if not ok then
         return nil, err

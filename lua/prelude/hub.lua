@@ -51,17 +51,17 @@ function lab.backbone(o)
         return lab.failure("input", "hub", repo .. " has no weights that can be read here",
             "safetensors or pytorch_model.bin are wanted")
     end
-    local home
-    home, err = lab._home_of(host)
-    if not home then
+    local places
+    places, err = lab._places_of(host)
+    if not places then
         return nil, err
     end
     local dir = o.dir or name
     if dir:sub(1, 1) ~= "/" then
-        dir = (host.kind == "ssh" and home or assert(lab.localhost:run{"pwd"}).out:match("^[^\n]*")) .. "/" .. dir
+        dir = (host.kind == "ssh" and places.home or assert(lab.localhost:run{"pwd"}).out:match("^[^\n]*")) .. "/" .. dir
     end
     local id = "backbone-" .. name:gsub("[^%w_.-]", "-"):sub(1, 50)
-    local work = ("%s/.cache/ccalab/%s"):format(home, id)
+    local work = places.cache .. "/" .. id
     local job
     local jobs
     jobs, err = host:jobs()

@@ -201,6 +201,7 @@ end
 -- The guard here: a process of its own, which outlives this console, for the time before the watchdog
 -- runs on the pod and for the case that it cannot reach the provider. It ends when the pod does.
 function lab._pod_guard(name, stop_at)
+    local was_known = false
     while true do
         local left = stop_at - lab.now()
         local note
@@ -210,9 +211,10 @@ function lab._pod_guard(name, stop_at)
                 note = one
             end
         end
-        if note and not note.is_running then
+        if note and not note.is_running or was_known and not note then
             return true
         elseif note then
+            was_known = true
             left = note.stop_at - lab.now() -- the real price may be another
         end
         if left <= 0 then
@@ -232,7 +234,7 @@ function lab._pod_guard(name, stop_at)
             end
             lab.sleep(10)
         else
-            lab.sleep(math.min(left, 10))
+            lab.sleep(math.min(left, 2))
         end
     end
 end
@@ -254,7 +256,15 @@ local function start_guard(name, stop_at)
     end
     lab.sleep(0.3)
     job:leave()
-    return true
+    return job:id()
+end
+
+local function end_guard(id)
+    local job = lab.localhost:attach(id)
+    if job then
+        job:cancel()
+        job:wait(5)
+    end
 end
 
 -- Creating ----------------------------------------------------------------------------------------
@@ -531,16 +541,25 @@ function lab.pod(given)
     if note and note.is_running then
         began = note.began
     end
-    ok, err = start_guard(o.name, stop_at(price))
-    if not ok then
+    local guard
+    guard, err = start_guard(o.name, stop_at(price))
+    if not guard then
         return nil, err
     end
-    local undo = {} -- .id: what shall not go on costing if it does not come up
+    local undo = {is_open = true} -- .id: what shall not go on costing if it does not come up
     local function give_back()
-        if undo.id then
-            lab.log(("pod %s is given back"):format(o.name), "warn");
-            (is_new and delete or stop)(undo.id)
-            undo.id = nil
+        local is_safe = undo.is_open
+        undo.is_open = false
+        if is_safe and undo.id then
+            lab.log(("pod %s is given back"):format(o.name), "warn")
+            local why
+            is_safe, why = (is_new and delete or stop)(undo.id)
+            if not is_safe then
+                lab.log(("%s; the guard here tries again at its cap"):format(tostring(why)), "error")
+            end
+        end
+        if is_safe then
+            end_guard(guard)
         end
     end
     local function write(p)
@@ -583,7 +602,7 @@ function lab.pod(given)
         give_back()
         return nil, err
     end
-    undo.id = nil
+    undo.is_open = false
     lab.log(("pod %s is up: %s, %.2f USD/h, stopped in %.1f hours at the latest"):format(o.name,
         pod.gpu or "?", note.cost_per_h, (note.stop_at - lab.now()) / 3600))
     return setmetatable({id = pod.id, name = o.name, host = host, gpu = pod.gpu, gpu_count = pod.gpu_count,
