@@ -288,7 +288,7 @@ local job_list = [[
 j=${XDG_CACHE_HOME:-$HOME/.cache}/ccalab/jobs
 cd "$j" 2>/dev/null || exit 0
 for d in *; do
-    test -f "$d/began" || continue
+    test -f "$d/label" || continue
     s=gone; p=; l=
     if test -e "$d/exit"; then s=$(cat "$d/exit")
     elif { read -r p b <"$d/pid" && read -r l <"/proc/$p/stat" && l=${l##*) } && set -- $l &&

@@ -25,6 +25,7 @@ elseif step == "stopped" then
         end
         lab.sleep(0.2)
     end
+    print(lab.read_file(t.sshd .. "/cache/ccalab/jobs/watchdog/out"), lab.read_file(t.sshd .. "/cache/ccalab/jobs/watchdog/err"))
     error("the pod was not stopped")
 else
     t.register_key()

@@ -10,7 +10,7 @@ await() { # FILE TEXT PID
     i=0
     until grep -q "$2" "$1" 2>/dev/null; do
         i=$((i + 1))
-        [ $i -lt 150 ] || { echo "FAILED: no $2"; cat "$1"; kill -9 "$3"; exit 1; }
+        [ $i -lt 150 ] || { echo "FAILED: no $2"; tail -n 5 "$1" "$SSHD_DIR/seen/train"; tail -n 3 "$SSHD_DIR"/cache/ccalab/jobs/*/*; kill -9 "$3"; exit 1; }
         sleep 0.1
     done
 }
@@ -19,11 +19,11 @@ kill_job() { # FILE of its pid
 }
 # The pod is stopped at its cap although the console is dead: by its own watchdog, with the guard here
 # dead too; then by the guard, with the watchdog dead.
-for who in curl ccalab; do
+for who in ${WHO-curl ccalab}; do
     : >"$POD_DIR/requests"
     "$ccalab" --run "$here/test_train.lua" up >"$SSHD_DIR/seen/up" 2>&1 &
     pid=$!
-    await "$SSHD_DIR/seen/up" '^up' $pid
+    await "$SSHD_DIR/seen/up" '^up.pod' $pid
     kill -9 $pid
     wait $pid
     if [ $who = curl ]; then
