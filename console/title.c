@@ -12,8 +12,9 @@
 #include "core/log.h"
 #include "remote/job.h"
 
-#define BAR_CELLS 10
-#define WIDE_COLS 120
+#define BAR_CELLS     10
+#define WIDE_COLS     120
+#define PODS_EVERY_NS 4000000000u
 
 void title_init(struct title *t, struct session *session)
 {
@@ -40,6 +41,20 @@ static void look_at_lab(struct title *t)
     t->was_up = map->is_up;
 }
 
+/* Rented machines cost money whoever has started them, and whether or not anything runs here. */
+static void look_at_pods(struct title *t)
+{
+    uint64_t now_ns = clock_mono_ns();
+    struct pod_sum sum;
+
+    if (t->pods_seen_ns && now_ns - t->pods_seen_ns < PODS_EVERY_NS)
+        return;
+    sum = pod_notes_sum(clock_wall_s());
+    t->is_dirty |= sum.running || t->pods.running;
+    t->pods = sum;
+    t->pods_seen_ns = now_ns;
+}
+
 bool title_look(struct title *t)
 {
     bool is_busy = session_is_busy(t->session), is_other = is_busy != t->was_busy;
@@ -48,6 +63,7 @@ bool title_look(struct title *t)
     for (struct job *j = job_first(); j; j = job_next(j))
         jobs++;
     look_at_lab(t);
+    look_at_pods(t);
     if (is_other || jobs != t->jobs_seen)
         t->is_dirty = true;
     if (is_busy && !t->was_busy)
@@ -59,7 +75,7 @@ bool title_look(struct title *t)
 
 uint64_t title_next_ms(const struct title *t)
 {
-    double unit = t->was_busy ? 1 : 60;
+    double unit = t->was_busy ? 1 : t->pods.running ? 5 : 60;
     double now = t->was_busy ? (double)(clock_mono_ns() - t->busy_since_ns) / 1e9 : clock_wall_s();
     double left = unit - (now - unit * (double)(int64_t)(now / unit));
 
@@ -149,12 +165,16 @@ void title_draw(struct title *t, WINDOW *win, enum action_where where)
     char text[512], job[320], clock[16];
     time_t now = (time_t)clock_wall_s();
     struct tm tm;
-    int cols = getmaxx(win), x, n;
+    int cols = getmaxx(win), x, n = 0;
 
     t->is_dirty = false;
     text_fill(win, 0, 0, cols, STYLE_BAR, "");
     x = draw_tabs(win, cols, where);
-    n = snprintf(text, sizeof text, " | %s%.47s | ", map->is_up ? "lab " : "no lab", map->name);
+    if (t->pods.running)
+        n = snprintf(text, sizeof text, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
+                     t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);
+    n += snprintf(text + n, sizeof text - (size_t)n, " | %s%.47s | ",
+                  map->is_up ? "lab " : "no lab", map->name);
     if (t->is_leaving) {
         n += snprintf(text + n, sizeof text - (size_t)n, "stopping");
     } else if (t->was_busy) {

@@ -6,6 +6,7 @@
 #include "console/action.h"
 #include "console/session.h"
 #include "console/theme.h"
+#include "remote/pod_notes.h"
 
 struct title {
     struct session *session;
@@ -16,6 +17,8 @@ struct title {
     uint64_t busy_since_ns;
     size_t jobs_seen;
     bool was_up;
+    struct pod_sum pods;
+    uint64_t pods_seen_ns; /* 0: not looked yet */
 };
 
 void title_init(struct title *t, struct session *session);

@@ -111,6 +111,13 @@ local function begin(o, dir, work)
             return nil, err
         end
     end
+    if o.plm_config then
+        flags.plm_config = work .. "/plm_config.json"
+        ok, err = o.host:upload(o.plm_config, flags.plm_config)
+        if not ok then
+            return nil, err
+        end
+    end
     for key, value in pairs(o) do
         flags[key] = flags[key] or value
     end
@@ -158,9 +165,18 @@ local function fetch(o, work, data)
     return data
 end
 
+local options = {host = true, pool = true, dir = true, name = true, remote_dir = true, netllm = true,
+    source = true, max_hours = true, idle_min = true}
+for _, flag in ipairs(lab._adapt_flags) do
+    options[flag:gsub("-", "_")] = true
+end
+
 function lab.train(given)
     local o = {}
     for key, value in pairs(given) do
+        if not options[key] then
+            error(("lab.train: unknown option '%s'"):format(tostring(key)), 2)
+        end
         o[key] = value
     end
     if not (o.host and o.pool and o.dir) then

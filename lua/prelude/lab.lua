@@ -195,12 +195,13 @@ function lab.pool(o)
     return netllm(cmd)
 end
 
--- Append the options of `netllm adapt` to a command; flags with underscores for dashes.
+-- Options of `netllm adapt`; a script's have underscores for the dashes.
+lab._adapt_flags = {"num-epochs", "lr", "rank", "w", "gamma", "scale", "seed", "batch-size",
+    "grad-accum-steps", "warmup-steps", "warmup-fraction", "weight-decay", "plm-config", "plm-path",
+    "random-init", "sample-step", "state-feature-dim", "which-layer", "threads"}
+
 function lab._adapt_words(cmd, o)
-    return add_flags(cmd, o,
-        {"num-epochs", "lr", "rank", "w", "gamma", "scale", "seed", "batch-size",
-         "grad-accum-steps", "warmup-steps", "warmup-fraction", "weight-decay", "plm-config", "plm-path",
-         "random-init", "sample-step", "state-feature-dim", "which-layer", "threads"})
+    return add_flags(cmd, o, lab._adapt_flags)
 end
 
 -- Train the policy.
