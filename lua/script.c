@@ -28,11 +28,13 @@
     X(change)                                                                                      \
     X(qdisc)                                                                                       \
     X(sampler)                                                                                     \
-    X(capture) X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(pods) X(guard)     \
-        X(away) X(hub) X(drive) X(help)
+    X(capture)                                                                                     \
+    X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(pods) X(guard) X(away) X(hub) \
+        X(drive) X(course_step) X(course) X(course_prove) X(course_report) X(help)
 
 /* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
-#define MANUAL(X) X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(pods) X(values)
+#define MANUAL(X)                                                                                  \
+    X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(pods) X(course) X(values)
 
 #define X(part) EMBED_DECLARE(prelude_##part);
 PRELUDE(X)

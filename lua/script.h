@@ -49,10 +49,11 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
     X(api, "the manual of the Lua functions, and stubs of them for editors")                       \
     X(backbone, "download a pre-trained model onto a host")                                        \
     X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
-    X(pods, "rented machines with a GPU: prices, start, stop, what they cost")                      \
+    X(labs, "the course: labs to work through, each step checked by what is really there")         \
+    X(pods, "rented machines with a GPU: prices, start, stop, what they cost")                     \
     X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
     X(restore, "put hosts back as they were before a console changed them")                        \
-    X(run, "run flows side by side on a lab's hosts, sample them, print the results")               \
+    X(run, "run flows side by side on a lab's hosts, sample them, print the results")              \
     X(runs, "the records of runs: list, show, compare, export them")                               \
     X(test, "run the tests of a directory, each test_*.lua in a console of its own")               \
     X(train, "train the policy on another machine, and follow it there")
