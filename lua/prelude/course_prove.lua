@@ -87,6 +87,15 @@ function Course:prove(word, o)
     return out
 end
 
+-- iperf3's documents, without what names this machine.
+local function copy_json(from, to)
+    local document = assert(lab.json_decode(assert(lab.read_file(from))))
+    if type(document.start) == "table" then
+        document.start.system_info, document.start.cookie = nil, nil
+    end
+    assert(lab.write_file(to, lab.json_encode(document) .. "\n"))
+end
+
 -- Make the recordings of a lab's replay anew, on the virtual lab: for each step that hosts act in, its
 -- beginning, its solution and each wrong solution.
 function Course:record(word, o)
@@ -117,8 +126,10 @@ function Course:record(word, o)
                 assert(lab.write_file(to .. "/facts.json", lab.json_encode(judged.seen, true) .. "\n"))
             end
             for _, name in ipairs(lab.list_dir(course:_work(def)) or {}) do
-                if name:find("%.[jgp]%w+$") then
+                if name:find("%.[gp]%w+$") then
                     assert(lab.localhost:run{"cp", course:_work(def) .. "/" .. name, to, label = "copy"})
+                elseif name:find("%.json$") then
+                    copy_json(course:_work(def) .. "/" .. name, to .. "/" .. name)
                 end
             end
             print(("%s %s: %s"):format(step.name, take[1], said(judged)))

@@ -45,9 +45,11 @@ function Context:read_json(name)
     return lab.json_decode(text)
 end
 
--- Copy a file of the lab's recordings into the student's folder.
-function Context:copy_in(name, as)
-    assert(lab.localhost:run{"cp", self.dir .. "/replay/" .. name, self:path(as or name), label = "copy"})
+-- Copy a file of the recordings, of this lab or of another, into the student's folder.
+function Context:copy_in(name, as, of)
+    local dir = of and self.dir:gsub("[^/]*$", of) or self.dir
+    assert(lab.localhost:run{"cp", dir .. "/replay/" .. name, self:path(as or name:match("[^/]*$")),
+                             label = "copy"})
 end
 
 -- Run beside what comes next; stopped when the step has been judged.
