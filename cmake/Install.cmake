@@ -57,7 +57,7 @@ set(CPACK_DEBIAN_CONSOLE_PACKAGE_NAME ccalab)
 # What the commands start, and no library tells: a lab wants them, a script without a lab does not.
 set(CPACK_DEBIAN_CONSOLE_PACKAGE_RECOMMENDS
     "iproute2, iperf3, nftables, procps, iputils-ping, ethtool, openssh-client")
-set(CPACK_DEBIAN_CONSOLE_PACKAGE_SUGGESTS "ccalab-netllm, librsvg2-bin")
+set(CPACK_DEBIAN_CONSOLE_PACKAGE_SUGGESTS "ccalab-netllm")
 set(CPACK_DEBIAN_NETLLM_PACKAGE_NAME ccalab-netllm)
 set(CPACK_COMPONENT_NETLLM_DESCRIPTION
     "The worker that builds experience pools and trains the NetLLM policy, on libtorch.")

@@ -72,9 +72,11 @@ static void draw(struct panel *base)
     struct panel_plot *p = (struct panel_plot *)base;
     struct plot_line lines[PANEL_PLOT_LINES];
     char labels[PANEL_PLOT_LINES][SERIES_NAME_MAX];
-    struct plot plot = {.title = p->kind->title, .lines = lines, .has_zero = true};
-    struct cells_style style = {.tier = theme_plot_tier(),
-                                .join_max_s = p->kind->is_rolling ? JOIN_MAX_S : 0};
+    struct plot plot = {.title = p->kind->title,
+                        .lines = lines,
+                        .has_zero = true,
+                        .x_label = "time [s]",
+                        .join_max_s = p->kind->is_rolling ? JOIN_MAX_S : 0};
     double first = INFINITY, newest = -INFINITY;
 
     if (!cells_resize(&p->cells, getmaxx(base->win), getmaxy(base->win) - 1))
@@ -94,7 +96,7 @@ static void draw(struct panel *base)
     }
     if (p->is_paused && p->pause_t < newest)
         newest = fmax(first, p->pause_t);
-    style.t_zero = first;
+    plot.x_zero = first;
     plot.x0 = first;
     plot.x1 = newest;
     if (p->kind->is_rolling) {
@@ -102,7 +104,7 @@ static void draw(struct panel *base)
         if (!p->is_paused) /* room for what comes next */
             plot.x1 = fmax(newest, plot.x0 + ROLLING_MIN_S);
     }
-    cells_plot(&p->cells, &plot, &style);
+    cells_plot(&p->cells, &plot, theme_plot_tier());
     panel_plot_cells(base->win, 1, 0, &p->cells);
 }
 

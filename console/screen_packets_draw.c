@@ -258,8 +258,7 @@ static void draw_plot(struct screen_packets *s)
         {ECN_CE, "CE"}, {ECN_ECT1, "ECT(1)"}, {ECN_ECT0, "ECT(0)"}, {ECN_NOT_ECT, "Not-ECT"}};
     struct packet_index_bin *bins = calloc(PACKET_INDEX_BINS, sizeof *bins);
     struct plot_line lines[ECN_COUNT];
-    struct plot plot = {.lines = lines, .has_zero = true};
-    struct cells_style style = {.tier = theme_plot_tier()};
+    struct plot plot = {.x_label = "time [s]", .lines = lines, .has_zero = true};
     const struct rect *r = &s->layout.plot;
     struct series_set set;
     uint32_t step_s = 1;
@@ -282,7 +281,7 @@ static void draw_plot(struct screen_packets *s)
     if (!plot.nlines)
         text_put(s->win, r->y, r->x, r->cols, STYLE_DIM, "no IP packet yet");
     else if (cells_resize(&s->cells, r->cols, r->rows)) {
-        cells_plot(&s->cells, &plot, &style);
+        cells_plot(&s->cells, &plot, theme_plot_tier());
         panel_plot_cells(s->win, r->y, r->x, &s->cells);
     }
     series_set_done(&set);

@@ -4,158 +4,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What an axis may show: far beyond any measurement, and no sum or product of two overflows. */
-#define VALUE_MAX 1e120
-/* The smallest a log axis may show, and what prints as 0. */
-#define VALUE_MIN 1e-120
+#define VALUE_MAX PLOT_VALUE_MAX
+#define VALUE_MIN PLOT_VALUE_MIN
 
-/* "%.*f" without the locale's decimal sign and without trailing zeros. |v| < 1e5, digits <= 9. */
-static void format_fixed(double v, int digits, const char *suffix, char *out, size_t size)
+size_t plot_count(const struct plot *p)
 {
-    double unit = 1;
-    for (int i = 0; i < digits; i++) {
-        unit *= 10;
-    }
-    long long n = llround(fabs(v) * unit);
-    const char *sign = v < 0 && n > 0 ? "-" : "";
-    /* All digits, then the point set between them. */
-    char number[40];
-    int len = snprintf(number, sizeof(number), "%0*lld", digits + 1, n);
-    int whole = len - digits;
-    while (digits > 0 && number[len - 1] == '0') {
-        len--;
-        digits--;
-    }
-    snprintf(out, size, "%s%.*s%s%.*s%s", sign, whole, number, digits > 0 ? "." : "", digits,
-             number + whole, suffix);
+    return p->kind == PLOT_BOXES ? p->nboxes : p->nlines;
 }
 
-static int clamp_digits(int digits, int max)
+const char *plot_label(const struct plot *p, size_t index)
 {
-    return digits < 0 ? 0 : digits > max ? max : digits;
+    const char *label = p->kind == PLOT_BOXES ? p->boxes[index].label : p->lines[index].label;
+    return label ? label : "";
 }
 
-/* Exponent of ten of the leading digit. */
-static int decade(double v)
+static double scale_of(const struct plot_line *line)
 {
-    int e = (int)floor(log10(fabs(v)));
-    /* log10() may be a rounding below the power of ten itself. */
-    return fabs(v) >= pow(10, e + 1) ? e + 1 : e;
+    return line->scale != 0 ? line->scale : 1;
 }
 
-/* A value with all digits down to 10^`lowest`. */
-static void format_si(double v, int lowest, char *out, size_t size)
-{
-    static const char *const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
-    int e = v == 0 ? 0 : decade(v);
-    if (v != 0 && (e < -3 || e >= 21)) {
-        /* The mantissa by hand: a prefix for 1e-5 would only puzzle, and %e knows the locale. */
-        char suffix[8];
-        snprintf(suffix, sizeof(suffix), "e%d", e);
-        format_fixed(v / pow(10, e), clamp_digits(e - lowest, 6), suffix, out, size);
-        return;
-    }
-    int group = e < 3 ? 0 : e / 3;
-    format_fixed(v / pow(10, 3 * group), clamp_digits(3 * group - lowest, 9), prefixes[group], out,
-                 size);
-}
+/* --- ranges ----------------------------------------------------------------------------------- */
 
-void plot_si(double v, char *out, size_t size)
+/* Widen *lo and *hi by a value that the axis can show. */
+static bool widen(double v, bool is_log, double *lo, double *hi)
 {
-    if (!isfinite(v)) {
-        snprintf(out, size, "-");
-        return;
+    if (!(fabs(v) <= VALUE_MAX) || (is_log && !(v >= VALUE_MIN))) {
+        return false;
     }
-    v = fabs(v) < VALUE_MIN ? 0 : v;
-    if (v != 0) {
-        /* Round first, so that 999.7 becomes 1k and not 1000. */
-        double unit = pow(10, decade(v) - 2);
-        double rounded = round(v / unit) * unit;
-        v = isfinite(rounded) ? rounded : v;
-    }
-    format_si(v, v == 0 ? 0 : decade(v) - 2, out, size);
-}
-
-static void tick_add(struct plot_ticks *out, double at, int lowest)
-{
-    if (out->n < PLOT_TICKS_MAX) {
-        out->at[out->n] = at;
-        format_si(at, lowest, out->label[out->n], sizeof(out->label[0]));
-        out->n++;
-    }
-}
-
-static void ticks_linear(double lo, double hi, size_t want, struct plot_ticks *out)
-{
-    static const int steps[] = {1, 2, 5};
-    int e = decade((hi - lo) / (double)want);
-    for (int i = 0; i < 12; i++) {
-        double unit = pow(10, e + i / 3);
-        double step = steps[i % 3] * unit;
-        /* A tick on the very end of the range counts, in spite of rounding. */
-        double first = ceil(lo / step - 1e-9), last = floor(hi / step + 1e-9);
-        if (!(step > 0) || !(fabs(first) < 1e15) || !(fabs(last) < 1e15)) {
-            break; /* finer than a double can tell */
-        }
-        if (last - first + 1 > (double)want) {
-            continue;
-        }
-        for (double k = first; k <= last; k++) {
-            tick_add(out, k * step, e + i / 3);
-        }
-        return;
-    }
-    tick_add(out, lo, decade(lo != 0 ? lo : hi) - 8);
-}
-
-static void ticks_log(double lo, double hi, size_t want, struct plot_ticks *out)
-{
-    int first = (int)ceil(log10(lo) - 1e-9), last = (int)floor(log10(hi) + 1e-9);
-    int n = last - first + 1;
-    bool has_room = 3 * (n + 1) <= (int)want;
-    if (n >= 2 && !has_room) {
-        int every = (n + (int)want - 1) / (int)want;
-        for (int e = first; e <= last; e += every) {
-            tick_add(out, pow(10, e), e);
-        }
-        return;
-    }
-    static const int steps[] = {1, 2, 5};
-    size_t found = 0;
-    for (int i = 0; i < 3 * (n + 2); i++) {
-        int e = first - 1 + i / 3;
-        double at = steps[i % 3] * pow(10, e);
-        if (at >= lo * (1 - 1e-9) && at <= hi * (1 + 1e-9)) {
-            tick_add(out, at, e);
-            found++;
-        }
-    }
-    if (found < 2 || found > want) {
-        out->n = 0;
-        ticks_linear(lo, hi, want, out);
-    }
-}
-
-void plot_ticks(double lo, double hi, size_t want, bool is_log, struct plot_ticks *out)
-{
-    out->n = 0;
-    want = want < 2 ? 2 : want > PLOT_TICKS_MAX ? PLOT_TICKS_MAX : want;
-    if (!(fabs(lo) <= VALUE_MAX) || !(fabs(hi) <= VALUE_MAX) ||
-        (is_log && !(lo >= VALUE_MIN && hi >= VALUE_MIN))) {
-        return;
-    }
-    if (lo > hi) {
-        double swap = lo;
-        lo = hi;
-        hi = swap;
-    }
-    if (lo == hi) {
-        tick_add(out, lo, lo == 0 ? 0 : decade(lo) - 5);
-    } else if (is_log) {
-        ticks_log(lo, hi, want, out);
-    } else {
-        ticks_linear(lo, hi, want, out);
-    }
+    *lo = fmin(*lo, v);
+    *hi = fmax(*hi, v);
+    return true;
 }
 
 /* Smallest and largest drawn value of a line in [x0, x1], widening *lo and *hi. */
@@ -163,38 +41,37 @@ static bool line_extremes(const struct plot_line *line, const struct plot_range 
                           double *lo, double *hi)
 {
     const struct series *s = line->series;
-    double scale = line->scale != 0 ? line->scale : 1;
+    double scale = scale_of(line);
     struct series_col all;
-    bool has_any = false;
+    if (line->is_level) {
+        return widen(line->level, is_log, lo, hi);
+    }
+    if (!s) {
+        return false;
+    }
     series_columns(s, r->x0, nextafter(r->x1, INFINITY), 1, &all);
     if (all.count == 0) {
         return false;
     }
     double ends[] = {all.min * scale, all.max * scale};
     if (!is_log || fmin(ends[0], ends[1]) >= VALUE_MIN) {
-        for (int i = 0; i < 2; i++) {
-            if (fabs(ends[i]) <= VALUE_MAX) {
-                *lo = fmin(*lo, ends[i]);
-                *hi = fmax(*hi, ends[i]);
-                has_any = true;
-            }
-        }
-        return has_any;
+        bool has_min = widen(ends[0], is_log, lo, hi);
+        return widen(ends[1], is_log, lo, hi) || has_min;
     }
     /* Values that a log axis cannot show hide the smallest that it can: look at each. */
+    bool has_any = false;
     for (size_t i = series_lower_bound(s, r->x0); i < s->len && s->t[i] <= r->x1; i++) {
-        double v = s->v[i] * scale;
-        if (v >= VALUE_MIN && v <= VALUE_MAX) {
-            *lo = fmin(*lo, v);
-            *hi = fmax(*hi, v);
-            has_any = true;
-        }
+        has_any |= widen(s->v[i] * scale, is_log, lo, hi);
     }
     return has_any;
 }
 
 static void fit_x(const struct plot *p, struct plot_range *out)
 {
+    if (p->kind == PLOT_BOXES) {
+        out->x1 = p->nboxes > 0 ? (double)p->nboxes : 1;
+        return;
+    }
     if (p->x1 > p->x0 && fabs(p->x0) <= VALUE_MAX && fabs(p->x1) <= VALUE_MAX) {
         out->x0 = p->x0;
         out->x1 = p->x1;
@@ -214,17 +91,36 @@ static void fit_x(const struct plot *p, struct plot_range *out)
     /* One sample, or none: a second of axis, or what a double can tell from x0. */
     out->x0 = x0;
     out->x1 = x1 > x0 ? x1 : x0 + fmax(1, fabs(x0) * 1e-9);
+    if (p->kind == PLOT_POINTS) { /* no dot on the very edge */
+        double pad = (out->x1 - out->x0) * 0.03;
+        out->x0 -= x0 >= 0 && x0 < pad ? x0 : pad;
+        out->x1 += pad;
+    }
+}
+
+static bool extremes(const struct plot *p, const struct plot_range *r, double *lo, double *hi)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < plot_count(p); i++) {
+        if (p->kind != PLOT_BOXES) {
+            has_any |= line_extremes(&p->lines[i], r, p->is_log_y, lo, hi);
+        } else if (p->boxes[i].n > 0) {
+            has_any |= widen(p->boxes[i].min, p->is_log_y, lo, hi);
+            has_any |= widen(p->boxes[i].max, p->is_log_y, lo, hi);
+        }
+    }
+    return has_any;
 }
 
 void plot_fit(const struct plot *p, struct plot_range *out)
 {
-    *out = (struct plot_range){.is_empty = true};
-    fit_x(p, out);
     double lo = INFINITY, hi = -INFINITY;
-    for (size_t i = 0; i < p->nlines; i++) {
-        if (p->lines[i].series && line_extremes(&p->lines[i], out, p->is_log_y, &lo, &hi)) {
-            out->is_empty = false;
-        }
+    *out = (struct plot_range){0};
+    fit_x(p, out);
+    out->is_empty = !extremes(p, out, &lo, &hi);
+    if (p->kind == PLOT_CDF && !p->is_log_y) {
+        out->y1 = 1;
+        return;
     }
     if (out->is_empty) {
         lo = p->is_log_y ? 0.1 : 0;
@@ -251,6 +147,8 @@ void plot_fit(const struct plot *p, struct plot_range *out)
     out->y1 = hi + pad;
 }
 
+/* --- positions -------------------------------------------------------------------------------- */
+
 double plot_y(const struct plot_range *r, bool is_log_y, double y)
 {
     double pos;
@@ -260,4 +158,99 @@ double plot_y(const struct plot_range *r, bool is_log_y, double y)
         pos = (y - r->y0) / (r->y1 - r->y0);
     }
     return isfinite(pos) ? pos : -1;
+}
+
+double plot_area_x(const struct plot_area *a, const struct plot_range *r, double x)
+{
+    return a->left + (x - r->x0) / (r->x1 - r->x0) * a->width;
+}
+
+double plot_area_y(const struct plot_area *a, const struct plot_range *r, bool is_log_y, double y)
+{
+    return a->top + (1 - fmin(fmax(plot_y(r, is_log_y, y), 0), 1)) * a->height;
+}
+
+static void box_ticks(const struct plot *p, size_t want, struct plot_ticks *out)
+{
+    want = want < 1 ? 1 : want > PLOT_TICKS_MAX ? PLOT_TICKS_MAX : want;
+    size_t every = (p->nboxes + want - 1) / want;
+    for (size_t i = 0; i < p->nboxes; i += every) {
+        out->at[out->n] = (double)i + 0.5;
+        snprintf(out->label[out->n], sizeof(out->label[0]), "%s", plot_label(p, i));
+        out->n++;
+    }
+}
+
+void plot_x_ticks(const struct plot *p, const struct plot_range *r, size_t want,
+                  struct plot_ticks *out)
+{
+    out->n = 0;
+    if (p->kind == PLOT_BOXES) {
+        box_ticks(p, want, out);
+        return;
+    }
+    double zero = p->kind != PLOT_LINES ? 0 : p->x_zero != 0 ? p->x_zero : r->x0;
+    plot_ticks(r->x0 - zero, r->x1 - zero, want, false, out);
+    for (size_t i = 0; i < out->n; i++) {
+        out->at[i] += zero;
+    }
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+void plot_stat(const struct plot *p, const struct plot_range *r, size_t index,
+               struct plot_stat *out)
+{
+    *out = (struct plot_stat){0};
+    if (p->kind == PLOT_BOXES) {
+        const struct plot_box *b = &p->boxes[index];
+        *out = (struct plot_stat){.last = b->median, .min = b->min, .max = b->max, .count = b->n};
+        return;
+    }
+    const struct plot_line *line = &p->lines[index];
+    if (line->is_level) {
+        *out = (struct plot_stat){line->level, line->level, line->level, 1};
+        return;
+    }
+    const struct series *s = line->series;
+    struct series_col all = {0};
+    if (s) {
+        series_columns(s, r->x0, nextafter(r->x1, INFINITY), 1, &all);
+    }
+    if (all.count == 0) {
+        return;
+    }
+    double scale = scale_of(line), a = all.min * scale, b = all.max * scale;
+    *out = (struct plot_stat){all.last * scale, fmin(a, b), fmax(a, b), all.count};
+    if (p->kind == PLOT_CDF) {
+        /* What a reader asks of a distribution: its median and its ends. */
+        size_t i = series_lower_bound(s, r->x0), end = i + all.count;
+        out->min = s->t[i];
+        out->max = s->t[end - 1];
+        while (i + 1 < end && s->v[i] < 0.5f) {
+            i++;
+        }
+        out->last = s->t[i];
+    }
+}
+
+bool plot_read(const struct plot *p, const struct plot_range *r, size_t index, double *x, double *y)
+{
+    if (p->kind == PLOT_BOXES) {
+        return false;
+    }
+    const struct plot_line *line = &p->lines[index];
+    if (line->is_level) {
+        *x = p->cursor_x;
+        *y = line->level;
+        return true;
+    }
+    const struct series *s = line->series;
+    size_t at = s ? series_nearest(s, p->cursor_x, r->x0, r->x1) : 0;
+    if (!s || at >= s->len) {
+        return false;
+    }
+    *x = s->t[at];
+    *y = s->v[at] * scale_of(line);
+    return true;
 }

@@ -9,9 +9,10 @@
 
 #include "core/event.h"
 #include "core/json.h"
+#include "core/plot.h"
 
 /* By a half, not by doubling: the room to spare of a series of 10 million samples stays below
- * 60 MB. Capacities are whole blocks. */
+ * 60 MB. */
 static bool series_reserve(struct series *s)
 {
     if (s->len < s->cap) {
@@ -20,37 +21,70 @@ static bool series_reserve(struct series *s)
     if (s->len >= SERIES_LEN_MAX) {
         return false;
     }
-    size_t nblocks = s->cap / SERIES_BLOCK;
-    nblocks += nblocks / 2 + 1;
-    if (nblocks > SERIES_LEN_MAX / SERIES_BLOCK) {
-        nblocks = SERIES_LEN_MAX / SERIES_BLOCK;
-    }
-    /* Where a later one fails the earlier arrays are larger than `cap` says: no harm. */
-    double *t = realloc(s->t, nblocks * SERIES_BLOCK * sizeof(*t));
+    size_t cap = s->cap + s->cap / 2 + SERIES_BLOCK;
+    cap = cap > SERIES_LEN_MAX ? SERIES_LEN_MAX : cap;
+    /* Where the second fails the first is larger than `cap` says: no harm. */
+    double *t = realloc(s->t, cap * sizeof(*t));
     s->t = t ? t : s->t;
-    float *v = t ? realloc(s->v, nblocks * SERIES_BLOCK * sizeof(*v)) : NULL;
+    float *v = t ? realloc(s->v, cap * sizeof(*v)) : NULL;
     s->v = v ? v : s->v;
-    struct series_block *blocks = v ? realloc(s->blocks, nblocks * sizeof(*blocks)) : NULL;
-    s->blocks = blocks ? blocks : s->blocks;
-    if (!blocks) {
+    if (!v) {
         return false;
     }
-    s->cap = nblocks * SERIES_BLOCK;
-    s->blocks_cap = nblocks;
+    s->cap = cap;
     return true;
 }
 
-static void block_fill(struct series_block *b, const float *v)
+static bool level_reserve(struct series_level *l)
 {
-    *b = (struct series_block){0};
-    for (size_t i = 0; i < SERIES_BLOCK; i++) {
-        if (isnan(v[i])) {
-            continue;
+    if (l->n < l->cap) {
+        return true;
+    }
+    size_t cap = l->cap + l->cap / 2 + SERIES_FAN;
+    struct series_block *at = realloc(l->at, cap * sizeof(*at));
+    if (!at) {
+        return false;
+    }
+    l->at = at;
+    l->cap = cap;
+    return true;
+}
+
+static void block_merge(struct series_block *b, const struct series_block *more)
+{
+    if (more->count == 0) {
+        return;
+    }
+    b->min = b->count && b->min < more->min ? b->min : more->min;
+    b->max = b->count && b->max > more->max ? b->max : more->max;
+    b->last = more->last;
+    b->count += more->count;
+}
+
+static void block_add(struct series_block *b, float v)
+{
+    if (!isnan(v)) {
+        block_merge(b, &(struct series_block){v, v, v, 1});
+    }
+}
+
+/* The blocks that the newest sample completes. */
+static void pyramid_grow(struct series *s)
+{
+    size_t size = SERIES_BLOCK;
+    for (int i = 0; i < SERIES_LEVELS && s->len % size == 0; i++, size *= SERIES_FAN) {
+        struct series_block b = {0};
+        if (i == 0) {
+            for (size_t k = s->len - SERIES_BLOCK; k < s->len; k++) {
+                block_add(&b, s->v[k]);
+            }
+        } else {
+            const struct series_level *below = &s->level[i - 1];
+            for (size_t k = below->n - SERIES_FAN; k < below->n; k++) {
+                block_merge(&b, &below->at[k]);
+            }
         }
-        b->min = b->count && b->min < v[i] ? b->min : v[i];
-        b->max = b->count && b->max > v[i] ? b->max : v[i];
-        b->last = v[i];
-        b->count++;
+        s->level[i].at[s->level[i].n++] = b;
     }
 }
 
@@ -59,14 +93,32 @@ bool series_append(struct series *s, double t, double v)
     if (!series_reserve(s)) {
         return false;
     }
+    if ((s->len + 1) % SERIES_BLOCK == 0) {
+        for (int i = 0; i < SERIES_LEVELS; i++) {
+            if (!level_reserve(&s->level[i])) {
+                return false;
+            }
+        }
+    }
     double prev = s->len ? s->t[s->len - 1] : (isfinite(t) ? t : 0);
     s->t[s->len] = isfinite(t) && t > prev ? t : prev;
     s->v[s->len] = fabs(v) <= FLT_MAX ? (float)v : NAN; /* false for NaN too */
     s->len++;
-    if (s->len % SERIES_BLOCK == 0) {
-        block_fill(&s->blocks[s->nblocks++], s->v + s->len - SERIES_BLOCK);
-    }
+    pyramid_grow(s);
     return true;
+}
+
+void series_done(struct series *s)
+{
+    free(s->t);
+    free(s->v);
+    for (int i = 0; i < SERIES_LEVELS; i++) {
+        free(s->level[i].at);
+        s->level[i] = (struct series_level){0};
+    }
+    s->t = NULL;
+    s->v = NULL;
+    s->len = s->cap = 0;
 }
 
 size_t series_lower_bound(const struct series *s, double t)
@@ -83,15 +135,46 @@ size_t series_lower_bound(const struct series *s, double t)
     return lo;
 }
 
-static void col_merge(struct series_col *c, float min, float max, float last, size_t count)
+/* The same from `from` on, in steps that double: near what comes next, however long the series. */
+static size_t gallop(const struct series *s, size_t from, double t)
 {
-    if (count == 0) {
-        return;
+    size_t lo = from, step = 1;
+    while (lo + step < s->len && s->t[lo + step] < t) {
+        lo += step;
+        step *= 2;
     }
-    c->min = c->count && c->min < min ? c->min : min;
-    c->max = c->count && c->max > max ? c->max : max;
-    c->last = last;
-    c->count += count;
+    size_t hi = lo + step < s->len ? lo + step : s->len;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->t[mid] < t) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+/* Samples i to j - 1, by the largest blocks that lie within. */
+static struct series_block summary(const struct series *s, size_t i, size_t j)
+{
+    struct series_block sum = {0};
+    while (i < j) {
+        size_t size = SERIES_BLOCK;
+        if (i % size != 0 || i + size > j) {
+            block_add(&sum, s->v[i++]);
+            continue;
+        }
+        int l = 0;
+        while (l + 1 < SERIES_LEVELS && i % (size * SERIES_FAN) == 0 &&
+               i + size * SERIES_FAN <= j) {
+            size *= SERIES_FAN;
+            l++;
+        }
+        block_merge(&sum, &s->level[l].at[i / size]);
+        i += size;
+    }
+    return sum;
 }
 
 void series_columns(const struct series *s, double t0, double t1, size_t n, struct series_col *cols)
@@ -105,23 +188,39 @@ void series_columns(const struct series *s, double t0, double t1, size_t n, stru
         struct series_col *col = &cols[c];
         double end = t0 + (t1 - t0) * (double)(c + 1) / (double)n;
         end = c + 1 == n || !(end < t1) ? t1 : end; /* rounding must not pass t1 */
-        size_t start = i;
-        while (i < s->len && s->t[i] < end) {
-            const struct series_block *b = &s->blocks[i / SERIES_BLOCK];
-            if (i % SERIES_BLOCK == 0 && i / SERIES_BLOCK < s->nblocks &&
-                s->t[i + SERIES_BLOCK - 1] < end) {
-                col_merge(col, b->min, b->max, b->last, b->count);
-                i += SERIES_BLOCK;
-            } else {
-                col_merge(col, s->v[i], s->v[i], s->v[i], !isnan(s->v[i]));
-                i++;
-            }
+        if (s->t[i] >= end) {
+            continue;
         }
-        if (i > start) {
-            col->starts_gap = isnan(s->v[start]);
-            col->ends_gap = isnan(s->v[i - 1]);
-        }
+        size_t next = gallop(s, i, end);
+        struct series_block sum = summary(s, i, next);
+        *col = (struct series_col){.min = sum.min,
+                                   .max = sum.max,
+                                   .last = sum.last,
+                                   .count = sum.count,
+                                   .starts_gap = isnan(s->v[i]),
+                                   .ends_gap = isnan(s->v[next - 1])};
+        i = next;
     }
+}
+
+size_t series_nearest(const struct series *s, double t, double t0, double t1)
+{
+    t = fmin(fmax(t, t0), t1);
+    size_t at = series_lower_bound(s, t), after = at, before = at, found = s->len;
+    while (after < s->len && s->t[after] <= t1 && isnan(s->v[after])) {
+        after++;
+    }
+    while (before > 0 && s->t[before - 1] >= t0 && isnan(s->v[before - 1])) {
+        before--;
+    }
+    if (after < s->len && s->t[after] >= t0 && s->t[after] <= t1) {
+        found = after;
+    }
+    if (before > 0 && s->t[before - 1] >= t0 && s->t[before - 1] <= t1 &&
+        (found == s->len || t - s->t[before - 1] < s->t[found] - t)) {
+        found = before - 1;
+    }
+    return found;
 }
 
 void series_set_init(struct series_set *set, size_t max)
@@ -134,12 +233,11 @@ void series_set_done(struct series_set *set)
     struct series *s = set->first;
     while (s) {
         struct series *next = s->next;
-        free(s->t);
-        free(s->v);
-        free(s->blocks);
+        series_done(s);
         free(s);
         s = next;
     }
+    plot_marks_done(&set->marks);
     *set = (struct series_set){.max = set->max};
 }
 
@@ -175,6 +273,39 @@ struct series *series_set_get(struct series_set *set, const char *name)
     return s;
 }
 
+static bool is_named(const char *key, const char *const *names)
+{
+    while (*names && strcmp(*names, key) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+/* Is `v` worth a mark? Before it is appended. */
+static void look_for_mark(struct plot_marks *m, const struct series *s, const char *key, double t,
+                          double v)
+{
+    static const char *const ce[] = {"ce", "ecn_mark", "delivered_ce", NULL};
+    char label[24] = "rate ";
+    double before = s->len ? s->v[s->len - 1] : NAN;
+    if (is_named(key, ce)) {
+        if (v > before) {
+            plot_marks_ce(m, t);
+        }
+    } else if (strcmp(key, "link_rate_bps") == 0) {
+        if (!isnan(before) && (float)v != (float)before) {
+            plot_si(v, label + 5, sizeof(label) - 5);
+            (void)plot_marks_add(m, t, PLOT_MARK_STEP, label);
+        }
+    } else if (strcmp(s->name, "valid/loss") == 0) {
+        struct series_col all;
+        series_columns(s, -INFINITY, INFINITY, 1, &all);
+        if (isfinite(v) && (all.count == 0 || (float)v < all.min)) {
+            (void)plot_marks_add(m, t, PLOT_MARK_CHECKPOINT, "checkpoint");
+        }
+    }
+}
+
 void series_set_add_event(struct series_set *set, const struct event *ev)
 {
     if (ev->type != EVENT_SAMPLE) {
@@ -192,7 +323,9 @@ void series_set_add_event(struct series_set *set, const struct event *ev)
         /* A name cut short would merge two series into one. */
         struct series *s = n > 0 && (size_t)n < sizeof(name) ? series_set_get(set, name) : NULL;
         if (s) {
-            (void)series_append(s, ev->t, cJSON_IsNull(item) ? (double)NAN : item->valuedouble);
+            double v = cJSON_IsNull(item) ? (double)NAN : item->valuedouble;
+            look_for_mark(&set->marks, s, item->string, ev->t, v);
+            (void)series_append(s, ev->t, v);
         }
     }
 }

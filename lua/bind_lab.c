@@ -11,7 +11,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/paths.h"
-#include "core/plot.h"
+#include "core/plot_page.h"
 #include "core/suggest.h"
 #include "lua/script_internal.h"
 #include "remote/iperf3.h"

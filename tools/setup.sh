@@ -6,7 +6,7 @@
 set -eu
 
 build="build-essential cmake ninja-build pkg-config libncurses-dev liblua5.4-dev libuv1-dev
-    libcjson-dev libpcap-dev libssl-dev zlib1g-dev libzstd-dev libcmocka-dev"
+    libcairo2-dev libcjson-dev libpcap-dev libssl-dev zlib1g-dev libzstd-dev libcmocka-dev"
 # Optional parts of the build: BPF Prague, and the policy. The OpenMP build of OpenBLAS, because
 # libtorch's own threads and OpenBLAS's pthreads slow each other down many times over.
 bpf="clang libbpf-dev libelf-dev zlib1g-dev"
@@ -14,7 +14,7 @@ policy="libtorch-dev libopenblas0-openmp"
 ssh="libssh-dev openssh-client" # hosts over SSH; the client for ProxyJump
 web="libcurl4-openssl-dev curl ca-certificates" # rented GPUs and the model hub
 lab="ethtool iperf3 iproute2 nftables procps iputils-ping"
-judges="file mmdebstrap openssh-server sudo tmux tshark tcpdump librsvg2-bin python3 python3-numpy
+judges="file mmdebstrap openssh-server sudo tmux tshark tcpdump chromium python3 python3-numpy
     python3-torch python3-venv ncurses-bin"
 
 case "${1:-run}" in

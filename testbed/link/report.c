@@ -182,6 +182,7 @@ void report_sample(FILE *f, const struct engine *e, int dir, uint64_t now_ns, ui
     json_add_num(v, "drop", q.drop);
     json_add_num(v, "late_p99_us", quantile_us(&i->late, 0.99));
     json_add_num(v, "utilisation", utilisation(bytes, capacity_bits));
+    json_add_num(v, "link_rate_bps", q.rate_bps);
     event_write_sample(f, (double)((int64_t)now_ns + e->wall_offset_ns) / 1e9, report_src[dir], v);
 }
 

@@ -14,13 +14,6 @@
 #include "core/event.h"
 #include "core/series.h"
 
-static void series_done(struct series *s)
-{
-    free(s->t);
-    free(s->v);
-    free(s->blocks);
-}
-
 static double uniform(unsigned *seed)
 {
     return rand_r(seed) / (RAND_MAX + 1.0);
@@ -87,7 +80,7 @@ static void test_columns_are_exact(void **state)
             double v = uniform(&seed) < gap_share ? NAN : uniform(&seed) * 2000 - 1000;
             assert_true(series_append(&s, t - back, v));
         }
-        assert_int_equal(s.nblocks, len / SERIES_BLOCK);
+        assert_int_equal(s.level[0].n, len / SERIES_BLOCK);
         double span = t - start + 1;
         for (int range = 0; range < 12; range++) {
             double t0 = start + floor((uniform(&seed) * 1.4 - 0.2) * span);
@@ -171,15 +164,44 @@ static void test_memory_of_ten_million_samples(void **state)
     struct series s = {0};
     size_t most = 0;
     for (int i = 0; i < 10000000; i++) {
-        assert_true(series_append(&s, i * 0.001, i & 1023));
-        size_t bytes = s.cap * (sizeof(*s.t) + sizeof(*s.v)) + s.blocks_cap * sizeof(*s.blocks);
+        assert_true(series_append(&s, i * 0.001, i == 7654321 ? 1e6 : i & 1023));
+        size_t bytes = s.cap * (sizeof(*s.t) + sizeof(*s.v));
+        for (int l = 0; l < SERIES_LEVELS; l++) {
+            bytes += s.level[l].cap * sizeof(*s.level[l].at);
+        }
         most = bytes > most ? bytes : most;
     }
     print_message("10 million samples: %.1f MB\n", (double)most / 1e6);
     assert_true(most < 200000000);
     struct series_col cols[2];
     series_columns(&s, 0, 10000, 2, cols);
-    assert_true(cols[0].count == 5000000 && cols[1].max == 1023);
+    assert_true(cols[0].count == 5000000 && cols[0].max == 1023 && cols[1].max == 1e6f);
+    /* The peak shows in every width, and in its own column. */
+    struct series_col wide[500];
+    for (size_t n = 1; n <= 500; n++) {
+        series_columns(&s, 0, 10000, n, wide);
+        size_t at = (size_t)(7654.321 / 10000 * (double)n);
+        assert_true(wide[at].max == 1e6f);
+    }
+    series_done(&s);
+}
+
+static void test_nearest(void **state)
+{
+    (void)state;
+    struct series s = {0};
+    const double v[] = {1, NAN, NAN, 4, 5};
+    assert_int_equal(series_nearest(&s, 0, -9, 9), 0); /* empty */
+    for (int i = 0; i < 5; i++) {
+        series_append(&s, i, v[i]);
+    }
+    assert_int_equal(series_nearest(&s, -7, -9, 9), 0);
+    assert_int_equal(series_nearest(&s, 1.4, -9, 9), 0);
+    assert_int_equal(series_nearest(&s, 1.6, -9, 9), 3);
+    assert_int_equal(series_nearest(&s, 3.4, -9, 9), 3);
+    assert_int_equal(series_nearest(&s, 99, -9, 9), 4);
+    assert_int_equal(series_nearest(&s, 99, -9, 3.5), 3);
+    assert_int_equal(series_nearest(&s, 1.4, 0.5, 2.5), s.len); /* gaps only */
     series_done(&s);
 }
 
@@ -265,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_a_spike_is_never_lost),
         cmocka_unit_test(test_strange_times_and_values),
         cmocka_unit_test(test_memory_of_ten_million_samples),
+        cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_length_is_bounded),
         cmocka_unit_test(test_set_is_bounded),
         cmocka_unit_test(test_events_become_series),
