@@ -31,7 +31,7 @@ static const struct option {
     {OPT_WATCH, "--watch", 0, "FILE.lua [ARGS]", "run a script on the screen, then leave"},
     {OPT_TEST, "--test", 0, "DIR [OPTIONS]", "run the tests of a directory: ccalab test DIR"},
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
-    {OPT_PLOT, "--plot", 0, "MODE", "braille, ascii or auto (what the locale can show)"},
+    {OPT_PLOT, "--plot", 0, "MODE", "braille, block, ascii or auto (what the locale can show)"},
     {OPT_MEMORY, "--memory", 0, "MIB", "what a script may keep in memory, in MiB (2048)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
     {OPT_ACCEPT_NEW_HOSTS, "--accept-new-hosts", 0, NULL,
@@ -113,9 +113,9 @@ static enum status choose(const char *option, const char *value, const char *con
 
 static enum status set_plot(struct options *o, const char *value, struct error *err)
 {
-    static const char *const names[] = {"auto", "braille", "ascii", NULL};
+    static const char *const names[] = {"auto", "braille", "block", "ascii", NULL};
     int i = (int)o->plot;
-    enum status st = choose("--plot", value, names, "braille, ascii or auto", &i, err);
+    enum status st = choose("--plot", value, names, "braille, block, ascii or auto", &i, err);
 
     o->plot = (enum options_plot)i;
     return st;

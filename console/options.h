@@ -35,7 +35,12 @@ enum options_mode {
     OPTIONS_VERSION,
 };
 
-enum options_plot { OPTIONS_PLOT_AUTO, OPTIONS_PLOT_BRAILLE, OPTIONS_PLOT_ASCII };
+enum options_plot {
+    OPTIONS_PLOT_AUTO,
+    OPTIONS_PLOT_BRAILLE,
+    OPTIONS_PLOT_BLOCK,
+    OPTIONS_PLOT_ASCII
+};
 
 struct options {
     enum options_mode mode;

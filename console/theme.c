@@ -33,13 +33,26 @@ static const struct {
     [STYLE_LINE + 5] = {A_NORMAL, COLOR_BLUE},
 };
 
+/* The fonts of the Linux console know blocks, but no braille. */
+static enum cells_tier plot_tier(enum options_plot plot)
+{
+    const char *term = getenv("TERM");
+
+    if (!theme.is_utf8 || plot == OPTIONS_PLOT_ASCII)
+        return CELLS_ASCII;
+    if (plot == OPTIONS_PLOT_BLOCK)
+        return CELLS_BLOCK;
+    return plot == OPTIONS_PLOT_AUTO && term && !strcmp(term, "linux") ? CELLS_BLOCK
+                                                                       : CELLS_BRAILLE;
+}
+
 void theme_init(enum options_plot plot)
 {
     const char *no_color = getenv("NO_COLOR");
     bool has_color = !(no_color && *no_color) && has_colors();
 
     theme.is_utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
-    theme.tier = theme.is_utf8 && plot != OPTIONS_PLOT_ASCII ? CELLS_BRAILLE : CELLS_ASCII;
+    theme.tier = plot_tier(plot);
     if (has_color) {
         start_color();
         use_default_colors();

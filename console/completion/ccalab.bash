@@ -30,7 +30,7 @@ _ccalab() {
         esac
     done
     case $prev in
-    --plot) COMPREPLY=($(compgen -W "auto braille ascii" -- "$cur")) && return ;;
+    --plot) COMPREPLY=($(compgen -W "auto braille block ascii" -- "$cur")) && return ;;
     --log-level) COMPREPLY=($(compgen -W "debug info warn error" -- "$cur")) && return ;;
     --test) COMPREPLY=($(compgen -d -- "$cur")) && return ;;
     --lab | --events | --output | --junit | -w | --write) COMPREPLY=($(compgen -f -- "$cur")) && return ;;
