@@ -47,18 +47,23 @@ static bool is_taken(const struct run_samples *s, const char *name)
     return false;
 }
 
-/* A file name from the source's: "link/down" is link_down. No two are the same. */
-static void choose_name(const struct run_samples *s, struct samples_file *f)
+void run_samples_name(const char *src, char *out, size_t size)
 {
-    char safe[100];
-    snprintf(safe, sizeof(safe), "%s", f->src);
-    for (char *p = safe; *p; p++) {
+    snprintf(out, size, "%s", src);
+    for (char *p = out; *p; p++) {
         bool is_plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
                         (*p >= '0' && *p <= '9') || strchr("-_#.", *p);
-        if (!is_plain || (p == safe && *p == '.')) {
+        if (!is_plain || (p == out && *p == '.')) {
             *p = '_';
         }
     }
+}
+
+/* No two are the same. */
+static void choose_name(const struct run_samples *s, struct samples_file *f)
+{
+    char safe[RUN_SAMPLES_NAME_MAX];
+    run_samples_name(f->src, safe, sizeof(safe));
     snprintf(f->name, sizeof(f->name), "%s.csv", safe);
     for (size_t i = 2; is_taken(s, f->name); i++) {
         snprintf(f->name, sizeof(f->name), "%s-%zu.csv", safe, i);

@@ -6,7 +6,12 @@
 
 #include "core/event.h"
 
+#define RUN_SAMPLES_NAME_MAX 100
+
 struct run_samples;
+
+/* The name, without ".csv", of a source's file: "link/down" is link_down. */
+void run_samples_name(const char *src, char *out, size_t size);
 
 /* Files go into <dir>/samples/, which is made when the first sample comes. NULL when out of memory.
  */

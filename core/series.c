@@ -306,26 +306,29 @@ static void look_for_mark(struct plot_marks *m, const struct series *s, const ch
     }
 }
 
+void series_set_add(struct series_set *set, const char *src, const char *key, double t, double v)
+{
+    char name[SERIES_NAME_MAX];
+    int n = snprintf(name, sizeof(name), "%s%s%s", src, *src ? "/" : "", key);
+    /* A name cut short would merge two series into one. */
+    struct series *s = n > 0 && (size_t)n < sizeof(name) ? series_set_get(set, name) : NULL;
+    if (s) {
+        look_for_mark(&set->marks, s, key, t, v);
+        (void)series_append(s, t, v);
+    }
+}
+
 void series_set_add_event(struct series_set *set, const struct event *ev)
 {
     if (ev->type != EVENT_SAMPLE) {
         return;
     }
-    const cJSON *values = json_get(ev->body, "values");
     const cJSON *item;
-    cJSON_ArrayForEach(item, values)
+    cJSON_ArrayForEach(item, json_get(ev->body, "values"))
     {
-        char name[SERIES_NAME_MAX];
-        if (!item->string || !(cJSON_IsNumber(item) || cJSON_IsNull(item))) {
-            continue;
-        }
-        int n = snprintf(name, sizeof(name), "%s%s%s", ev->src, *ev->src ? "/" : "", item->string);
-        /* A name cut short would merge two series into one. */
-        struct series *s = n > 0 && (size_t)n < sizeof(name) ? series_set_get(set, name) : NULL;
-        if (s) {
-            double v = cJSON_IsNull(item) ? (double)NAN : item->valuedouble;
-            look_for_mark(&set->marks, s, item->string, ev->t, v);
-            (void)series_append(s, ev->t, v);
+        if (item->string && (cJSON_IsNumber(item) || cJSON_IsNull(item))) {
+            series_set_add(set, ev->src, item->string, ev->t,
+                           cJSON_IsNull(item) ? (double)NAN : item->valuedouble);
         }
     }
 }

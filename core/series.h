@@ -76,13 +76,17 @@ struct series *series_set_find(const struct series_set *set, const char *name);
 /* Find or create; NULL when the set is full, the name is too long or memory is out. */
 struct series *series_set_get(struct series_set *set, const char *name);
 
-struct event;
-/* Append every number of a sample event as "<src>/<key>" (the `src` alone names the job's part).
- * null becomes a gap. Other events, and values of other types, are ignored.
+/* Append a value to "<src>/<key>" (just "<key>" for an empty src), made where it is new; NaN is a
+ * gap. Where that fails (the set is full, memory is out) nothing happens.
  *
  * Marks are set where a counter of CE marks ("ce", "ecn_mark", "delivered_ce") grows after a quiet
  * time, where the loss of a validation ("valid/loss") is the best so far, upon which a checkpoint
  * is saved, and where a bottleneck's "link_rate_bps" changes (docs/events.md). */
+void series_set_add(struct series_set *set, const char *src, const char *key, double t, double v);
+
+struct event;
+/* Add every number of a sample event (its `src` alone names the job's part). null becomes a gap.
+ * Other events, and values of other types, are ignored. */
 void series_set_add_event(struct series_set *set, const struct event *ev);
 
 #endif

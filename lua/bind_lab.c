@@ -1,4 +1,4 @@
-/* The rest of the lab table: events, programs, files, series and plots, iperf3's documents. */
+/* The rest of the lab table: events, programs, files, iperf3's documents. */
 #include <dirent.h>
 #include <errno.h>
 #include <lauxlib.h>
@@ -11,14 +11,12 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/paths.h"
-#include "core/plot_page.h"
 #include "core/suggest.h"
 #include "lua/script_internal.h"
 #include "remote/iperf3.h"
 #include "remote/iperf3_text.h"
 #include "remote/sha256.h"
 
-#define PLOT_LINES_MAX 32
 #define FILE_MAX       (256u << 20)
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -156,140 +154,6 @@ static int l_make_dir(lua_State *L)
     return 1;
 }
 
-/* --- series ----------------------------------------------------------------------------------- */
-
-/* lab.series_names(): what has been sampled so far. */
-static int l_series_names(lua_State *L)
-{
-    lua_Integer i = 0;
-    lua_newtable(L);
-    for (struct series *s = script_of(L)->opts.series->first; s; s = s->next) {
-        lua_pushstring(L, s->name);
-        lua_rawseti(L, -2, ++i);
-    }
-    return 1;
-}
-
-/* lab.series_stats(name, t0, t1): {count, min, max, mean, median, p95, p99, last}, or nil without
- * data
- */
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static int l_series_stats(lua_State *L)
-{
-    const struct series *s = series_set_find(script_of(L)->opts.series, luaL_checkstring(L, 1));
-    double t0 = luaL_optnumber(L, 2, -INFINITY), t1 = luaL_optnumber(L, 3, INFINITY);
-    size_t from = s ? series_lower_bound(s, t0) : 0, to = s ? series_lower_bound(s, t1) : 0;
-    size_t n = 0;
-    double sum = 0;
-    float *v = malloc((to - from + 1) * sizeof *v), last = NAN;
-    for (size_t i = from; v && i < to; i++)
-        if (isfinite(s->v[i])) {
-            last = v[n++] = s->v[i];
-            sum += s->v[i];
-        }
-    if (!n) {
-        free(v);
-        lua_pushnil(L);
-        return 1;
-    }
-    qsort(v, n, sizeof *v, compare_floats);
-    const struct {
-        const char *key;
-        double value;
-    } fields[] = {{"count", (double)n},
-                  {"min", v[0]},
-                  {"max", v[n - 1]},
-                  {"mean", sum / (double)n},
-                  {"median", v[(n - 1) / 2]},
-                  {"p95", v[(size_t)((double)(n - 1) * 0.95)]},
-                  {"p99", v[(size_t)((double)(n - 1) * 0.99)]},
-                  {"last", last}};
-    free(v);
-    lua_createtable(L, 0, 8);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        lua_pushnumber(L, fields[i].value);
-        lua_setfield(L, -2, fields[i].key);
-    }
-    return 1;
-}
-
-/* lab.save_series(path): every sample of every series as CSV, in long form. A gap is an empty
- * value. */
-static int l_save_series(lua_State *L)
-{
-    const char *path = luaL_checkstring(L, 1);
-    struct buf b;
-    struct error e;
-    int n = 1;
-    buf_init(&b, SIZE_MAX / 2);
-    buf_puts(&b, "t_s,series,value\n");
-    for (struct series *s = script_of(L)->opts.series->first; s; s = s->next)
-        for (size_t i = 0; i < s->len; i++) {
-            if (isfinite(s->v[i]))
-                buf_printf(&b, "%.6f,%s,%.9g\n", s->t[i], s->name, (double)s->v[i]);
-            else
-                buf_printf(&b, "%.6f,%s,\n", s->t[i], s->name);
-        }
-    enum status st = b.is_failed ? error_set(&e, STATUS_NOMEM, "series", "out of memory")
-                                 : file_write_atomic(path, b.data, b.len, &e);
-    if (st != STATUS_OK)
-        n = value_push_failure(L, &e);
-    else
-        lua_pushboolean(L, true);
-    buf_done(&b);
-    return n;
-}
-
-/* lab.svg{title=, x=, y=, t0=, t1=, log_y=, zero=, width=, height=,
- *         lines={{series=, label=, scale=}, ...}}: an SVG document as a string */
-static int l_svg(lua_State *L)
-{
-    struct plot_line lines[PLOT_LINES_MAX];
-    struct series_set *set = script_of(L)->opts.series;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    struct plot p = {
-        .title = opt_string(L, 1, "title", ""),
-        .x_label = opt_string(L, 1, "x", "time [s]"),
-        .y_label = opt_string(L, 1, "y", ""),
-        .x0 = opt_number(L, 1, "t0", 0),
-        .x1 = opt_number(L, 1, "t1", 0),
-        .is_log_y = opt_bool(L, 1, "log_y", false),
-        .has_zero = opt_bool(L, 1, "zero", false),
-        .lines = lines,
-    };
-    int width = (int)opt_number(L, 1, "width", 860), height = (int)opt_number(L, 1, "height", 320);
-    if (lua_getfield(L, 1, "lines") != LUA_TTABLE)
-        return luaL_error(L, "lab.svg needs lines = {{series = ...}, ...}");
-    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-    if (n > PLOT_LINES_MAX)
-        return luaL_error(L, "at most %d lines in a plot", PLOT_LINES_MAX);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, -1, i);
-        const char *name = opt_string(L, lua_gettop(L), "series", "");
-        lines[p.nlines++] = (struct plot_line){
-            .label = opt_string(L, lua_gettop(L), "label", name),
-            .series = series_set_find(set, name),
-            .scale = opt_number(L, lua_gettop(L), "scale", 1),
-        };
-        lua_pop(L, 1);
-    }
-    struct buf b;
-    buf_init(&b, 64u << 20);
-    plot_svg(&p, width, height, &b);
-    if (b.is_failed) {
-        buf_done(&b);
-        return luaL_error(L, "the plot is too large");
-    }
-    lua_pushlstring(L, b.data, b.len);
-    buf_done(&b);
-    return 1;
-}
-
 /* --- iperf3 ----------------------------------------------------------------------------------- */
 
 /* lab.iperf3_parse(text): the summary of what an iperf3 client printed; or nil, err, and the
@@ -376,10 +240,6 @@ void bind_lab(lua_State *L)
                                          {"read_file", l_read_file},
                                          {"list_dir", l_list_dir},
                                          {"make_dir", l_make_dir},
-                                         {"series_names", l_series_names},
-                                         {"series_stats", l_series_stats},
-                                         {"save_series", l_save_series},
-                                         {"svg", l_svg},
                                          {"iperf3_parse", l_iperf3_parse},
                                          {"iperf3_document", l_iperf3_document},
                                          {"sha256", l_sha256},

@@ -29,8 +29,9 @@
     X(qdisc)                                                                                       \
     X(sampler)                                                                                     \
     X(capture)                                                                                     \
-    X(run) X(runs) X(matrix) X(plot) X(report) X(doctor) X(kernel) X(pods) X(guard) X(away) X(hub) \
-        X(drive) X(course_step) X(course) X(course_prove) X(course_report) X(help)
+    X(run)                                                                                         \
+    X(runs) X(matrix) X(plot) X(report) X(report_sections) X(doctor) X(kernel) X(pods) X(guard)    \
+        X(away) X(hub) X(drive) X(course_step) X(course) X(course_prove) X(course_report) X(help)
 
 /* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
 #define MANUAL(X)                                                                                  \
@@ -164,6 +165,8 @@ static int load_all(lua_State *L)
     bind_record(L);
     bind_doctor(L);
     bind_lab(L);
+    bind_series(L);
+    bind_plot(L);
     bind_tc(L);
     bind_labfile(L);
     bind_journal(L);

@@ -58,12 +58,20 @@ bool opt_bool(lua_State *L, int index, const char *key, bool def);
  * raises otherwise. Pushes the value that keeps it alive. */
 const char **opt_argv(lua_State *L, int index);
 
+/* --- series (bind_series.c) ------------------------------------------------------------------- */
+
+/* The set of a Samples at `index`, else that of the console where there is nothing; raises
+ * otherwise. */
+struct series_set *samples_at(lua_State *L, int index);
+
 /* --- the rest of the lab table ---------------------------------------------------------------- */
 
 void bind_job(lua_State *L);    /* Host, Job */
 void bind_record(lua_State *L); /* Record: the run directory */
 void bind_doctor(lua_State *L); /* surveys, checks, answers of a person */
-void bind_lab(lua_State *L);    /* log, progress, plots, files, iperf3 */
+void bind_lab(lua_State *L);    /* log, progress, files, iperf3 */
+void bind_series(lua_State *L); /* series, live and of recorded runs */
+void bind_plot(lua_State *L);   /* plots of them */
 void bind_tc(lua_State *L);     /* what tc says */
 void bind_labfile(lua_State *L);
 void bind_journal(lua_State *L);

@@ -1,42 +1,77 @@
--- Plots as files. The drawing is lab.svg()'s; other formats are made from it by librsvg's own tool.
+-- Plots, and the samples of recorded runs that they are made of. The drawing itself is lab._draw()'s.
 
-local FORMATS = {png = "png", pdf = "pdf"}
+local FORMATS = {svg = true, png = true, pdf = true, csv = true}
+local OPTIONS = {"kind", "title", "x", "y", "t0", "t1", "log_y", "zero", "width", "height", "join_s",
+                 "lines", "marks", "from"}
+local LINE = {"series", "from", "x_series", "x_scale", "values", "x", "y", "level", "label", "scale"}
 
--- lab.save_plot(path, plot): write a plot, as lab.svg() takes it or the text that it gave, by the name's
--- ending: .svg, .png (two pixels for one, for paper and projectors) or .pdf. Returns the path. The latter two need
--- rsvg-convert (Debian's librsvg2-bin).
+local function check_keys(o, names, what)
+    for key in pairs(o) do
+        local known = false
+        for _, name in ipairs(names) do
+            known = known or key == name
+        end
+        if not known then
+            local near = lab.did_you_mean(tostring(key), names)
+            error(("%s: unknown option '%s'%s"):format(what, tostring(key),
+                near and (", did you mean '%s'?"):format(near) or ""), 3)
+        end
+    end
+end
+
+-- lab.samples(run): the samples of a recorded run: a directory, a run as of lab.find_run, or a Record.
+function lab.samples(run)
+    return lab._samples(type(run) == "string" and run or run.dir)
+end
+
+local Plot = {}
+Plot.__index, lab._classes.Plot = Plot, Plot
+
+-- lab.plot(o): a plot of lines over time, of distributions, of points or of boxes.
+function lab.plot(o)
+    if type(o) ~= "table" or type(o.lines) ~= "table" then
+        error("lab.plot needs lines = {{series = ...}, ...}", 2)
+    end
+    check_keys(o, OPTIONS, "lab.plot")
+    for i, line in ipairs(o.lines) do
+        check_keys(line, LINE, ("lab.plot: line %d"):format(i))
+    end
+    return setmetatable({options = o}, Plot)
+end
+
+function Plot:svg()
+    return assert(lab._draw(self.options, "svg"))
+end
+
+function Plot:csv()
+    return assert(lab._draw(self.options, "csv"))
+end
+
+-- Plot:save(path): the name's ending says the format.
+function Plot:save(path)
+    local format = path:match("%.(%w+)$")
+    if not FORMATS[format] then
+        return lab.failure("usage", "plot", ("no plots as '%s'"):format(path),
+                           "a name ending in .svg, .png, .pdf or .csv")
+    end
+    local text, err = lab._draw(self.options, format)
+    if not text then
+        return nil, err
+    end
+    local ok
+    ok, err = lab.write_file(path, text)
+    return ok and path or nil, err
+end
+
+-- lab.svg(o): the plot as an SVG document.
+function lab.svg(o)
+    return lab.plot(o):svg()
+end
+
+-- lab.save_plot(path, plot): the same as lab.plot(plot):save(path).
 function lab.save_plot(path, plot)
-    local svg = type(plot) == "table" and lab.svg(plot) or plot
-    local ending = path:match("%.(%w+)$")
-    if ending == "svg" then
-        local ok, err = lab.write_file(path, svg)
-        return ok and path or nil, err
+    if getmetatable(plot) ~= Plot then
+        plot = lab.plot(plot)
     end
-    local format = FORMATS[ending]
-    if not format then
-        return lab.failure("usage", "plot", ("no plots as '%s'"):format(path), "a name ending in .svg, .png or .pdf")
-    end
-    local tool = lab.program("rsvg-convert")
-    if not tool then
-        return lab.failure("unavailable", "plot", format .. " needs rsvg-convert", "install librsvg2-bin")
-    end
-    local from = os.tmpname()
-    local tidy <close> = setmetatable({}, {__close = function() os.remove(from) end})
-    local ok, err = lab.write_file(from, svg)
-    if not ok then
-        return nil, err
-    end
-    -- Whoever looks sees the old file or the new one.
-    local part = path .. ".part"
-    ok, err = lab.localhost:run{tool, "--format", format, "--zoom", format == "png" and 2 or 1,
-                                "--output", part, from, label = "plot", timeout_s = 60}
-    if not ok then
-        os.remove(part)
-        return nil, err
-    end
-    ok, err = os.rename(part, path)
-    if not ok then
-        return lab.failure("io", "plot", err)
-    end
-    return path
+    return plot:save(path)
 end
