@@ -155,9 +155,12 @@ static void draw_marks(const struct page *g)
             draw_line(g, x, y, x, fmin(y + 2, a->top + a->height));
         }
         c->end_stroke(c);
-        if (x >= free_from) {
-            put(g, PLOT_INK_MARK, 10, false, PLOT_ANCHOR_START, x + 2, a->top + 9, 24, m->label);
-            free_from = x + 8 + (double)strlen(m->label) * 5.6;
+        double width = (double)strlen(m->label) * 5.6;
+        bool is_at_end = x + 2 + width > a->left + a->width;
+        if (x - (is_at_end ? width : 0) >= free_from) {
+            put(g, PLOT_INK_MARK, 10, false, is_at_end ? PLOT_ANCHOR_END : PLOT_ANCHOR_START,
+                is_at_end ? x - 2 : x + 2, a->top + 9, 24, m->label);
+            free_from = is_at_end ? x : x + 8 + width;
         }
     }
 }

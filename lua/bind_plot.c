@@ -193,15 +193,26 @@ static void read_one(lua_State *L, struct drawing *d, int line, size_t i)
         luaL_error(L, "a plot of too many values");
 }
 
-/* marks = true: those of the event stream; a list: {{t=, label=}, ...} */
+/* Those of the event stream: of the network, of a training, or both. */
+static void copy_marks(struct drawing *d, const struct plot_marks *from, const char *which)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        bool is_training = from->at[i].kind == PLOT_MARK_CHECKPOINT;
+        if (!which || is_training == (strcmp(which, "training") == 0))
+            (void)plot_marks_add(&d->marks, from->at[i].x, from->at[i].kind, from->at[i].label);
+    }
+}
+
+/* marks = true, "network" or "training"; a list: {{t=, label=}, ...} */
 static void read_marks(lua_State *L, struct drawing *d)
 {
     int type = lua_getfield(L, 1, "marks");
-    if (type == LUA_TBOOLEAN && lua_toboolean(L, -1)) {
+    if (type == LUA_TSTRING || (type == LUA_TBOOLEAN && lua_toboolean(L, -1))) {
+        const char *which = type == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+        luaL_argcheck(L, !which || strcmp(which, "network") == 0 || strcmp(which, "training") == 0,
+                      1, "marks are those of the \"network\" or of a \"training\"");
         lua_getfield(L, 1, "from");
-        const struct series_set *set = samples_at(L, lua_gettop(L));
-        d->plot.marks = set->marks.at;
-        d->plot.nmarks = set->marks.n;
+        copy_marks(d, &samples_at(L, lua_gettop(L))->marks, which);
         lua_pop(L, 1);
     } else if (type == LUA_TTABLE) {
         size_t n = lua_rawlen(L, -1);
@@ -212,9 +223,9 @@ static void read_marks(lua_State *L, struct drawing *d)
                                  opt_string(L, at, "label", ""));
             lua_pop(L, 1);
         }
-        d->plot.marks = d->marks.at;
-        d->plot.nmarks = d->marks.n;
     }
+    d->plot.marks = d->marks.at;
+    d->plot.nmarks = d->marks.n;
     lua_pop(L, 1);
 }
 

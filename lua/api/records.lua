@@ -1,15 +1,28 @@
 -- The manual's chapter on records and plots. lua/prelude/help.lua says what an entry holds.
 
 local PLOT = {
-    {"lines", "{series: string, label: string?, scale: number?}[]",
-        "at most 32; `scale` is a factor of the values (1)"},
-    {"title?", "string"}, {"x?", "string", "what the axis shows", "\"time [s]\""},
+    {"lines", "{series: string?, from: Samples?, x_series: string?, x_scale: number?, values: number[]?, "
+        .. "x: number[]?, y: number[]?, level: number?, label: string?, scale: number?}[]",
+        "at most 32. Data are a `series` (of the console, or of a record with `from`), or lists: `values` "
+        .. "for cdf and box, `x` and `y` for line and scatter. A scatter of series takes pairs where "
+        .. "`x_series` has the same time. `level` is a baseline, a horizontal line. `scale` is a factor of "
+        .. "the values (1)"},
+    {"kind?", "\"line\"|\"cdf\"|\"scatter\"|\"box\"", "", "\"line\""},
+    {"from?", "Samples", "where series are, and marks", "those of the console"},
+    {"title?", "string"}, {"x?", "string", "what the axis shows", "\"time [s]\" of lines"},
         {"y?", "string", "with its unit: \"rate [bit/s]\""},
-    {"t0?", "number", "begin, seconds since 1970", "that of the data"},
+    {"t0?", "number", "begin, seconds since 1970; of cdf and box: of the samples that count",
+        "that of the data"},
         {"t1?", "number", "end", "that of the data"},
     {"log_y?", "boolean", "", "false"}, {"zero?", "boolean", "the y axis includes 0", "false"},
+    {"marks?", "boolean|\"network\"|\"training\"|{t: number, label: string}[]",
+        "vertical lines at events: those of the event stream (bursts of CE marks and changes of the rate "
+        .. "are of the network, checkpoints of a training), or one's own", "false"},
+    {"join_s?", "number", "points further apart than this are not joined", "all are"},
     {"width?", "integer", "pixels", "860"}, {"height?", "integer", "pixels", "320"},
 }
+local SECTIONS = "{title: string?, text: string?, table: {header: any[]?, rows: any[][]}?, "
+    .. "plot: Plot?, svg: string?, code: string?}[]"
 local RUN = "{id: string, dir: string, record: table?, status: string, error: lab.Error?}"
 local DONE = {{"true"}}
 local STATS = "{count: number, min: number, max: number, mean: number, median: number, p95: "
@@ -25,7 +38,11 @@ return {
         .. "block leaves "
         .. "unfinished is recorded as failed, interrupted or unfinished. After its end only `dir` "
         .. "can be asked.",
-        fields = {{"dir", "string", "its path"}}}},
+        fields = {{"dir", "string", "its path"}}},
+        {name = "Samples", text = "The series of a recorded run, from `lab.samples`. With `<close>` they are "
+            .. "freed at once."},
+        {name = "Plot", text = "What `lab.plot` makes.",
+        fields = {{"options", "table", "what it was made of"}}}},
     entries = {
         {name = "lab.record", args = {{"o", "table", "",
             fields = {{"name?", "string", "part of its directory's name", "\"run\""},
@@ -77,18 +94,64 @@ local run = assert(lab.record{name = "demo", base = "runs"})
 run:finish()
 assert(assert(lab.find_run("demo", "runs")).record.name == "demo")]]},
         {name = "lab.report", args = {{"o", "table", "",
-            fields = {{"record", "Record"}, {"title", "string"}, {"subtitle?", "string"},
+            fields = {{"record?", "Record"},
+            {"run?", "string|table", "in place of it: a run as of `lab.find_run`, or what finds it"},
+            {"path?", "string", "the file", "report.html in the run's directory"},
+            {"title?", "string", "", "the directory's name"}, {"subtitle?", "string"},
             {"notes?", "string[]", "what the reader must know first"},
-            {"sections", "{title: string?, text: string?, table: {header: any[]?, rows: any[][]}?, "
-                .. "svg: string?}[]", "`svg` goes in as it is"},
+            {"sections?", SECTIONS, "`svg` goes in as it is", "those of `lab.report_sections`"},
             {"script?", "string", "a file, shown at the end"}}}},
-         returns = {{"string", "its path"}}, errors = "`io`",
-             text = "Write `report.html` into a run directory: one page that asks nobody for "
-             .. "anything.",
+         returns = {{"string", "its path"}}, errors = "`io`; `usage`: no such run; `input`: no record",
+             text = "Write the report of a run: one page that asks nobody for anything, in light or dark "
+             .. "as the reader likes, and fit for paper.",
          example = [[
 local run <close> = assert(lab.record{name = "demo", base = "runs"})
 print(assert(lab.report{record = run, title = "Demo",
     sections = {{table = {header = {"n"}, rows = {{1}, {2}}}}}}))]]},
+        {name = "lab.report_sections", args = {{"run", "table|Record", "as of `lab.find_run`"}},
+         returns = {{SECTIONS}}, errors = "`io`, `input`: no record",
+         text = "What a report shows of a run without being told: flows and their fairness; throughput, "
+             .. "windows, RTT, queue delay, marks and losses over time, with baselines as lines; RTT and "
+             .. "queue delay as distributions and boxes; checks, hosts, commands. What the record lacks is "
+             .. "left out.",
+         example = [[
+local run = assert(lab.record{name = "demo", base = "runs"})
+lab.sample("client_x", {throughput_bps = 2e6, srtt_us = 20000})
+run:finish()
+local sections = assert(lab.report_sections(assert(lab.find_run("demo", "runs"))))
+assert(sections[1].title == "Flows")]]},
+        {name = "lab.samples", args = {{"run", "string|table|Record",
+            "a directory, or as of `lab.find_run`"}},
+         returns = {{"Samples"}}, errors = "`io`", text = "The samples of a recorded run. A source "
+             .. "is named as its file, `link_down`; `link/down` means it too.",
+         example = [[
+local run = assert(lab.record{name = "demo", base = "runs"})
+lab.sample("demo", {x = 1})
+run:finish()
+local samples <close> = assert(lab.samples(run.dir))
+assert(samples:stats("demo/x").last == 1)]]},
+        {name = "Samples:names", returns = {{"string[]"}}, text = "The names of its series.",
+         example = [[
+local run = assert(lab.record{name = "demo", base = "runs"})
+lab.sample("demo", {x = 1})
+assert(assert(lab.samples(run)):names()[1] == "demo/x")]]},
+        {name = "Samples:stats", args = {{"name", "string"},
+            {"t0?", "number", "begin, seconds since 1970", "the first sample"},
+            {"t1?", "number", "end, which is not included", "the last sample"}},
+         returns = {{STATS, "as of `lab.series_stats`"}}, text = "Statistics of a series.",
+         example = [[
+local run = assert(lab.record{name = "demo", base = "runs"})
+lab.sample("demo", {x = 1})
+lab.sample("demo", {x = 3})
+assert(assert(lab.samples(run)):stats("demo/x").mean == 2)]]},
+        {name = "Samples:values", args = {{"name", "string"}},
+         returns = {{"number[]?", "times, seconds since 1970; nil: no such series"},
+            {"(number|false)[]?", "values; false is a gap"}}, text = "All samples of a series.",
+         example = [[
+local run = assert(lab.record{name = "demo", base = "runs"})
+lab.sample("demo", {x = 7})
+local times, values = assert(lab.samples(run)):values("demo/x")
+assert(#times == 1 and values[1] == 7)]]},
         {name = "lab.sample", args = {{"src", "string", "who measured"},
             {"values", "table<string, number>", "numbers by name"}},
          text = "Publish a sample, now: each value goes to the series SRC/NAME.",
@@ -116,21 +179,44 @@ assert(lab.series_stats("demo/x").mean == 2)]]},
          example = [[
 lab.sample("demo", {x = 1})
 assert(lab.save_series("samples.csv"))]]},
-        {name = "lab.svg", args = {{"plot", "table", "", fields = PLOT}},
+        {name = "lab.plot", args = {{"o", "table", "", fields = PLOT}}, returns = {{"Plot"}},
+         raises = "no `lines`, too many, an unknown option",
+         text = "A plot: of lines over time, of distributions, of points, or of boxes (whiskers end within "
+             .. "1.5 interquartile ranges, dots are the extremes).",
+         example = [[
+for i = 1, 50 do
+    lab.sample("demo", {rtt_us = 20000 + 100 * (i % 7), rate_bps = 1e6 * i})
+end
+local box = lab.plot{kind = "box", title = "RTT", y = "[ms]", lines = {
+    {series = "demo/rtt_us", scale = 1e-3, label = "live"}, {values = {20, 21, 30}, label = "before"}}}
+assert(box:save("rtt.pdf"))
+lab.plot{kind = "scatter", x = "rate [bit/s]", y = "RTT [us]",
+    lines = {{x_series = "demo/rate_bps", series = "demo/rtt_us"}}}:save("both.png")
+lab.plot{kind = "cdf", x = "[us]", lines = {{series = "demo/rtt_us"}}}:save("cdf.svg")]]},
+        {name = "Plot:svg", returns = {{"string"}}, text = "The plot as an SVG document.",
+         example = [[
+assert(lab.plot{lines = {{x = {0, 1}, y = {2, 3}}}}:svg():find("^<svg"))]]},
+        {name = "Plot:csv", returns = {{"string"}}, text = "What the plot shows, as CSV: `line,x,y`; of "
+            .. "boxes their numbers.",
+         example = [[
+assert(lab.plot{lines = {{x = {0, 1}, y = {2, 3}, label = "a"}}}:csv() == 'line,x,y\n"a",0,2\n"a",1,3\n')]]},
+        {name = "Plot:save", args = {{"path", "string",
+            "its ending says the format: .svg, .png (two pixels for one), .pdf or .csv"}},
+         returns = {{"string", "the path"}}, errors = "`usage`: another ending; `io`",
+         text = "Write the plot as a file.",
+         example = [[
+assert(lab.plot{kind = "box", lines = {{values = {1, 2, 3}, label = "a"}}}:save("demo.png"))]]},
+        {name = "lab.svg", args = {{"o", "table", "as of `lab.plot`"}},
             returns = {{"string", "an SVG document"}},
-         raises = "no `lines`, or too many", text = "A plot of series.",
+         raises = "as `lab.plot`", text = "The same as `lab.plot(o):svg()`.",
          example = [[
 lab.sample("demo", {x = 1})
 lab.sample("demo", {x = 2})
 local svg = lab.svg{title = "Demo", y = "x [m]", lines = {{series = "demo/x", label = "x"}}}
 assert(svg:find("Demo", 1, true))]]},
-        {name = "lab.save_plot", args = {{"path", "string",
-            "its ending says the format: .svg, .png (two pixels for one) or .pdf"},
-            {"plot", "table|string", "as of `lab.svg`, or the text that it gave"}},
-         returns = {{"string", "the path"}},
-             errors = "`usage`: another ending; `unavailable`: no rsvg-convert for .png and .pdf; "
-             .. "`io`, `host`",
-         text = "Write a plot as a file.",
+        {name = "lab.save_plot", args = {{"path", "string"}, {"plot", "table|Plot", "as of `lab.plot`"}},
+         returns = {{"string", "the path"}}, errors = "as of `Plot:save`",
+         text = "The same as `lab.plot(plot):save(path)`.",
          example = [[
 lab.sample("demo", {x = 1})
 assert(lab.save_plot("demo.svg", {lines = {{series = "demo/x"}}}))]]},

@@ -142,7 +142,8 @@ local function add_plots(sections, record, samples)
         {title = "Marking probability", y = "p'", zero = true, join_s = 2, lines = lines_of(samples, "prob")},
         loss_plot(record, samples)} do
         if #o.lines > 0 then
-            o.from, o.marks, o.x = samples, true, "time [s]"
+            o.from, o.x = samples, "time [s]"
+            o.marks = o.title == "Training loss" and "training" or "network"
             sections[#sections + 1] = {title = first and "Over time" or nil, plot = lab.plot(o)}
             first = false
         end

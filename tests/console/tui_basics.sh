@@ -2,7 +2,7 @@
 # First frame, the command line, history, help, zoom, too small a terminal, a clean end.
 . ./tmux.sh
 
-shell 100 30
+shell 100 34
 console
 wait_for "\[1 Lab\].* | no lab | idle"
 for name in "\[Lab\]" Checks Log; do

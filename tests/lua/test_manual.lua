@@ -126,7 +126,7 @@ check(nmethods > 30, "the method tables were not found")
 for class in pairs(lab._classes) do
     check(manual.classes[class], class .. " is not in the manual")
 end
-local INNER = {["lab.CapturePass"] = true, ["lab.Journal"] = true}
+local INNER = {["lab.CapturePass"] = true, ["lab.Drawing"] = true, ["lab.Journal"] = true}
 for name, value in pairs(debug.getregistry()) do -- what C makes
     local is_class = type(value) == "table" and rawget(value, "__name") == name
     if is_class and name:find("^lab%.%u") then
