@@ -41,18 +41,21 @@ static void look_at_lab(struct title *t)
     t->was_up = map->is_up;
 }
 
-/* Rented machines cost money whoever has started them, and whether or not anything runs here. */
-static void look_at_pods(struct title *t)
+/* Rented machines cost money whoever has started them, and whether or not anything runs here. True
+ * if the first has come, or the last gone. */
+static bool look_at_pods(struct title *t)
 {
     uint64_t now_ns = clock_mono_ns();
+    bool had_some = t->pods.running > 0;
     struct pod_sum sum;
 
     if (t->pods_seen_ns && now_ns - t->pods_seen_ns < PODS_EVERY_NS)
-        return;
+        return false;
     sum = pod_notes_sum(clock_wall_s());
     t->is_dirty |= sum.running || t->pods.running;
     t->pods = sum;
     t->pods_seen_ns = now_ns;
+    return had_some != (sum.running > 0);
 }
 
 bool title_look(struct title *t)
@@ -63,7 +66,8 @@ bool title_look(struct title *t)
     for (struct job *j = job_first(); j; j = job_next(j))
         jobs++;
     look_at_lab(t);
-    look_at_pods(t);
+    if (look_at_pods(t))
+        is_other = true;
     if (is_other || jobs != t->jobs_seen)
         t->is_dirty = true;
     if (is_busy && !t->was_busy)

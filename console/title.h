@@ -25,7 +25,8 @@ void title_init(struct title *t, struct session *session);
 /* Follow progress. */
 void title_event(struct title *t, const struct event *ev);
 /* Tasks and jobs start and end without an event: look, and become dirty if they did. Cheap.
- * True if the console has become busy or idle: the bar's time then runs at another pace. */
+ * True if the console has become busy or idle, or pods run or do not: the bar's time then runs at
+ * another pace. */
 bool title_look(struct title *t);
 /* Milliseconds until the bar shows another time. */
 uint64_t title_next_ms(const struct title *t);

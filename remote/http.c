@@ -96,7 +96,7 @@ static enum status why_failed(struct http_call *c, CURLcode code)
     case CURLE_OPERATION_TIMEDOUT:
         return error_set(e, STATUS_TIMEOUT, "http", "no answer of %s: %s", host, why);
     case CURLE_PEER_FAILED_VERIFICATION:
-        error_set(e, STATUS_HOST, "http", "%s could not prove who it is: %s", host, why);
+        error_set(e, STATUS_UNAVAILABLE, "http", "%s could not prove who it is: %s", host, why);
         return error_hint(e,
                           "nothing was sent; look at this machine's clock and ca-certificates, "
                           "and at who answers for %s here",

@@ -152,7 +152,7 @@ cJSON *hub_judge(const struct http_reply *reply, int arg)
 
     (void)arg;
     if (reply->error.status != STATUS_OK)
-        return web_no("transient", 0, &reply->error);
+        return web_no_reply(reply);
     if (reply->status != 200)
         return say_no(reply);
     body = json_parse(reply->body, reply->len, "the hub's answer", &e);

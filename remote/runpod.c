@@ -305,7 +305,7 @@ cJSON *runpod_judge(const struct http_reply *reply, int op)
     cJSON *body, *data;
 
     if (reply->error.status != STATUS_OK)
-        return web_no("transient", 0, &reply->error);
+        return web_no_reply(reply);
     if (reply->status < 200 || reply->status > 299)
         return say_no(reply, (enum runpod_op)op);
     if (op == RUNPOD_DELETE || reply->status == 204)

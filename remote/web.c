@@ -93,6 +93,14 @@ cJSON *web_no(const char *kind, long http_status, const struct error *e)
     return o;
 }
 
+cJSON *web_no_reply(const struct http_reply *reply)
+{
+    enum status st = reply->error.status;
+
+    return web_no(st == STATUS_HOST || st == STATUS_TIMEOUT ? "transient" : "malformed", 0,
+                  &reply->error);
+}
+
 cJSON *web_yes(long http_status, cJSON *data)
 {
     cJSON *o = cJSON_CreateObject();

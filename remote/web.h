@@ -27,6 +27,9 @@ CCALAB_MUST_USE enum status web_start(struct host *host, uv_loop_t *loop, void *
 /* For judges: {"kind": KIND, "status": of HTTP, "error": {"status", "message", "hint"}} of a no.
  * The texts of the service are bounded by struct error. NULL when out of memory. */
 cJSON *web_no(const char *kind, long http_status, const struct error *e);
+/* The no of a reply that did not come: "transient" where the same again may work, else (TLS, size,
+ * memory) "malformed". */
+cJSON *web_no_reply(const struct http_reply *reply);
 /* {"kind": "ok", "status": ..., "data": data}; takes `data`. */
 cJSON *web_yes(long http_status, cJSON *data);
 

@@ -207,11 +207,11 @@ function lab._pod_guard(name, stop_at)
         local note
         for _, file in ipairs(lab.list_dir(dir) or {}) do
             local one = file:match("%.json$") and read_note(file:sub(1, -6))
-            if one and one.name == name then
+            if one and one.name == name and one.is_running then
                 note = one
             end
         end
-        if note and not note.is_running or was_known and not note then
+        if was_known and not note then
             return true
         elseif note then
             was_known = true

@@ -280,7 +280,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return None
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        pass  # who asks may go away
+
+
+server = Server(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
 with open(where + "/port.new", "w") as out:
     out.write(str(server.server_port))

@@ -66,7 +66,7 @@ check(#jobs >= 1 and lab.pretty(jobs):find('id = "watchdog"', 1, true), "its wat
 local seen = assert(pod.host:run{"sh", "-c", 'ls -l "$XDG_CACHE_HOME/ccalab/watchdog"; cat /proc/[0-9]*/cmdline | tr "\\0" " "'}).out
 check(seen:find("-rw------- [^\n]* key\n") and not seen:find("rp_test_key", 1, true), seen:sub(1, 600))
 
--- Taken up by its name, not ordered again; stopped; started again -----------------------------------
+-- Taken up by its name, not ordered again; stopped (Pod:stop); started again; at the end Pod:delete ----
 t.forget()
 check(assert(lab.pod{name = "course", budget = 2, yes = true, identity = t.identity}).id == pod.id, "the same")
 check(#t.requests("^POST /v2/pods$") == 0, "not ordered again")

@@ -6,7 +6,7 @@ local check, step = t.check, arg[1]
 if step == "up" then -- and be killed
     t.register_key()
     t.set{times = {0.1, 0.2, 0.3}}
-    local pod = assert(lab.pod{name = "capped", gpu = "4090", budget = 1, hours = 5 / 3600, yes = true,
+    local pod = assert(lab.pod{name = "capped", gpu = "4090", budget = 1, hours = 4 / 3600, yes = true,
                                identity = t.identity})
     print("up", pod.id)
     lab.sleep(60)
@@ -42,7 +42,7 @@ else
     check(result.valid_loss == 0.25 and result.steps == 120 and result.dir == o.dir, lab.pretty(result))
     local said = assert(lab.read_file(o.dir .. "/adapter_config.json"))
     check(said:find("^adapt .*%-%-num%-epochs 3") and said:find("%-%-rank 4") and
-          said:find("%-%-exp%-pool%-path " .. o.remote_dir .. "/course/pool.safetensors", 1) , said)
+          said:find("--exp-pool-path " .. o.remote_dir .. "/course/pool.safetensors", 1, true), said)
     check(#lab.read_file(o.dir .. "/adapter_model.safetensors") == 300000, "the checkpoint")
     check(lab.read_file(o.remote_dir .. "/course/pool.safetensors") == lab.read_file(o.pool), "the pool")
     -- It was collected; what is there already is not sent again.
@@ -54,11 +54,11 @@ else
     -- One that ended while nobody looked is fetched.
     o.name, o.dir, o.num_epochs = "short", t.sshd .. "/model2", 1
     local task = lab.spawn(function() return lab.train(o) end)
-    local none, err = task:join(1.5)
+    local none, err = task:join(1)
     check(none == nil and err.status == "timeout", tostring(err))
     task:cancel()
     task:join()
-    lab.sleep(2.5)
+    lab.sleep(1.5)
     check(assert(lab.train(o)).steps == 40, "fetched")
     -- A command that fails says why, and leaves what is there.
     o.name, o.netllm = "broken", "/nonexistent/netllm"
