@@ -54,7 +54,9 @@ static const struct {
     {"test", cmd_test, true, "score a trained policy on the held-out rows of a pool"},
     {"serve", cmd_serve, true, "decide for flows whose states come on stdin"},
     {"distill", cmd_distill, true, "teach a small network to answer as a policy does"},
+#ifndef CCALAB_ONLY_NETLLM /* it needs a lab */
     {"drive", cmd_drive, true, "decide for live TCP flows: the congestion control netllm"},
+#endif
     {"info", cmd_info, false, "what this build, a pool or a checkpoint is"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
