@@ -58,7 +58,8 @@ function lab.backbone(o)
     end
     local dir = o.dir or name
     if dir:sub(1, 1) ~= "/" then
-        dir = (host.kind == "ssh" and places.home or assert(lab.localhost:run{"pwd"}).out:match("^[^\n]*")) .. "/" .. dir
+        local from = host.kind == "ssh" and places.home or assert(lab.localhost:run{"pwd"}).out:match("^[^\n]*")
+        dir = from .. "/" .. dir
     end
     local id = "backbone-" .. name:gsub("[^%w_.-]", "-"):sub(1, 50)
     local work = places.cache .. "/" .. id

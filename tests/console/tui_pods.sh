@@ -13,9 +13,9 @@ note stopped 9.99 false
 echo 'no note' >"$notes/odd.json"
 shell 80 24
 console
-wait_for "1 pod 0.44 USD/h, 1.94 USD"
+wait_for "1 pod 0.44 USD/h, 1.9[0-9] USD"
 note two 2.39 true
-wait_for "2 pods 2.83 USD/h, 5.83 USD"
+wait_for "2 pods 2.83 USD/h, 5.8[0-9] USD"
 note one 0.44 false
 note two 2.39 false
 wait_gone "USD"
