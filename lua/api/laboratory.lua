@@ -372,8 +372,8 @@ checks:add{name = "a tie", ok = nil, seen = "nobody measured"}
 assert(checks.failed == 0 and #checks.list == 1)]]},
         {name = "lab.drive", needs = "lab", args = {{"o", "table",
             "options of `netllm drive`, with underscores", fields = {
-            {"policy", "string", "\"model:DIR\", \"lua:FILE\", \"constant:PACKETS\", "
-                .. "\"bdp:RATE:RTT\", \"copy-last\" or \"random:SEED\""},
+            {"policy", "string", "\"model:DIR\", \"distilled:FILE\", \"lua:FILE\", "
+                .. "\"constant:PACKETS\", \"bdp:RATE:RTT\", \"copy-last\" or \"random:SEED\""},
             {"interval?", "string", "between decisions for a flow, at least a round trip",
                 "\"10ms\""},
             {"ect?", "\"ect1\"|\"ect0\"|\"none\"", "what its flows are sent as", "\"ect1\""},

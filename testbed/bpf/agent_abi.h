@@ -11,6 +11,7 @@
 #define AGENT_CWND_MAX   (1u << 17)   /* 10 Gbit/s over 150 ms */
 #define AGENT_STALE_NS   200000000ull /* and 4 round trips: older decisions do not count */
 #define AGENT_STALE_RTTS 4u
+#define AGENT_SKEW_NS    1000000ull /* what a decision may be younger than the ACK that takes it */
 
 enum agent_ect { AGENT_NOT_ECT, AGENT_ECT0, AGENT_ECT1 };
 

@@ -261,8 +261,10 @@ static __always_inline bool obey(struct sock *sk, struct netllm *n, __u32 acked,
     __u64 stamp = *(volatile __u64 *)&d->stamp;
     if (stamp >> 32 != n->generation)
         return 0; /* none yet: what stands there is of the flow before */
-    /* One from the future is as wrong as an old one, and very old by this. */
-    __u64 age_ns = now_ns - d->t_ns, stale_ns = (__u64)srtt_us * (AGENT_STALE_RTTS * 1000);
+    /* It may have been made since this ACK came. One from the future is as wrong as an old one, and
+     * very old by this. */
+    __u64 made_ns = d->t_ns, stale_ns = (__u64)srtt_us * (AGENT_STALE_RTTS * 1000);
+    __u64 age_ns = made_ns - now_ns < AGENT_SKEW_NS ? 0 : now_ns - made_ns;
     if (age_ns > (stale_ns > AGENT_STALE_NS ? stale_ns : AGENT_STALE_NS))
         return 0;
     n->seq = (__u32)stamp;

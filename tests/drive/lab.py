@@ -72,8 +72,8 @@ class Lab:
         return path
 
     def start(self, host, words, **more):
-        p = subprocess.Popen((["ip", "netns", "exec", f"{self.name}-{host}"] if host else []) + words,
-                             **more)
+        enter = ["ip", "netns", "exec", f"{self.name}-{host}"] if host else []
+        p = subprocess.Popen(enter + words, **more)
         self.processes.append(p)
         return p
 

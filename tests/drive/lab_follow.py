@@ -24,7 +24,8 @@ with Lab("drive-follow") as lab:
     # A decision is in force at the next ACK; until the one after that it may be the one before.
     agree = sum(1 for t, cwnd in seen
                 if any(w == cwnd and t - 0.08 < d < t + 0.02 for d, w in decided))
-    print(f"{rate:.1f} Mbit/s, {len(decided)} decisions, {len(seen)} samples of tcp_info, {agree} agree")
+    print(f"{rate:.1f} Mbit/s, {len(decided)} decisions, {len(seen)} samples of tcp_info, "
+          f"{agree} agree")
     check(len(decided) > 100 and len(seen) > 150, "both series have enough samples")
     check(agree > 0.97 * len(seen), "tcp_info's window is one that was decided just before")
     values = {w for _, w in decided}
@@ -38,6 +39,7 @@ with Lab("drive-follow") as lab:
     cwnds = [i["streams"][0]["snd_cwnd"] / MSS for i in out["intervals"]]
     # The first interval and the last (a socket that closes) may be others.
     inside = sum(1 for c in cwnds[1:-1] if c in (30, 80, 50))
-    check(inside >= 0.95 * len(cwnds[1:-1]), f"iperf3 saw these windows: {inside} of {len(cwnds) - 2}")
+    check(inside >= 0.95 * len(cwnds[1:-1]),
+          f"iperf3 saw these windows: {inside} of {len(cwnds) - 2}")
     check(total["watchdog_share"] < 0.05, f"watchdog's share {total['watchdog_share']:.3f}")
     check(total["event_p99_us"] < 20000, f"event to window p99 {total['event_p99_us']:.0f} us")

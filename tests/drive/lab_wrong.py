@@ -9,8 +9,8 @@ POLICIES = {
     "10^12": "return 1e12",
     "a loop": "while true do end",
     "a loop that catches errors": "while true do pcall(function() while true do end end) end",
-    "an error, now and then": "flow.n = (flow.n or 0) + 1; if flow.n % 40 > 5 then error('no idea') end; "
-                              "return 20",
+    "an error, now and then": "flow.n = (flow.n or 0) + 1 "
+                              "if flow.n % 40 > 5 then error('no idea') end return 20",
     "a pacing of 1 bit/s": "return 40, 1",
 }
 WATCHDOG = {"not a number", "nothing", "a loop", "a loop that catches errors"}
@@ -23,7 +23,8 @@ with Lab("drive-wrong") as lab:
         check(agent.process.poll() is None, f"{name}: the agent lives")
         total = agent.stop()
         rows = [v for _, v in agent.samples()]
-        errors = [e["text"] for e in agent.events() if e["type"] == "log" and e["level"] == "error"]
+        errors = [e["text"] for e in agent.events()
+                  if e["type"] == "log" and e["level"] == "error"]
         print(f"{name}: {rate:.1f} Mbit/s, {total['refused']} refused, {total['clamped']} clamped; "
               f"{errors[0] if errors else 'no message'}")
         check(all(2 <= v["cwnd_pkts"] <= 1 << 17 for v in rows), "the window has bounds")
