@@ -35,6 +35,11 @@ std::vector<int64_t> pass::pasts() const
     return all;
 }
 
+int64_t pass::wanted(int64_t tokens) const
+{
+    return std::max<int64_t>(0, (tokens - first + step - 1) / step);
+}
+
 at::Tensor drop(const at::Tensor &x, double probability, const pass &pass)
 {
     if (!pass.dropout || probability <= 0)
@@ -154,6 +159,8 @@ projection backbone_maker::conv1d(const std::string &name, int64_t in, int64_t o
     p.weight = matrix(name + ".weight", {in, out}, config_.base_dtype);
     p.bias = vector(name + ".bias", out, 0);
     p.is_input_first = true;
+    /* Kept like all others, and seen as its files have it. */
+    p.weight.set_data(p.weight.t().contiguous().t());
     add_lora(p, name, in, out);
     return p;
 }
@@ -179,6 +186,11 @@ void backbone::reserve_positions(int64_t)
 {
 }
 
+std::pair<at::Tensor, at::Tensor> backbone::rotary()
+{
+    return {};
+}
+
 void backbone::reserve_mask(int64_t tokens)
 {
     if (mask_.size() >= tokens)
@@ -200,6 +212,18 @@ at::Tensor backbone::to_layer(const at::Tensor &x, int index) const
     return x.to(to_device(device_plan_of_layer(&plan_, index)));
 }
 
+/* Nothing to learn, everything on the CPU, and no mask but the causal one. */
+bool backbone::can_decode(const at::Tensor &x, int64_t longest) const
+{
+    bool is_cpu = true;
+    for (int i = 0; i < plan_.count; i++)
+        is_cpu &= plan_.device[i] == DEVICE_CPU;
+    bool is_narrow = decoder_.layers[0].out->weight.scalar_type() != at::kFloat;
+    return c10::InferenceMode::is_enabled() && is_cpu && x.scalar_type() == at::kFloat &&
+           (!is_narrow || matmul_has_bf16()) &&
+           !(config_.sliding_window && longest - 1 > config_.sliding_window);
+}
+
 at::Tensor backbone::forward(at::Tensor x, const pass &pass)
 {
     int64_t rows = x.size(0), tokens = x.size(1), longest = tokens;
@@ -207,13 +231,21 @@ at::Tensor backbone::forward(at::Tensor x, const pass &pass)
         longest = std::max(longest, pass.past(i) + tokens);
     {
         c10::InferenceMode normal_tensors(false);
-        reserve_mask(longest);
         reserve_positions(longest);
     }
-    x = enter(x, pass);
-    for (int i = 0; i < layers_count_; i++)
-        x = layer(i, to_layer(x, i), pass);
-    x = leave(to_layer(x, layers_count_), pass);
+    if (can_decode(x, longest)) {
+        auto [cosines, sines] = rotary();
+        x = decoder_.forward(config_, x, pass, cosines, sines);
+    } else {
+        {
+            c10::InferenceMode normal_tensors(false);
+            reserve_mask(longest);
+        }
+        x = enter(x, pass);
+        for (int i = 0; i < layers_count_; i++)
+            x = layer(i, to_layer(x, i), pass);
+        x = leave(to_layer(x, layers_count_), pass).slice(1, pass.first, tokens, pass.step);
+    }
     if (pass.cache)
         for (int64_t slot : pass.slots)
             pass.cache->lengths[static_cast<size_t>(slot)] += tokens;

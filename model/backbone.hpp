@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "model/decoder.hpp"
 #include "model/params.hpp"
 
 namespace ccalab
@@ -28,6 +29,11 @@ struct pass {
     kv_cache *cache = nullptr;
     std::vector<int64_t> slots;
     bool is_merged = false; /* LoRA is in the weights already */
+    /* Of each row's tokens, whose hidden states are wanted: first, first + step, ... */
+    int64_t first = 0, step = 1;
+
+    /* How many these are. */
+    int64_t wanted(int64_t tokens) const;
 
     /* Tokens before the input's row. */
     int64_t past(int64_t row) const;
@@ -106,8 +112,8 @@ class backbone
 {
   public:
     virtual ~backbone() = default;
-    /* x: [rows, tokens, width]; the same shape out, after the final norm. With a cache the tokens
-     * follow what each row's slot holds, and are kept there. */
+    /* x: [rows, tokens, width]; the wanted ones of these out, after the final norm. With a cache
+     * the tokens follow what each row's slot holds, and are kept there. */
     at::Tensor forward(at::Tensor x, const pass &pass);
     /* Room for `slots` contexts of up to `capacity` tokens. */
     kv_cache make_cache(int64_t slots, int64_t capacity) const;
@@ -118,9 +124,12 @@ class backbone
     backbone_config config_;
     device_plan plan_;
     int layers_count_ = 0;
+    decoder decoder_; /* filled by the families */
 
     /* Tables for positions 0 ... tokens - 1, never of inference tensors: training uses them too. */
     virtual void reserve_positions(int64_t tokens);
+    /* The tables of rotary positions on the CPU: cosines, sines. Undefined: there are none. */
+    virtual std::pair<at::Tensor, at::Tensor> rotary();
     virtual at::Tensor enter(const at::Tensor &x, const pass &pass) = 0;
     virtual at::Tensor layer(int index, const at::Tensor &x, const pass &pass) = 0;
     virtual at::Tensor leave(const at::Tensor &x, const pass &pass) = 0;
@@ -143,6 +152,7 @@ class backbone
     at::Tensor to_layer(const at::Tensor &x, int index) const;
 
     void reserve_mask(int64_t tokens);
+    bool can_decode(const at::Tensor &x, int64_t longest) const;
     bool can_fuse(const at::Tensor &x, const pass &pass) const;
     at::Tensor mix(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t past,
                    const pass &pass);

@@ -51,6 +51,18 @@ gpt2::gpt2(param_list &list, const policy_config &config, const weight_source &s
     }
     make.enter_layer(layers_count_);
     norm_ = make.norm("ln_f", hidden);
+    for (const weights &l : layers_)
+        decoder_.layers.push_back({{l.ln_1.weight, l.ln_1.bias},
+                                   {l.ln_2.weight, l.ln_2.bias},
+                                   {&l.attn, 0},
+                                   {&l.attn, hidden},
+                                   {&l.attn, 2 * hidden},
+                                   &l.attn_out,
+                                   nullptr,
+                                   &l.fc,
+                                   &l.fc_out});
+    decoder_.norm = {norm_.weight, norm_.bias};
+    decoder_.positions = positions_;
 }
 
 at::Tensor gpt2::enter(const at::Tensor &x, const pass &pass)

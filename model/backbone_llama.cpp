@@ -21,6 +21,7 @@ class llama : public backbone
 
   protected:
     void reserve_positions(int64_t tokens) override;
+    std::pair<at::Tensor, at::Tensor> rotary() override;
     at::Tensor enter(const at::Tensor &x, const pass &pass) override;
     at::Tensor layer(int index, const at::Tensor &x, const pass &pass) override;
     at::Tensor leave(const at::Tensor &x, const pass &pass) override;
@@ -64,6 +65,22 @@ llama::llama(param_list &list, const policy_config &config, const weight_source 
     }
     make.enter_layer(layers_count_);
     norm_ = make.ones("norm", hidden);
+    for (const weights &l : layers_)
+        decoder_.layers.push_back({{l.input_norm, {}},
+                                   {l.post_norm, {}},
+                                   {&l.q, 0},
+                                   {&l.k, 0},
+                                   {&l.v, 0},
+                                   &l.o,
+                                   &l.gate,
+                                   &l.up,
+                                   &l.down});
+    decoder_.norm = {norm_, {}};
+}
+
+std::pair<at::Tensor, at::Tensor> llama::rotary()
+{
+    return {cos_.on(at::kCPU), sin_.on(at::kCPU)};
 }
 
 void llama::reserve_positions(int64_t tokens)

@@ -69,6 +69,23 @@ opt::opt(param_list &list, const policy_config &config, const weight_source &sou
     make.enter_layer(layers_count_);
     if (!is_post_norm_)
         norm_ = make.norm("decoder.final_layer_norm", hidden);
+    for (const weights &l : layers_)
+        decoder_.layers.push_back({{l.attn_norm.weight, l.attn_norm.bias},
+                                   {l.final_norm.weight, l.final_norm.bias},
+                                   {&l.q, 0},
+                                   {&l.k, 0},
+                                   {&l.v, 0},
+                                   &l.out,
+                                   nullptr,
+                                   &l.fc1,
+                                   &l.fc2});
+    decoder_.norm = {norm_.weight, norm_.bias};
+    decoder_.positions = positions_;
+    decoder_.position_offset = POSITION_OFFSET;
+    if (is_projected_) {
+        decoder_.project_in = &project_in_;
+        decoder_.project_out = &project_out_;
+    }
 }
 
 at::Tensor opt::enter(const at::Tensor &x, const pass &pass)

@@ -78,10 +78,14 @@ void append(policy_cache &c, const size_t *slots, const policy_batch &b, const f
     pass.is_merged = p.is_merged;
     for (int64_t i : at)
         pass.slots.push_back(static_cast<int64_t>(slots[i]));
-    at::Tensor out =
-        p.modules.predict(p.backbone->forward(tokens, pass), has_open ? 2 : 1).to(at::kCPU);
+    pass.first = predictions ? (has_open ? 2 : 1) : tokens.size(1);
+    pass.step = 3;
+    at::Tensor out = p.backbone->forward(tokens, pass);
+    if (predictions)
+        out = p.modules.predict(out).to(at::kCPU);
     for (int64_t i = 0; i < rows; i++) {
-        copy_out(out[i], predictions + at[static_cast<size_t>(i)] * steps);
+        if (predictions)
+            copy_out(out[i], predictions + at[static_cast<size_t>(i)] * steps);
         std::vector<int32_t> &times = c.timesteps[slots[at[static_cast<size_t>(i)]]];
         const int32_t *fresh = b.timesteps + at[static_cast<size_t>(i)] * steps;
         times.insert(times.end(), fresh, fresh + steps);

@@ -46,9 +46,45 @@ KERNEL void kernel_rms_norm_back(const float *restrict x, const float *restrict 
     }
 }
 
-KERNEL void kernel_swiglu(const float *restrict gate, const float *restrict up, float *restrict out,
-                          size_t n)
+KERNEL void kernel_layer_norm(const float *restrict x, const float *restrict gain,
+                              const float *restrict bias, float *restrict y, size_t rows,
+                              size_t width, float eps)
 {
+    for (size_t r = 0; r < rows; r++, x += width, y += width) {
+        float sum = 0, squares = 0;
+        for (size_t i = 0; i < width; i++)
+            sum += x[i];
+        float mean = sum / (float)width;
+        for (size_t i = 0; i < width; i++)
+            squares += (x[i] - mean) * (x[i] - mean);
+        float scale = 1 / sqrtf(squares / (float)width + eps);
+        for (size_t i = 0; i < width; i++)
+            y[i] = (x[i] - mean) * scale * gain[i] + bias[i];
+    }
+}
+
+KERNEL void kernel_gelu(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = 0.5f * x[i] * (1 + erff(x[i] * 0.70710678f));
+}
+
+KERNEL void kernel_gelu_tanh(float *x, size_t n)
+{
+    /* 1 + tanh(y) is 2 sigmoid(2 y). */
+    for (size_t i = 0; i < n; i++)
+        x[i] *= sigmoid(1.59576912f * (x[i] + 0.044715f * x[i] * x[i] * x[i]));
+}
+
+KERNEL void kernel_relu(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] : 0;
+}
+
+KERNEL void kernel_swiglu(const float *restrict gate, const float *up, float *out, size_t n)
+{
+#pragma GCC ivdep
     for (size_t i = 0; i < n; i++)
         out[i] = gate[i] * sigmoid(gate[i]) * up[i];
 }

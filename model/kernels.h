@@ -17,7 +17,17 @@ void kernel_rms_norm(const float *x, const float *gain, float *y, float *scales,
 void kernel_rms_norm_back(const float *x, const float *gain, const float *scales, const float *dy,
                           float *dx, size_t rows, size_t width);
 
-/* out = silu(gate) * up (Shazeer, 2020). */
+/* y = (x - mean(x)) / sqrt(variance(x) + eps) * gain + bias, row by row (Ba et al., 2016). */
+void kernel_layer_norm(const float *x, const float *gain, const float *bias, float *y, size_t rows,
+                       size_t width, float eps);
+
+/* In place: gelu (Hendrycks and Gimpel, 2016) by the error function or, as GPT-2 has it, by tanh.
+ */
+void kernel_gelu(float *x, size_t n);
+void kernel_gelu_tanh(float *x, size_t n);
+void kernel_relu(float *x, size_t n);
+
+/* out = silu(gate) * up (Shazeer, 2020); out may be up. */
 void kernel_swiglu(const float *gate, const float *up, float *out, size_t n);
 void kernel_swiglu_back(const float *gate, const float *up, const float *dout, float *dgate,
                         float *dup, size_t n);

@@ -68,11 +68,9 @@ at::Tensor modules::action_token(const at::Tensor &actions, const at::Tensor &ti
     return at::layer_norm(a, {hidden}, ln_weight, ln_bias, 1e-5);
 }
 
-at::Tensor modules::predict(const at::Tensor &hidden, int64_t first) const
+at::Tensor modules::predict(const at::Tensor &hidden) const
 {
-    /* The state tokens alone come back from the backbone's last device. */
-    at::Tensor states = hidden.slice(1, first, hidden.size(1), 3).to(head.weight.device());
-    return head(states).squeeze(2);
+    return head(hidden.to(head.weight.device())).squeeze(2);
 }
 
 } // namespace ccalab

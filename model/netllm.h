@@ -12,8 +12,9 @@
  *
  * Nothing of C++ or libtorch leaks through here. All values are float32 in the memory of the CPU,
  * whatever devices compute. In a build without libtorch these functions do not exist
- * (CCALAB_HAVE_TORCH is undefined). Every function that returns a status fills *err: STATUS_INPUT for arguments the model cannot take, STATUS_NOMEM,
- * STATUS_INTERNAL with libtorch's own words otherwise. Thread: one policy, one thread at a time. */
+ * (CCALAB_HAVE_TORCH is undefined). Every function that returns a status fills *err: STATUS_INPUT
+ * for arguments the model cannot take, STATUS_NOMEM, STATUS_INTERNAL with libtorch's own words
+ * otherwise. Thread: one policy, one thread at a time. */
 #ifndef CCALAB_MODEL_NETLLM_H
 #define CCALAB_MODEL_NETLLM_H
 
@@ -99,6 +100,10 @@ struct policy_batch {
 CCALAB_MUST_USE enum status policy_forward(struct policy *p, const struct policy_batch *batch,
                                            float *predictions, struct error *err);
 
+/* The same for the last step of each window alone: decisions: [windows]. */
+CCALAB_MUST_USE enum status policy_decide(struct policy *p, const struct policy_batch *batch,
+                                          float *decisions, struct error *err);
+
 /* Training: add `weight` times the gradient of the batch's mean squared error to the gradients.
  * labels: [windows, steps], scaled. window_losses: [windows], the mean squared error of each
  * window before weighting. With dropout. */
@@ -159,8 +164,8 @@ size_t policy_cache_bytes(const struct policy_cache *c);
  * decided only after its prediction, and is given when the next step comes. So open_actions[i] is
  * the action of the last step that slots[i] holds (not read where it is empty), and of
  * batch->actions the last of each window is not read.
- * predictions: [windows, steps]. Slots next to each other with contexts of one length are computed
- * fastest. Errors: STATUS_INPUT (a slot, a timestep, no room left); the slots are unchanged then.
+ * predictions: [windows, steps]; NULL: none is needed, which is faster. Errors: STATUS_INPUT (a
+ * slot, a timestep, no room left); the slots are unchanged then.
  */
 CCALAB_MUST_USE enum status policy_forward_cached(struct policy_cache *c, const size_t *slots,
                                                   const struct policy_batch *batch,

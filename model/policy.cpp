@@ -73,6 +73,7 @@ status ccalab::check_batch(const policy &p, const policy_batch &b, error *err)
 namespace
 {
 
+/* Predictions at the wanted state tokens. */
 at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
 {
     int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
@@ -83,7 +84,17 @@ at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
         p.modules.tokens(input(b.states, {windows, steps, POLICY_STATE_FEATURES}),
                          input(b.actions, {windows, steps}), input(b.returns, {windows, steps}),
                          input(b.timesteps, {windows, steps}));
-    return p.modules.predict(p.backbone->forward(tokens, pass), 1);
+    return p.modules.predict(p.backbone->forward(tokens, pass));
+}
+
+/* The states at which predictions are made, every third token. */
+ccalab::pass at_states(const policy &p)
+{
+    ccalab::pass pass;
+    pass.is_merged = p.is_merged;
+    pass.first = 1;
+    pass.step = 3;
+    return pass;
 }
 
 } // namespace
@@ -168,9 +179,21 @@ extern "C" status policy_forward(policy *p, const policy_batch *batch, float *pr
         if (st)
             return st;
         c10::InferenceMode no_gradients;
-        ccalab::pass pass;
-        pass.is_merged = p->is_merged;
-        copy_out(run(*p, *batch, pass), predictions);
+        copy_out(run(*p, *batch, at_states(*p)), predictions);
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_decide(policy *p, const policy_batch *batch, float *decisions, error *err)
+{
+    return guarded(err, [&] {
+        status st = ccalab::check_batch(*p, *batch, err);
+        if (st)
+            return st;
+        c10::InferenceMode no_gradients;
+        ccalab::pass pass = at_states(*p);
+        pass.first = 3 * static_cast<int64_t>(batch->steps) - 2;
+        copy_out(run(*p, *batch, pass), decisions);
         return STATUS_OK;
     });
 }
@@ -187,7 +210,9 @@ extern "C" status policy_backward(policy *p, const policy_batch *batch, const fl
         at::Tensor want =
             view(labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)})
                 .to(p->device());
-        at::Tensor difference = run(*p, *batch, {&p->dropout}) - want;
+        ccalab::pass pass = at_states(*p);
+        pass.dropout = &p->dropout;
+        at::Tensor difference = run(*p, *batch, pass) - want;
         at::Tensor losses = (difference * difference).mean({1});
         (losses.mean() * weight).backward();
         at::Tensor values = losses.detach().to(at::kCPU);

@@ -32,9 +32,8 @@ struct modules {
                       const at::Tensor &returns, const at::Tensor &timesteps) const;
     /* The A token alone: actions and timesteps [windows] to [windows, 1, width]. */
     at::Tensor action_token(const at::Tensor &actions, const at::Tensor &timesteps) const;
-    /* Predictions [windows, steps] from the hidden states at the state tokens, of which `first` is
-     * the position of the first. */
-    at::Tensor predict(const at::Tensor &hidden, int64_t first) const;
+    /* Predictions [windows, steps] from the hidden states at the state tokens. */
+    at::Tensor predict(const at::Tensor &hidden) const;
 };
 
 /* Norm of all gradients together. */

@@ -16,7 +16,7 @@ struct serve_contexts {
     size_t late;
     /* Scratch of one pass: timesteps too. */
     size_t *order, *pass_slots;
-    float *pass_states, *pass_actions, *pass_returns, *pass_open, *predictions;
+    float *pass_states, *pass_actions, *pass_returns, *pass_open, *decisions;
 };
 
 const char *serve_mode_name(enum serve_mode mode)
@@ -52,10 +52,10 @@ enum status serve_contexts_new(struct policy *p, enum serve_mode mode, size_t st
     c->pass_actions = calloc(rows, sizeof *c->pass_actions);
     c->pass_returns = calloc(rows, sizeof *c->pass_returns);
     c->pass_open = calloc(slots, sizeof *c->pass_open);
-    c->predictions = calloc(rows, sizeof *c->predictions);
+    c->decisions = calloc(slots, sizeof *c->decisions);
     if (!c->states || !c->actions || !c->returns || !c->lengths || !c->timesteps || !c->order ||
         !c->pass_slots || !c->pass_states || !c->pass_actions || !c->pass_returns ||
-        !c->pass_open || !c->predictions)
+        !c->pass_open || !c->decisions)
         st = error_set(err, STATUS_NOMEM, "serve", "no memory for %zu flows of %zu steps", slots,
                        steps);
 out:
@@ -82,7 +82,7 @@ void serve_contexts_free(struct serve_contexts *c)
     free(c->pass_actions);
     free(c->pass_returns);
     free(c->pass_open);
-    free(c->predictions);
+    free(c->decisions);
     free(c);
 }
 
@@ -120,9 +120,10 @@ static void drop_oldest(struct serve_contexts *c, size_t slot, size_t keep)
     c->lengths[slot] = keep;
 }
 
-/* One pass over the last `count` steps of each of the first `windows` of pass_slots. */
+/* One pass over the last `count` steps of each of the first `windows` of pass_slots: decisions
+ * [windows] at the last of these, or none. */
 static enum status run_pass(struct serve_contexts *c, size_t windows, size_t count,
-                            struct error *err)
+                            float *decisions, struct error *err)
 {
     for (size_t i = 0; i < windows; i++) {
         size_t from = c->lengths[c->pass_slots[i]] - count;
@@ -142,9 +143,8 @@ static enum status run_pass(struct serve_contexts *c, size_t windows, size_t cou
                                        .returns = c->pass_returns,
                                        .timesteps = c->timesteps};
     if (!c->cache)
-        return policy_forward(c->policy, &batch, c->predictions, err);
-    return policy_forward_cached(c->cache, c->pass_slots, &batch, c->pass_open, c->predictions,
-                                 err);
+        return policy_decide(c->policy, &batch, decisions, err);
+    return policy_forward_cached(c->cache, c->pass_slots, &batch, c->pass_open, decisions, err);
 }
 
 /* New bases for the first `windows` of pass_slots: the last half of their steps. */
@@ -155,7 +155,7 @@ static enum status rebase(struct serve_contexts *c, size_t windows, struct error
         drop_oldest(c, c->pass_slots[i], keep);
         policy_cache_rewind(c->cache, c->pass_slots[i], 0);
     }
-    return keep ? run_pass(c, windows, keep, err) : STATUS_OK;
+    return keep ? run_pass(c, windows, keep, NULL, err) : STATUS_OK;
 }
 
 enum status serve_contexts_rebase(struct serve_contexts *c, size_t max, size_t *done,
@@ -207,10 +207,10 @@ enum status serve_contexts_decide(struct serve_contexts *c, struct serve_step *s
         }
         if (!windows)
             continue;
-        st = run_pass(c, windows, span, err);
+        st = run_pass(c, windows, span, c->decisions, err);
         for (size_t k = 0; k < windows && !st; k++) {
             struct serve_step *s = &steps[c->order[k]];
-            s->action = c->predictions[(k + 1) * span - 1];
+            s->action = c->decisions[k];
             c->actions[s->slot * c->steps + c->lengths[s->slot] - 1] = s->action;
         }
         left -= windows;
