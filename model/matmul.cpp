@@ -193,14 +193,15 @@ struct kernel {
     void (*tile[6])(const job &j, const part &p, int count);
 };
 
-kernel kernel_f32()
+kernel kernel_f32(matmul_level highest)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("x86-64-v4"))
+    if (highest >= MATMUL_V4 && __builtin_cpu_supports("x86-64-v4"))
         return {6, {tile_v4<1>, tile_v4<2>, tile_v4<3>, tile_v4<4>, tile_v4<5>, tile_v4<6>}};
-    if (__builtin_cpu_supports("x86-64-v3"))
+    if (highest >= MATMUL_V3 && __builtin_cpu_supports("x86-64-v3"))
         return {3, {tile_v3<1>, tile_v3<2>, tile_v3<3>}};
 #endif
+    (void)highest;
     return {2, {tile_any<1>, tile_any<2>}};
 }
 
@@ -214,12 +215,19 @@ kernel kernel_bf16()
 #endif
 }
 
+kernel of_f32 = kernel_f32(MATMUL_V4);
+const kernel of_bf16 = kernel_bf16();
+
 } // namespace
+
+void matmul_limit(matmul_level highest)
+{
+    of_f32 = kernel_f32(highest);
+}
 
 void matmul(const matmul_input &x, const matmul_weights &w, int64_t first, int64_t last,
             const matmul_output &y)
 {
-    static const kernel of_f32 = kernel_f32(), of_bf16 = kernel_bf16();
     const kernel &kernel = w.is_bf16 ? of_bf16 : of_f32;
     const job j = {x, w, first, last, y};
     int64_t size = w.is_bf16 ? 2 : 4;

@@ -34,6 +34,10 @@ struct modules {
     at::Tensor action_token(const at::Tensor &actions, const at::Tensor &timesteps) const;
     /* Predictions [windows, steps] from the hidden states at the state tokens. */
     at::Tensor predict(const at::Tensor &hidden) const;
+
+  private:
+    at::Tensor dense_tokens(const at::Tensor &states, const at::Tensor &actions,
+                            const at::Tensor &returns, const at::Tensor &timesteps) const;
 };
 
 /* Norm of all gradients together. */
