@@ -1,4 +1,5 @@
-/* AdamW with decoupled weight decay, in the order of operations of torch.optim.AdamW. */
+/* AdamW with decoupled weight decay, in the order of operations of torch.optim.AdamW: on the CPU in
+ * one pass over a parameter, clipping included. */
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/zeros_like.h>
@@ -6,6 +7,7 @@
 
 #include <cmath>
 
+#include "model/kernels.h"
 #include "model/policy.hpp"
 
 namespace ccalab
@@ -19,7 +21,13 @@ double grad_norm(const std::vector<param> &params)
     for (const param &p : params) {
         if (!p.value.grad().defined())
             continue;
-        double norm = p.value.grad().norm().item<double>();
+        const at::Tensor &grad = p.value.grad();
+        if (grad.is_cpu()) {
+            at::Tensor dense = grad.contiguous();
+            sum += kernel_square_sum(dense.data_ptr<float>(), static_cast<size_t>(dense.numel()));
+            continue;
+        }
+        double norm = grad.norm().item<double>();
         sum += norm * norm;
     }
     return std::sqrt(sum);
@@ -38,6 +46,19 @@ void adamw_step(std::vector<param> &params, const policy_step_opts &opts, double
         if (!p.m.defined()) {
             p.m = at::zeros_like(p.value);
             p.v = at::zeros_like(p.value);
+        }
+        if (grad.is_cpu()) {
+            const kernel_adamw o = {static_cast<float>(clip),
+                                    static_cast<float>(BETA1),
+                                    static_cast<float>(BETA2),
+                                    static_cast<float>(EPS),
+                                    static_cast<float>(1 - opts.lr * opts.weight_decay),
+                                    static_cast<float>(opts.lr / bias1),
+                                    static_cast<float>(bias2)};
+            kernel_adamw_step(&o, p.value.data_ptr<float>(), p.m.data_ptr<float>(),
+                              p.v.data_ptr<float>(), grad.contiguous().data_ptr<float>(),
+                              static_cast<size_t>(grad.numel()));
+            continue;
         }
         if (clip < 1)
             grad.mul_(clip);

@@ -1,10 +1,11 @@
 /* What all backbones share: projections with LoRA, attention with and without a cache. */
 #include "model/backbone.hpp"
 #include "model/fused.hpp"
+#include "model/project.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
@@ -40,15 +41,6 @@ int64_t pass::wanted(int64_t tokens) const
     return std::max<int64_t>(0, (tokens - first + step - 1) / step);
 }
 
-at::Tensor drop(const at::Tensor &x, double probability, const pass &pass)
-{
-    if (!pass.dropout || probability <= 0)
-        return x;
-    double keep = 1 - probability;
-    at::Tensor mask = at::empty_like(x, x.options().device(at::kCPU));
-    return x * mask.bernoulli_(keep, *pass.dropout).div_(keep).to(x.device());
-}
-
 void device_table::set(const at::Tensor &table)
 {
     copies_ = {table};
@@ -71,6 +63,8 @@ at::Tensor device_table::on(at::Device device)
 
 at::Tensor projection::operator()(const at::Tensor &x, const pass &pass) const
 {
+    if (at::GradMode::is_enabled() && x.is_cpu())
+        return project(*this, x, pass);
     at::Tensor w = is_input_first ? weight.t() : weight, y;
     if (w.scalar_type() == at::kFloat) {
         y = at::linear(x, w, bias);
@@ -206,6 +200,13 @@ void backbone::reserve_mask(int64_t tokens)
     mask_.set(mask);
 }
 
+void backbone::reserve(int64_t tokens)
+{
+    c10::InferenceMode normal_tensors(false);
+    reserve_mask(tokens);
+    reserve_positions(tokens);
+}
+
 /* A copy only where the device changes. */
 at::Tensor backbone::to_layer(const at::Tensor &x, int index) const
 {
@@ -237,10 +238,7 @@ at::Tensor backbone::forward(at::Tensor x, const pass &pass)
         auto [cosines, sines] = rotary();
         x = decoder_.forward(config_, x, pass, cosines, sines);
     } else {
-        {
-            c10::InferenceMode normal_tensors(false);
-            reserve_mask(longest);
-        }
+        reserve(longest);
         x = enter(x, pass);
         for (int i = 0; i < layers_count_; i++)
             x = layer(i, to_layer(x, i), pass);

@@ -2,11 +2,10 @@
 #ifndef CCALAB_MODEL_BACKBONE_HPP
 #define CCALAB_MODEL_BACKBONE_HPP
 
-#include <ATen/core/Generator.h>
-
 #include <memory>
 
 #include "model/decoder.hpp"
+#include "model/dropout.hpp"
 #include "model/params.hpp"
 
 namespace ccalab
@@ -24,7 +23,7 @@ struct kv_cache {
 
 /* What a forward pass needs to know beside its input. */
 struct pass {
-    at::Generator *dropout = nullptr; /* of the CPU; nullptr: evaluation */
+    class dropout *dropout = nullptr; /* nullptr: evaluation */
     /* Where the input continues contexts: row i of the input is appended to slot slots[i]. */
     kv_cache *cache = nullptr;
     std::vector<int64_t> slots;
@@ -40,9 +39,6 @@ struct pass {
     /* The same for all rows; empty without a cache. */
     std::vector<int64_t> pasts() const;
 };
-
-/* The mask is drawn on the CPU, so that it is the same on every device. */
-at::Tensor drop(const at::Tensor &x, double probability, const pass &pass);
 
 /* A table made on the CPU, and its copies on the devices that read it. */
 class device_table
@@ -115,6 +111,9 @@ class backbone
     /* x: [rows, tokens, width]; the wanted ones of these out, after the final norm. With a cache
      * the tokens follow what each row's slot holds, and are kept there. */
     at::Tensor forward(at::Tensor x, const pass &pass);
+    /* Make what passes of up to `tokens` tokens read: from then on they may run side by side, those
+     * without a cache. */
+    void reserve(int64_t tokens);
     /* Room for `slots` contexts of up to `capacity` tokens. */
     kv_cache make_cache(int64_t slots, int64_t capacity) const;
 

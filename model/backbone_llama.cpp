@@ -119,7 +119,8 @@ at::Tensor llama::rotate(const at::Tensor &x)
 
 at::Tensor llama::enter(const at::Tensor &x, const pass &pass)
 {
-    starts_ = pass.pasts();
+    if (pass.cache || !starts_.empty()) /* passes side by side only read it */
+        starts_ = pass.pasts();
     return x;
 }
 

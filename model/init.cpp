@@ -15,15 +15,6 @@ namespace ccalab
 namespace
 {
 
-/* SplitMix64 (Steele, Lea and Flood, 2014), used as a function of a counter. */
-uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
 uint64_t key_of(uint64_t seed, const std::string &name)
 {
     uint64_t key = mix(seed);

@@ -183,3 +183,45 @@ KERNEL void kernel_attend_back(struct kernel_rows q, struct kernel_rows k, struc
         }
     }
 }
+
+/* Of 32 bits, so that a vector holds many: the finaliser of MurmurHash3 (Appleby) over the index,
+ * with one half of the key before it and one within. */
+KERNEL void kernel_drop(const float *x, float *y, size_t n, uint64_t key, uint32_t first,
+                        float probability)
+{
+    uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
+    uint32_t limit = (uint32_t)((double)probability * 0x1p32);
+    float scale = 1 / (1 - probability);
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC ivdep
+#endif
+    for (size_t i = 0; i < n; i++) {
+        uint32_t h = (first + (uint32_t)i) * 0x9e3779b1u + low;
+        h = (h ^ (h >> 16)) * 0x85ebca6bu;
+        h = (h ^ high ^ (h >> 13)) * 0xc2b2ae35u;
+        h ^= h >> 16;
+        y[i] = h < limit ? 0 : x[i] * scale;
+    }
+}
+
+KERNEL void kernel_adamw_step(const struct kernel_adamw *o, float *restrict value,
+                              float *restrict first, float *restrict second,
+                              const float *restrict grad, size_t n)
+{
+    const struct kernel_adamw c = *o;
+    for (size_t i = 0; i < n; i++) {
+        float g = grad[i] * c.grad_scale;
+        first[i] = first[i] * c.beta1 + g * (1 - c.beta1);
+        second[i] = second[i] * c.beta2 + g * g * (1 - c.beta2);
+        value[i] =
+            value[i] * c.decay - c.step_size * first[i] / (sqrtf(second[i]) / c.bias2 + c.eps);
+    }
+}
+
+KERNEL double kernel_square_sum(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return sum;
+}

@@ -5,6 +5,7 @@
 #define CCALAB_MODEL_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,6 +55,25 @@ void kernel_attend_back(struct kernel_rows q, struct kernel_rows k, struct kerne
                         const float *weights, struct kernel_rows dout, struct kernel_rows dq,
                         struct kernel_rows dk, struct kernel_rows dv, float *scratch, size_t tokens,
                         size_t dim, float scale);
+
+/* y = x with each value 0 by `probability` and scaled by 1 / (1 - probability) otherwise
+ * (Srivastava et al., 2014), decided by a hash of the key and the value's index, first + i. y may
+ * be x. */
+void kernel_drop(const float *x, float *y, size_t n, uint64_t key, uint32_t first,
+                 float probability);
+
+/* One step of AdamW for one parameter. */
+struct kernel_adamw {
+    float grad_scale; /* of clipping */
+    float beta1, beta2, eps;
+    float decay;     /* 1 - lr * weight decay */
+    float step_size; /* lr / (1 - beta1^t) */
+    float bias2;     /* sqrt(1 - beta2^t) */
+};
+void kernel_adamw_step(const struct kernel_adamw *o, float *value, float *first, float *second,
+                       const float *grad, size_t n);
+/* Sum of squares. */
+double kernel_square_sum(const float *x, size_t n);
 
 #ifdef __cplusplus
 }

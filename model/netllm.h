@@ -111,6 +111,15 @@ CCALAB_MUST_USE enum status policy_backward(struct policy *p, const struct polic
                                             const float *labels, double weight,
                                             double *window_losses, struct error *err);
 
+/* How policy_backward() goes about a batch: `windows` of them in one pass, `workers` such passes
+ * side by side, each on a thread of its own and on nothing else (where all layers are on the CPU;
+ * 1: on the caller's, with the engine's threads). Gradients of the passes are added in the order of
+ * the windows, so the number of workers from 2 on changes nothing, and that of windows the rounding
+ * only. At first: 1 worker, all windows at once. Errors: STATUS_NOMEM, STATUS_INTERNAL (no thread).
+ */
+CCALAB_MUST_USE enum status policy_set_passes(struct policy *p, int workers, size_t windows,
+                                              struct error *err);
+
 struct policy_step_opts {
     double lr;
     double weight_decay; /* decoupled, on every trained parameter */

@@ -24,6 +24,15 @@ inline at::Device to_device(int device)
                : at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device - DEVICE_CUDA));
 }
 
+/* SplitMix64 (Steele, Lea and Flood, 2014), used as a function of a counter. */
+inline uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
 /* Thrown where an error has been set already. */
 struct failure {
     status st;

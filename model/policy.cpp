@@ -1,5 +1,4 @@
 /* The C side of the policy: arguments checked, exceptions turned into errors. */
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -7,7 +6,6 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/api/include/torch/version.h>
 
-#include <malloc.h>
 #include <sched.h>
 
 #include <cmath>
@@ -17,6 +15,7 @@
 #include <new>
 
 #include "model/border.hpp"
+#include "model/memory.hpp"
 #include "model/weights.h"
 
 using ccalab::bad;
@@ -70,34 +69,29 @@ status ccalab::check_batch(const policy &p, const policy_batch &b, error *err)
     return STATUS_OK;
 }
 
-namespace
+at::Tensor ccalab::predict(policy &p, const policy_batch &b, const pass &pass, size_t first,
+                           size_t count)
 {
-
-/* Predictions at the wanted state tokens. */
-at::Tensor run(policy &p, const policy_batch &b, const ccalab::pass &pass)
-{
-    int64_t windows = static_cast<int64_t>(b.windows), steps = static_cast<int64_t>(b.steps);
+    int64_t windows = static_cast<int64_t>(count), steps = static_cast<int64_t>(b.steps);
+    size_t at = first * b.steps;
     auto input = [&](const auto *values, at::IntArrayRef shape) {
         return view(values, shape).to(p.device());
     };
-    at::Tensor tokens =
-        p.modules.tokens(input(b.states, {windows, steps, POLICY_STATE_FEATURES}),
-                         input(b.actions, {windows, steps}), input(b.returns, {windows, steps}),
-                         input(b.timesteps, {windows, steps}));
+    at::Tensor tokens = p.modules.tokens(
+        input(b.states + at * POLICY_STATE_FEATURES, {windows, steps, POLICY_STATE_FEATURES}),
+        input(b.actions + at, {windows, steps}), input(b.returns + at, {windows, steps}),
+        input(b.timesteps + at, {windows, steps}));
     return p.modules.predict(p.backbone->forward(tokens, pass));
 }
 
-/* The states at which predictions are made, every third token. */
-ccalab::pass at_states(const policy &p)
+ccalab::pass ccalab::at_states(const policy &p)
 {
-    ccalab::pass pass;
+    pass pass;
     pass.is_merged = p.is_merged;
     pass.first = 1;
     pass.step = 3;
     return pass;
 }
-
-} // namespace
 
 extern "C" policy_config policy_config_default(void)
 {
@@ -150,8 +144,8 @@ extern "C" status policy_new(const policy_config *config, policy **out, error *e
         p->backbone = ccalab::make_backbone(p->list, *config, {files.get(), err, plan});
         p->list.place = p->device();
         p->modules.make(p->list, *config);
-        p->dropout = at::detail::createCPUGenerator(config->seed);
         *out = p.release();
+        ccalab::memory_trim();
         return STATUS_OK;
     });
 }
@@ -179,7 +173,8 @@ extern "C" status policy_forward(policy *p, const policy_batch *batch, float *pr
         if (st)
             return st;
         c10::InferenceMode no_gradients;
-        copy_out(run(*p, *batch, at_states(*p)), predictions);
+        copy_out(ccalab::predict(*p, *batch, ccalab::at_states(*p), 0, batch->windows),
+                 predictions);
         return STATUS_OK;
     });
 }
@@ -191,34 +186,9 @@ extern "C" status policy_decide(policy *p, const policy_batch *batch, float *dec
         if (st)
             return st;
         c10::InferenceMode no_gradients;
-        ccalab::pass pass = at_states(*p);
+        ccalab::pass pass = ccalab::at_states(*p);
         pass.first = 3 * static_cast<int64_t>(batch->steps) - 2;
-        copy_out(run(*p, *batch, pass), decisions);
-        return STATUS_OK;
-    });
-}
-
-extern "C" status policy_backward(policy *p, const policy_batch *batch, const float *labels,
-                                  double weight, double *window_losses, error *err)
-{
-    return guarded(err, [&] {
-        status st = ccalab::check_batch(*p, *batch, err);
-        if (st)
-            return st;
-        if (p->is_merged)
-            return bad(err, "the policy", "is merged, it learns no more");
-        at::Tensor want =
-            view(labels, {static_cast<int64_t>(batch->windows), static_cast<int64_t>(batch->steps)})
-                .to(p->device());
-        ccalab::pass pass = at_states(*p);
-        pass.dropout = &p->dropout;
-        at::Tensor difference = run(*p, *batch, pass) - want;
-        at::Tensor losses = (difference * difference).mean({1});
-        (losses.mean() * weight).backward();
-        at::Tensor values = losses.detach().to(at::kCPU);
-        const float *v = values.data_ptr<float>();
-        for (size_t i = 0; i < batch->windows; i++)
-            window_losses[i] = v[i];
+        copy_out(ccalab::predict(*p, *batch, pass, 0, batch->windows), decisions);
         return STATUS_OK;
     });
 }
@@ -323,10 +293,7 @@ extern "C" status policy_engine_start(int threads, const struct backbone_config 
         if (threads <= 0)
             threads = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
         at::set_num_threads(threads);
-        /* Temporaries of a step come and go: keep their pages instead of asking the kernel for
-         * them again at every step. */
-        mallopt(M_MMAP_THRESHOLD, 32 << 20);
-        mallopt(M_TRIM_THRESHOLD, 1 << 30);
+        ccalab::memory_start();
         return STATUS_OK;
     });
 }

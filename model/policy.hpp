@@ -6,6 +6,7 @@
 
 #include "model/backbone.hpp"
 #include "model/netllm.h"
+#include "model/worker_pool.hpp"
 
 namespace ccalab
 {
@@ -54,9 +55,11 @@ struct policy {
     ccalab::param_list list;
     std::unique_ptr<ccalab::backbone> backbone;
     ccalab::modules modules;
-    at::Generator dropout;
+    int64_t windows_seen = 0; /* in training: what dropout counts by */
     int64_t steps_taken = 0;
-    bool is_merged = false; /* see policy_merge() */
+    size_t pass_windows = SIZE_MAX;               /* see policy_set_passes() */
+    std::unique_ptr<ccalab::worker_pool> workers; /* nullptr: the caller's thread alone */
+    bool is_merged = false;                       /* see policy_merge() */
 
     /* Of everything around the backbone. */
     at::Device device() const
@@ -76,6 +79,11 @@ status plan_devices(const policy_config &c, device_plan *out, error *err);
 /* Bytes that CUDA could give on its device n; -1: this libtorch does not tell. */
 double cuda_free_bytes(int n);
 #endif
+
+/* Predictions at the wanted tokens of the windows from `first` on, `count` of them. */
+at::Tensor predict(policy &p, const policy_batch &b, const pass &pass, size_t first, size_t count);
+/* A pass that wants the states at which predictions are made, every third token. */
+pass at_states(const policy &p);
 
 /* Are the sizes and timesteps of a batch what the policy can take? */
 status check_batch(const policy &p, const policy_batch &b, error *err);

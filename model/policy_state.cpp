@@ -1,7 +1,6 @@
 #include "model/policy_state.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
 #include <algorithm>
@@ -26,29 +25,14 @@ void read(const at::Tensor &t, float *out, size_t numel)
 
 } // namespace
 
-extern "C" status policy_rng_read(const policy *p, policy_rng *out, error *err)
+extern "C" int64_t policy_windows_seen(const policy *p)
 {
-    return guarded(err, [&] {
-        at::Tensor state = p->dropout.get_state().contiguous();
-        out->len_bytes = static_cast<size_t>(state.numel());
-        if (out->len_bytes > sizeof out->bytes)
-            return error_set(err, STATUS_INTERNAL, "policy", "the generator's state is too large");
-        std::memcpy(out->bytes, state.data_ptr<uint8_t>(), out->len_bytes);
-        return STATUS_OK;
-    });
+    return p->windows_seen;
 }
 
-extern "C" status policy_rng_write(policy *p, const policy_rng *in, error *err)
+extern "C" void policy_set_windows_seen(policy *p, int64_t windows)
 {
-    try {
-        at::Tensor state = at::empty({static_cast<int64_t>(in->len_bytes)}, at::kByte);
-        std::memcpy(state.data_ptr<uint8_t>(), in->bytes, in->len_bytes);
-        p->dropout.set_state(state);
-        return STATUS_OK;
-    } catch (const std::exception &) {
-        return error_set(err, STATUS_INPUT, "policy",
-                         "the state of the random numbers is not of this libtorch");
-    }
+    p->windows_seen = windows;
 }
 
 extern "C" int64_t policy_steps_taken(const policy *p)

@@ -1,5 +1,5 @@
 /* What a training needs beside the parameters to go on as if it had never stopped: the moments of
- * AdamW, the number of steps taken, the generator of dropout. Conventions of model/netllm.h. */
+ * AdamW, the numbers of steps taken and windows seen. Conventions of model/netllm.h. */
 #ifndef CCALAB_MODEL_POLICY_STATE_H
 #define CCALAB_MODEL_POLICY_STATE_H
 
@@ -9,19 +9,9 @@
 extern "C" {
 #endif
 
-#define POLICY_RNG_BYTES_MAX 16384
-
-/* The generator's state, in libtorch's own layout. */
-struct policy_rng {
-    uint8_t bytes[POLICY_RNG_BYTES_MAX];
-    size_t len_bytes;
-};
-
-CCALAB_MUST_USE enum status policy_rng_read(const struct policy *p, struct policy_rng *out,
-                                            struct error *err);
-/* Errors: STATUS_INPUT if these bytes are no state of this libtorch's generator. */
-CCALAB_MUST_USE enum status policy_rng_write(struct policy *p, const struct policy_rng *in,
-                                             struct error *err);
+/* Windows that policy_backward() has had so far: dropout counts by it. */
+int64_t policy_windows_seen(const struct policy *p);
+void policy_set_windows_seen(struct policy *p, int64_t windows);
 
 /* Optimiser steps taken so far: AdamW corrects its moments by it. */
 int64_t policy_steps_taken(const struct policy *p);

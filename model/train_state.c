@@ -11,10 +11,10 @@
 #include "model/policy_state.h"
 #include "model/safetensors.h"
 
-#define FORMAT    "ccalab-training-1"
+#define FORMAT    "ccalab-training-2"
 #define NAME_MAX_ 512
 
-enum counter { EPOCH, WINDOWS_DONE, STEP, BEST_EPOCH, STEPS_TAKEN, RANDOM, COUNTERS };
+enum counter { EPOCH, WINDOWS_DONE, STEP, BEST_EPOCH, STEPS_TAKEN, RANDOM, WINDOWS_SEEN, COUNTERS };
 enum loss { BEST_LOSS, TRAIN_LOSS, EPOCH_SUM, SECONDS, LOSSES };
 
 static const char *const kinds[] = {"value", "first", "second"};
@@ -117,10 +117,9 @@ enum status train_state_save(const char *dir, const struct train_state *s, const
                              const cJSON *options, const cJSON *arguments, struct error *err)
 {
     char path[CCALAB_PATH_MAX];
-    static struct policy_rng rng;
     enum status st;
     size_t params = policy_param_count(p);
-    struct writer w = {.tensors = calloc(KINDS * params + 4, sizeof *w.tensors)};
+    struct writer w = {.tensors = calloc(KINDS * params + 3, sizeof *w.tensors)};
     int64_t *order = malloc((s->windows + 1) * sizeof *order);
     cJSON *metadata = metadata_of(options, arguments);
     const int64_t counters[COUNTERS] = {[EPOCH] = s->epoch,
@@ -128,7 +127,8 @@ enum status train_state_save(const char *dir, const struct train_state *s, const
                                         [STEP] = s->step,
                                         [BEST_EPOCH] = s->best_epoch,
                                         [STEPS_TAKEN] = policy_steps_taken(p),
-                                        [RANDOM] = (int64_t)s->random};
+                                        [RANDOM] = (int64_t)s->random,
+                                        [WINDOWS_SEEN] = policy_windows_seen(p)};
     const double losses[LOSSES] = {[BEST_LOSS] = s->best_loss,
                                    [TRAIN_LOSS] = s->train_loss,
                                    [EPOCH_SUM] = s->epoch_sum,
@@ -137,8 +137,7 @@ enum status train_state_save(const char *dir, const struct train_state *s, const
         st = no_memory(err);
         goto out;
     }
-    if ((st = path_of(dir, path, err)) || (st = path_mkdirs(dir, err)) ||
-        (st = policy_rng_read(p, &rng, err)))
+    if ((st = path_of(dir, path, err)) || (st = path_mkdirs(dir, err)))
         goto out;
     for (size_t i = 0; i < params && !st; i++) {
         struct policy_param info;
@@ -153,7 +152,6 @@ enum status train_state_save(const char *dir, const struct train_state *s, const
     add(&w, "order", SAFETENSORS_I64, s->windows, order);
     add(&w, "counters", SAFETENSORS_I64, COUNTERS, counters);
     add(&w, "losses", SAFETENSORS_F64, LOSSES, losses);
-    add(&w, "rng", SAFETENSORS_U8, rng.len_bytes, rng.bytes);
     st = safetensors_write(path, w.tensors, w.count, metadata, err);
 out:
     if (w.tensors)
@@ -258,7 +256,7 @@ static enum status read_numbers(struct train_state *s, struct policy *p,
         if (counters[i] < 0 || counters[i] > INT32_MAX)
             return odd(path, "counters", err);
     if (counters[EPOCH] < 1 || counters[BEST_EPOCH] > counters[EPOCH] ||
-        (uint64_t)counters[WINDOWS_DONE] > s->windows)
+        (uint64_t)counters[WINDOWS_DONE] > s->windows || counters[WINDOWS_SEEN] < 0)
         return odd(path, "counters", err);
     s->epoch = (int)counters[EPOCH];
     s->windows_done = (size_t)counters[WINDOWS_DONE];
@@ -270,6 +268,7 @@ static enum status read_numbers(struct train_state *s, struct policy *p,
     s->epoch_sum = losses[EPOCH_SUM];
     s->seconds = losses[SECONDS];
     policy_set_steps_taken(p, counters[STEPS_TAKEN]);
+    policy_set_windows_seen(p, counters[WINDOWS_SEEN]);
     return STATUS_OK;
 }
 
@@ -300,21 +299,6 @@ static enum status read_order(struct train_state *s, const struct safetensors *f
     return st;
 }
 
-static enum status read_rng(struct policy *p, const struct safetensors *f, const char *path,
-                            struct error *err)
-{
-    static struct policy_rng rng;
-    const struct safetensors_tensor *t =
-        safetensors_expect(f, "rng", SAFETENSORS_U8, 1, (const int64_t[]){-1}, err);
-    if (!t)
-        return STATUS_INPUT;
-    if (t->len_bytes > sizeof rng.bytes)
-        return odd(path, "rng", err);
-    rng.len_bytes = t->len_bytes;
-    memcpy(rng.bytes, t->data, t->len_bytes);
-    return policy_rng_write(p, &rng, err);
-}
-
 enum status train_state_load(const char *dir, struct train_state *s, struct policy *p,
                              const cJSON *options, struct error *err)
 {
@@ -324,7 +308,7 @@ enum status train_state_load(const char *dir, struct train_state *s, struct poli
     if (st || (st = safetensors_open(path, &f, err)))
         return st;
     if ((st = check_options(path, f, options, err)) || (st = read_numbers(s, p, f, path, err)) ||
-        (st = read_order(s, f, path, err)) || (st = read_rng(p, f, path, err)))
+        (st = read_order(s, f, path, err)))
         goto out;
     for (size_t i = 0; i < policy_param_count(p) && !st; i++) {
         struct policy_param info;

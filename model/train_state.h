@@ -3,7 +3,7 @@
  * steps as one that was not (same threads, same libtorch).
  *
  * training.safetensors: value/NAME, first/NAME and second/NAME F32 of each trained parameter (the
- * parameter and its moments), rng U8 (dropout), order I64 (windows), counters I64, losses F64;
+ * parameter and its moments), order I64 (windows), counters I64, losses F64;
  * metadata: format, options (JSON that must be the same), arguments (JSON array, the command line).
  * Thread: any, one at a time. */
 #ifndef CCALAB_MODEL_TRAIN_STATE_H

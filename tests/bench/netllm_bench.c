@@ -64,7 +64,7 @@ static void train(struct bench *b, size_t count)
     const struct policy_step_opts step = {.lr = 1e-4, .weight_decay = 1e-4, .clip_norm = 0.25};
     double losses[GROUP], norm;
     for (size_t done = 0, n; done < count; done += n) {
-        n = count - done < PASS ? count - done : PASS;
+        n = count - done < GROUP ? count - done : GROUP;
         struct policy_batch view = batch(b, n);
         if (policy_backward(b->policy, &view, b->actions, (double)n / GROUP, losses, &err))
             die(&err);
@@ -157,6 +157,9 @@ int main(int argc, char *argv[])
     struct bench b = {.steps = (size_t)config.timestep_rows};
     if (policy_new(&config, &b.policy, &err) ||
         (strcmp(argv[4], "serve") == 0 && policy_merge(b.policy, &err)))
+        die(&err);
+    if (strcmp(argv[4], "adapt") == 0 &&
+        policy_set_passes(b.policy, getenv("NW")?atoi(getenv("NW")):atoi(threads), getenv("NP")?atoi(getenv("NP")):PASS, &err))
         die(&err);
     size_t rows = GROUP * b.steps;
     b.states = calloc(rows, POLICY_STATE_FEATURES * sizeof *b.states);

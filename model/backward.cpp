@@ -1,0 +1,113 @@
+/* The gradient of a batch: its windows in passes, on one thread or several. */
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+
+#include "model/border.hpp"
+#include "model/dropout.hpp"
+
+using ccalab::bad;
+using ccalab::guarded;
+using ccalab::view;
+
+namespace
+{
+
+struct job {
+    policy *p;
+    const policy_batch *batch;
+    const float *labels;
+    double weight;
+    double *window_losses;
+    std::vector<at::Tensor> trained;
+};
+
+/* Gradients of windows first ... first + count - 1, in the order of job.trained. */
+std::vector<at::Tensor> gradients(const job &j, size_t first, size_t count)
+{
+    const policy_batch &b = *j.batch;
+    ccalab::dropout dropout(j.p->config.seed, static_cast<uint64_t>(j.p->windows_seen) + first);
+    at::Tensor want = view(j.labels + first * b.steps,
+                           {static_cast<int64_t>(count), static_cast<int64_t>(b.steps)})
+                          .to(j.p->device());
+    ccalab::pass pass = ccalab::at_states(*j.p);
+    pass.dropout = &dropout;
+    at::Tensor difference = ccalab::predict(*j.p, b, pass, first, count) - want;
+    at::Tensor losses = (difference * difference).mean({1});
+    at::Tensor values = losses.detach().to(at::kCPU);
+    for (size_t i = 0; i < count; i++)
+        j.window_losses[first + i] = values.data_ptr<float>()[i];
+    at::Tensor loss = losses.sum() * (j.weight / static_cast<double>(b.windows));
+    return torch::autograd::grad({loss}, j.trained, {}, {}, false, true);
+}
+
+void add(const job &j, const std::vector<at::Tensor> &grads)
+{
+    at::NoGradGuard no_grad;
+    for (size_t i = 0; i < grads.size(); i++) {
+        at::Tensor &sum = j.trained[i].mutable_grad();
+        if (!grads[i].defined())
+            continue;
+        if (sum.defined())
+            sum.add_(grads[i]);
+        else
+            sum = grads[i];
+    }
+}
+
+bool is_on_cpu(const policy &p)
+{
+    return p.plan.count == 1 && p.plan.device[0] == DEVICE_CPU;
+}
+
+} // namespace
+
+extern "C" status policy_set_passes(policy *p, int workers, size_t windows, error *err)
+{
+    return guarded(err, [&] {
+        if (workers < 1 || !windows)
+            return bad(err, "workers or windows of a pass", "is not positive");
+        p->pass_windows = windows;
+        p->workers.reset();
+        if (workers > 1 && is_on_cpu(*p))
+            p->workers = std::make_unique<ccalab::worker_pool>(static_cast<size_t>(workers));
+        return STATUS_OK;
+    });
+}
+
+extern "C" status policy_backward(policy *p, const policy_batch *batch, const float *labels,
+                                  double weight, double *window_losses, error *err)
+{
+    return guarded(err, [&] {
+        status st = ccalab::check_batch(*p, *batch, err);
+        if (st)
+            return st;
+        if (p->is_merged)
+            return bad(err, "the policy", "is merged, it learns no more");
+        job j = {p, batch, labels, weight, window_losses, {}};
+        for (const ccalab::param &param : p->list.params)
+            if (param.part != POLICY_BACKBONE)
+                j.trained.push_back(param.value);
+        size_t each = std::min(p->pass_windows, batch->windows);
+        size_t passes = (batch->windows + each - 1) / each;
+        size_t side = p->workers ? std::min(p->workers->size(), passes) : 1;
+        p->backbone->reserve(3 * static_cast<int64_t>(batch->steps));
+        for (size_t done = 0; done < passes; done += side) {
+            std::vector<std::vector<at::Tensor>> found(std::min(side, passes - done));
+            auto pass = [&](size_t i) {
+                size_t first = (done + i) * each;
+                found[i] = gradients(j, first, std::min(each, batch->windows - first));
+            };
+            if (side > 1)
+                p->workers->run(found.size(), pass);
+            else
+                pass(0);
+            for (const std::vector<at::Tensor> &grads : found)
+                add(j, grads);
+        }
+        p->windows_seen += static_cast<int64_t>(batch->windows);
+        return STATUS_OK;
+    });
+}

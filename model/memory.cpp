@@ -1,0 +1,74 @@
+#include "model/memory.hpp"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <malloc.h>
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace
+{
+
+constexpr size_t ALIGNMENT = 64; /* as libtorch's own */
+
+/* libtorch asks for aligned memory by posix_memalign(3), and glibc before 2.38 cannot give a freed
+ * block of that kind to the next request of the same size: a training step grew the heap by a
+ * quarter more than it held. So ask for a little more, and align it here. */
+class tensor_allocator final : public c10::Allocator
+{
+  public:
+    c10::DataPtr allocate(size_t size) const override
+    {
+        if (size == 0)
+            return {nullptr, c10::Device(c10::DeviceType::CPU)};
+        void *block = size > SIZE_MAX - ALIGNMENT ? nullptr : std::malloc(size + ALIGNMENT);
+        if (!block)
+            throw std::bad_alloc();
+        uintptr_t at = (reinterpret_cast<uintptr_t>(block) + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+        return {reinterpret_cast<void *>(at), block, &std::free, c10::Device(c10::DeviceType::CPU)};
+    }
+};
+
+tensor_allocator allocator;
+
+} // namespace
+
+void ccalab::memory_start()
+{
+    /* Temporaries of a step come and go: keep their pages instead of asking the kernel for them
+     * again at every step, and let all threads share them. */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    mallopt(M_ARENA_MAX, 1);
+    c10::SetCPUAllocator(&allocator, 1);
+    memory_trim();
+}
+
+void ccalab::memory_trim()
+{
+    malloc_trim(0);
+    /* libtorch brings some 290 libraries, whose relocations, symbols and constructors touch 90 MB
+     * that are never looked at again. Where a mapping of a file cannot be written to and holds
+     * nothing but the file, the kernel may let go of it: it is read again from the page cache. */
+    FILE *f = std::fopen("/proc/self/smaps", "re");
+    char line[512], permissions[8];
+    unsigned long begin = 0, end = 0, kib;
+    bool is_candidate = false;
+    while (f && std::fgets(line, sizeof line, f)) {
+        unsigned long from, to, file;
+        if (std::sscanf(line, "%lx-%lx %7s %*s %*s %lu", &from, &to, permissions, &file) == 4) {
+            begin = from, end = to;
+            is_candidate = file != 0 && permissions[0] == 'r' && permissions[1] == '-' &&
+                           permissions[3] == 'p';
+        } else if (std::sscanf(line, "Anonymous: %lu", &kib) == 1 && is_candidate && kib == 0) {
+            (void)madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+        }
+    }
+    if (f)
+        std::fclose(f);
+}
