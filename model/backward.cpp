@@ -77,6 +77,18 @@ extern "C" status policy_set_passes(policy *p, int workers, size_t windows, erro
     });
 }
 
+extern "C" size_t policy_pass_windows(const policy_config *config, size_t steps)
+{
+    const backbone_config &b = config->backbone;
+    if (config->devices.is_auto || config->devices.device >= DEVICE_CUDA)
+        return 32;
+    device_sizes sizes = ccalab::sizes_of(*config);
+    /* A layer keeps its input and what its norms, products and activation are made of. */
+    double floats = 7.0 * b.hidden_size + 2.0 * b.intermediate_size;
+    double bytes = 3.0 * static_cast<double>(steps) * sizes.layers * floats * sizeof(float);
+    return static_cast<size_t>(std::clamp(24e6 / bytes, 2.0, 8.0));
+}
+
 extern "C" status policy_backward(policy *p, const policy_batch *batch, const float *labels,
                                   double weight, double *window_losses, error *err)
 {

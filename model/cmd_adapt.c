@@ -8,6 +8,7 @@
 #include "model/blas.h"
 #include "model/cmd.h"
 #include "model/train.h"
+#include "model/train_lock.h"
 #include "model/train_state.h"
 
 #define NOT_GIVEN (-1)
@@ -46,7 +47,10 @@ static const char help[] =
     "  --warmup-fraction X     linear warm-up, as a fraction of all optimiser steps (0.1)\n"
     "  --warmup-steps N        the same in optimiser steps\n"
     "  --grad-accum-steps N    windows of one optimiser step (32)\n"
-    "  --batch-size N          windows in one forward pass; no change of the arithmetic (32)\n"
+    "  --batch-size N          windows in one pass; no change of the arithmetic (2 to 8, by the\n"
+    "                          shape of the backbone; 32 on CUDA)\n"
+    "  --workers N             passes side by side, each on one thread (--threads, else one per\n"
+    "                          core; on the CPU)\n"
     "  --label-clip X          cut the labels of the training to +- X of their scale (0: not)\n"
     "  --published-logs DIR    write the published code's JSON logs and train_losses.txt there\n"
     "  --seed N                (100003)\n" CMD_DEVICE_HELP
@@ -78,6 +82,7 @@ enum option_id {
     OPT_BATCH,
     OPT_SEED,
     OPT_THREADS,
+    OPT_WORKERS,
     OPT_LABEL_CLIP,
     OPT_RESUME,
     OPT_RECIPE,
@@ -118,6 +123,7 @@ static const struct option options[] = {
     {"batch-size", required_argument, NULL, OPT_BATCH},
     {"seed", required_argument, NULL, OPT_SEED},
     {"threads", required_argument, NULL, OPT_THREADS},
+    {"workers", required_argument, NULL, OPT_WORKERS},
     {"label-clip", required_argument, NULL, OPT_LABEL_CLIP},
     {"resume", no_argument, NULL, OPT_RESUME},
     {"recipe", required_argument, NULL, OPT_RECIPE},
@@ -269,6 +275,10 @@ static enum status set_option(struct arguments *a, const struct option *o, const
     case OPT_THREADS:
         whole = &a->threads;
         break;
+    case OPT_WORKERS:
+        st = cmd_parse_int(o->name, text, 1, 1024, &n, err);
+        t->workers = (int)n;
+        return st;
     case OPT_WARMUP_STEPS:
         whole = &t->warmup_steps;
         break;
@@ -329,7 +339,6 @@ static struct arguments usual(const volatile sig_atomic_t *stop)
     return (struct arguments){
         .train = {.policy = policy_config_default(),
                   .epochs = 20,
-                  .batch_size = 32,
                   .grad_accum_steps = 32,
                   .lr = 1e-4,
                   .weight_decay = 1e-4,
@@ -407,6 +416,25 @@ static enum status find_plm(struct arguments *a, struct error *err)
     return a->plm_path ? policy_config_set_plm(policy, a->plm_path, err) : STATUS_OK;
 }
 
+/* How the windows of a step are computed, where the command line does not say. */
+static enum status set_passes(struct arguments *a, struct error *err)
+{
+    struct train_opts *t = &a->train;
+    struct policy_engine engine;
+    enum status st = policy_engine_info(&engine, err);
+    if (st)
+        return st;
+    if (!t->batch_size)
+        t->batch_size = (int)policy_pass_windows(&t->policy, (size_t)a->data.steps);
+    if (!t->workers)
+        t->workers = a->threads ? a->threads : engine.cores;
+    int passes = (t->grad_accum_steps + t->batch_size - 1) / t->batch_size;
+    if (a->data.is_published)
+        passes = 1; /* a window at a time */
+    t->workers = t->workers < passes ? t->workers : passes;
+    return STATUS_OK;
+}
+
 static enum status run(struct arguments *a, cJSON **result, struct error *err)
 {
     enum status st;
@@ -431,6 +459,8 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
         (st = policy_engine_start(a->threads, &t->policy.backbone, err)) ||
         (a->logs_dir && (st = publish_new(a->logs_dir, false, &t->publish, err))))
         goto out;
+    if ((st = set_passes(a, err)))
+        goto out;
     log_engine(a);
     st = train_run(t, d, result, err);
 out:
@@ -445,8 +475,12 @@ enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop,
     enum status st;
     char **joined = NULL;
     cJSON *result = NULL, *stored = NULL, *given = NULL;
+    struct train_lock lock = {.fd = -1};
     struct arguments a = usual(stop);
     if ((st = parse(argc, argv, &a, err)) || a.wants_help)
+        return st;
+    /* Before anything is read there that another training could be changing. */
+    if (a.train.model_dir && (st = train_lock_take(&lock, a.train.model_dir, err)))
         return st;
     if (a.train.is_resumed && a.train.model_dir && train_state_exists(a.train.model_dir)) {
         if ((st = join_arguments(a.train.model_dir, argc, argv, &stored, &argc, &joined, err)))
@@ -468,5 +502,6 @@ out:
     cJSON_Delete(given);
     cJSON_Delete(stored);
     free(joined);
+    train_lock_release(&lock);
     return st;
 }

@@ -119,6 +119,9 @@ CCALAB_MUST_USE enum status policy_backward(struct policy *p, const struct polic
  */
 CCALAB_MUST_USE enum status policy_set_passes(struct policy *p, int workers, size_t windows,
                                               struct error *err);
+/* Windows of `steps` steps in a pass that are hardly slower than more, by the shape alone: what
+ * the gradient keeps of them is 24 MB, but 2 to 8 of them; on CUDA 32. */
+size_t policy_pass_windows(const struct policy_config *config, size_t steps);
 
 struct policy_step_opts {
     double lr;
@@ -228,6 +231,7 @@ CCALAB_MUST_USE enum status policy_load(struct policy *p, enum policy_part part,
 struct policy_engine {
     char torch_version[32];
     int threads;
+    int cores;        /* this process may use */
     int cuda_devices; /* that libtorch can compute on */
 };
 

@@ -284,14 +284,19 @@ extern "C" status policy_grad_read(const policy *p, size_t index, float *values,
 
 /* --- the engine ------------------------------------------------------------------------------- */
 
+static int count_cores()
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+}
+
 extern "C" status policy_engine_start(int threads, const struct backbone_config *shape, error *err)
 {
     return guarded(err, [&] {
-        cpu_set_t cpus;
         if (threads <= 0 && shape && shape->hidden_size < 256)
             threads = 1;
         if (threads <= 0)
-            threads = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+            threads = count_cores();
         at::set_num_threads(threads);
         ccalab::memory_start();
         return STATUS_OK;
@@ -304,6 +309,7 @@ extern "C" status policy_engine_info(policy_engine *out, error *err)
         *out = {};
         std::snprintf(out->torch_version, sizeof out->torch_version, "%s", TORCH_VERSION);
         out->threads = at::get_num_threads();
+        out->cores = count_cores();
         out->cuda_devices = static_cast<int>(at::getNumGPUs());
         return STATUS_OK;
     });

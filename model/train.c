@@ -23,6 +23,7 @@ struct trainer {
     struct checkpoint record; /* what netllm.json says */
     cJSON *options;           /* what must be the same in a resumed training */
     struct dataset_batch batch;
+    size_t batch_windows; /* room in it: the passes that run side by side */
     struct train_state s;
     double *window_losses; /* of one batch */
     double loss_unit;      /* scaled loss -> the action's unit squared */
@@ -134,7 +135,7 @@ static enum status gradients(struct trainer *t, size_t at, size_t group, double 
     enum status st;
     /* As published, a window at a time is divided by what a full group has, and the sum so far is
      * clipped every time. Otherwise a group is divided by its own size, also a shorter last one. */
-    size_t batch = t->is_published ? 1 : (size_t)t->opts->batch_size;
+    size_t batch = t->is_published ? 1 : t->batch_windows;
     double weight = 1.0 / (t->is_published ? (double)t->opts->grad_accum_steps : (double)group);
     for (size_t done = 0; done < group; done += batch) {
         size_t count = group - done < batch ? group - done : batch;
@@ -472,11 +473,15 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     t->steps_per_epoch = (int)((windows + accum - 1) / accum);
     t->warmup_steps = warmup_steps(opts, t->steps_per_epoch);
 
+    int workers = opts->workers > 0 ? opts->workers : 1;
+    t->batch_windows = (size_t)workers * (size_t)opts->batch_size;
+    if (t->batch_windows > accum)
+        t->batch_windows = accum;
     if ((st = checkpoint_prepare(opts->model_dir, err)) ||
-        (st = dataset_batch_init(&t->batch, (size_t)opts->batch_size, (size_t)d->opts.steps, err)))
+        (st = dataset_batch_init(&t->batch, t->batch_windows, (size_t)d->opts.steps, err)))
         goto out;
     t->s.order = malloc(windows * sizeof *t->s.order);
-    t->window_losses = malloc((size_t)opts->batch_size * sizeof *t->window_losses);
+    t->window_losses = malloc(t->batch_windows * sizeof *t->window_losses);
     if (!t->s.order || !t->window_losses) {
         st = error_set(err, STATUS_NOMEM, "adapt", "no memory for %zu windows", windows);
         goto out;
@@ -484,6 +489,7 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     for (size_t i = 0; i < windows; i++)
         t->s.order[i] = i;
     if ((st = policy_new(&opts->policy, &t->policy, err)) ||
+        (st = policy_set_passes(t->policy, workers, (size_t)opts->batch_size, err)) ||
         (!t->is_published && (st = quiet_head(t->policy, err))))
         goto out;
     fill_record(t);

@@ -17,6 +17,7 @@ struct train_opts {
     struct policy_config policy;
     int epochs;
     int batch_size;       /* windows in one forward pass: memory and speed, not arithmetic */
+    int workers;          /* such passes side by side; 0: 1 */
     int grad_accum_steps; /* windows of one optimiser step */
     double lr, weight_decay;
     double clip_norm;

@@ -159,7 +159,7 @@ int main(int argc, char *argv[])
         (strcmp(argv[4], "serve") == 0 && policy_merge(b.policy, &err)))
         die(&err);
     if (strcmp(argv[4], "adapt") == 0 &&
-        policy_set_passes(b.policy, getenv("NW")?atoi(getenv("NW")):atoi(threads), getenv("NP")?atoi(getenv("NP")):PASS, &err))
+        policy_set_passes(b.policy, atoi(threads), policy_pass_windows(&config, b.steps), &err))
         die(&err);
     size_t rows = GROUP * b.steps;
     b.states = calloc(rows, POLICY_STATE_FEATURES * sizeof *b.states);

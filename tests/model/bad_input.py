@@ -124,6 +124,29 @@ def full_disk():
         subprocess.run(["umount", "disk"], check=True)
 
 
+def two_trainings():
+    """A second training in one directory is refused with the first one's process id; what a killed
+    one left is taken over."""
+    first = subprocess.Popen([NETLLM, "adapt", "--exp-pool-path", "good.st", "--model-dir", "busy",
+                              *TINY, "--num-epochs", "60000"], stdout=subprocess.PIPE, text=True)
+    try:
+        for line in first.stdout:
+            if '"train"' in line:
+                break
+        rc, error, _, out = adapt("good.st", "busy")
+        check("a second training in one directory", rc == 2
+              and f"process {first.pid} is training in busy" in error.get("message", ""), out)
+        rc, error, _, out = adapt("good.st", "busy/", "--resume")
+        check("and its resumption", rc == 2 and str(first.pid) in error.get("message", ""), out)
+    finally:
+        first.kill()
+        first.wait()
+    check("a killed training leaves its lock", os.path.exists("busy.netllm-lock"))
+    rc, _, _, out = adapt("good.st", "busy")
+    check("which the next one takes over", rc == 0, out)
+    check("and removes", not os.path.exists("busy.netllm-lock"))
+
+
 def memory():
     json.dump({"model_type": "llama", "hidden_size": 65536, "intermediate_size": 262144,
                "num_hidden_layers": 200, "num_attention_heads": 64, "num_key_value_heads": 64,
@@ -138,6 +161,7 @@ with tempfile.TemporaryDirectory() as folder:
     pools()
     outputs()
     full_disk()
+    two_trainings()
     memory()
     os.chdir("/")
 print(f"{len(failures)} failed" if failures else "all good")
