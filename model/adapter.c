@@ -1,9 +1,64 @@
 #include "model/adapter.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/json.h"
+
+/* The name at *at, of *len bytes, and *at behind it; false at the end. */
+static bool next_name(const char **at, const char **name, size_t *len)
+{
+    if (!**at)
+        return false;
+    *name = *at;
+    *len = strcspn(*at, ",");
+    *at += *len + ((*at)[*len] == ',');
+    return true;
+}
+
+static bool is_name(const char *text, const char *name, size_t len)
+{
+    return strlen(text) == len && memcmp(text, name, len) == 0;
+}
+
+bool adapter_is_target(const struct policy_config *config, const char *name)
+{
+    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+    const char *at = config->lora_targets, *target;
+    size_t len;
+    if (!*at)
+        for (const char *const *t = backbone_config_targets(&config->backbone); *t; t++)
+            if (strcmp(*t, last) == 0)
+                return true;
+    while (next_name(&at, &target, &len))
+        if (is_name(last, target, len))
+            return true;
+    return false;
+}
+
+enum status adapter_check_targets(const struct policy_config *config, struct error *err)
+{
+    const char *const *known = backbone_config_projections(&config->backbone);
+    const char *at = config->lora_targets, *name;
+    unsigned seen = 0;
+    size_t len;
+    while (next_name(&at, &name, &len)) {
+        unsigned bit = 0;
+        char all[POLICY_TARGETS_MAX] = "";
+        for (size_t i = 0; known[i]; i++) {
+            bit |= is_name(known[i], name, len) ? 1u << i : 0;
+            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", known[i]);
+        }
+        if (!bit || (seen & bit)) {
+            error_set(err, STATUS_INPUT, "policy", "lora_targets: '%.*s' is %s", (int)len, name,
+                      bit ? "named twice" : "no linear layer of this backbone");
+            return error_hint(err, "%s has %s", backbone_config_type(&config->backbone), all);
+        }
+        seen |= bit;
+    }
+    return STATUS_OK;
+}
 
 cJSON *adapter_config_to_json(const struct policy_config *p)
 {
@@ -29,8 +84,9 @@ cJSON *adapter_config_to_json(const struct policy_config *p)
     cJSON_AddObjectToObject(o, "rank_pattern");
     cJSON_AddNullToObject(o, "revision");
     cJSON *targets = cJSON_AddArrayToObject(o, "target_modules");
-    for (const char *const *t = backbone_config_targets(&p->backbone); *t; t++)
-        cJSON_AddItemToArray(targets, cJSON_CreateString(*t));
+    for (const char *const *t = backbone_config_projections(&p->backbone); *t; t++)
+        if (adapter_is_target(p, *t))
+            cJSON_AddItemToArray(targets, cJSON_CreateString(*t));
     cJSON_AddStringToObject(o, "task_type", "FEATURE_EXTRACTION");
     return o;
 }
@@ -40,19 +96,22 @@ static enum status bad(const char *path, const char *field, const char *why, str
     return error_set(err, STATUS_INPUT, "adapter", "%s: '%s' %s", path, field, why);
 }
 
-/* The same names as the family's targets, in any order. */
-static bool is_targets(const cJSON *names, const struct backbone_config *b)
+/* A list of names as lora_targets has it. */
+static bool read_targets(const cJSON *names, char out[POLICY_TARGETS_MAX])
 {
-    int found = 0, wanted = 0;
+    size_t len = 0;
     const cJSON *v;
-    for (const char *const *t = backbone_config_targets(b); *t; t++) {
-        wanted++;
-        cJSON_ArrayForEach(v, names)
-        {
-            found += cJSON_IsString(v) && strcmp(v->valuestring, *t) == 0;
-        }
+    cJSON_ArrayForEach(v, names)
+    {
+        if (!cJSON_IsString(v) || !*v->valuestring || strchr(v->valuestring, ','))
+            return false;
+        int n = snprintf(out + len, POLICY_TARGETS_MAX - len, "%s%s", len ? "," : "",
+                         v->valuestring);
+        if (n < 0 || (size_t)n >= POLICY_TARGETS_MAX - len)
+            return false;
+        len += (size_t)n;
     }
-    return cJSON_IsArray(names) && found == wanted && cJSON_GetArraySize(names) == wanted;
+    return len > 0;
 }
 
 static enum status from_json(const cJSON *o, const char *path, struct policy_config *config,
@@ -76,8 +135,9 @@ static enum status from_json(const cJSON *o, const char *path, struct policy_con
         return bad(path, "rank_pattern/alpha_pattern", "is not empty", err);
     if ((saved && !cJSON_IsNull(saved)) || (only && !cJSON_IsNull(only)))
         return bad(path, "modules_to_save/layers_to_transform", "is not null", err);
-    if (!is_targets(json_get(o, "target_modules"), &config->backbone))
-        return bad(path, "target_modules", "are not those of this backbone", err);
+    if (!read_targets(json_get(o, "target_modules"), config->lora_targets) ||
+        adapter_check_targets(config, NULL))
+        return bad(path, "target_modules", "is no list of linear layers of this backbone", err);
     config->rank = (int)rank;
     config->lora_alpha = alpha;
     config->lora_dropout = dropout;

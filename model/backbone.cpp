@@ -1,4 +1,5 @@
 /* What all backbones share: projections with LoRA, attention with and without a cache. */
+#include "model/adapter.h"
 #include "model/backbone.hpp"
 #include "model/fused.hpp"
 #include "model/project.hpp"
@@ -104,7 +105,7 @@ int backbone_maker::layers() const
 
 void backbone_maker::add_lora(projection &p, const std::string &name, int64_t in, int64_t out)
 {
-    if (!backbone_config_is_target(&config_.backbone, name.c_str()) || config_.rank == 0)
+    if (!adapter_is_target(&config_, name.c_str()) || config_.rank == 0)
         return;
     std::string base = "base_model.model." + name;
     /* PEFT: A by kaiming_uniform(a = sqrt(5)), which is 1 / sqrt(in); B zero. */

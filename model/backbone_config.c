@@ -10,14 +10,23 @@
 /* Larger than any published model, small enough that products stay far from overflow. */
 #define SIZE_MAX_FIELD (1 << 20)
 
+#define LLAMA_PROJECTIONS                                                                         \
+    {                                                                                              \
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"                \
+    }
+
 static const struct {
     const char *type, *prefix;
     const char *targets[3];
+    const char *projections[8];
 } families[] = {
-    [BACKBONE_LLAMA] = {"llama", "model.", {"q_proj", "v_proj"}},
-    [BACKBONE_MISTRAL] = {"mistral", "model.", {"q_proj", "v_proj"}},
-    [BACKBONE_GPT2] = {"gpt2", "transformer.", {"c_attn"}},
-    [BACKBONE_OPT] = {"opt", "model.", {"q_proj", "v_proj"}},
+    [BACKBONE_LLAMA] = {"llama", "model.", {"q_proj", "v_proj"}, LLAMA_PROJECTIONS},
+    [BACKBONE_MISTRAL] = {"mistral", "model.", {"q_proj", "v_proj"}, LLAMA_PROJECTIONS},
+    [BACKBONE_GPT2] = {"gpt2", "transformer.", {"c_attn"}, {"c_attn", "c_proj", "c_fc"}},
+    [BACKBONE_OPT] = {"opt",
+                      "model.",
+                      {"q_proj", "v_proj"},
+                      {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"}},
 };
 
 #define FAMILIES (sizeof families / sizeof *families)
@@ -60,13 +69,9 @@ const char *const *backbone_config_targets(const struct backbone_config *c)
     return families[c->family].targets;
 }
 
-bool backbone_config_is_target(const struct backbone_config *c, const char *name)
+const char *const *backbone_config_projections(const struct backbone_config *c)
 {
-    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
-    for (const char *const *t = families[c->family].targets; *t; t++)
-        if (strcmp(*t, last) == 0)
-            return true;
-    return false;
+    return families[c->family].projections;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

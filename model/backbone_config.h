@@ -55,11 +55,10 @@ const char *backbone_config_prefix(const struct backbone_config *c);
 /* Parameters of the layers, the positions and the final norm (no token embedding, no LM head: the
  * policy feeds embeddings and has its own head). */
 uint64_t backbone_config_parameters(const struct backbone_config *c);
-/* Does LoRA adapt this linear layer ("layers.0.self_attn.q_proj")? It does where the last part of
- * the name is one of the family's targets. */
-bool backbone_config_is_target(const struct backbone_config *c, const char *name);
-/* The family's targets as NetLLM chose them (its names for GPT-2, which GPT-2 does not have, are
+/* What LoRA adapts as NetLLM chose it (its names for GPT-2, which GPT-2 does not have, are
  * replaced by PEFT's default), NULL at the end. */
 const char *const *backbone_config_targets(const struct backbone_config *c);
+/* The last part of the name of every linear layer of a decoder layer, NULL at the end. */
+const char *const *backbone_config_projections(const struct backbone_config *c);
 
 #endif

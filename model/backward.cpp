@@ -1,10 +1,12 @@
 /* The gradient of a batch: its windows in passes, on one thread or several. */
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/log_softmax.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 
+#include "model/bins.h"
 #include "model/border.hpp"
 #include "model/dropout.hpp"
 
@@ -24,18 +26,31 @@ struct job {
     std::vector<at::Tensor> trained;
 };
 
+/* Of each window, from the head's outputs [windows, steps, outputs]. */
+at::Tensor losses_of(const policy &p, const at::Tensor &out, const float *labels)
+{
+    const policy_bins &bins = p.config.bins;
+    at::IntArrayRef shape = out.sizes().slice(0, 2);
+    if (!bins.count) {
+        at::Tensor difference = out.squeeze(2) - view(labels, shape).to(p.device());
+        return (difference * difference).mean({1});
+    }
+    std::vector<int32_t> wanted;
+    for (int64_t i = 0; i < shape[0] * shape[1]; i++)
+        wanted.push_back(bins_of(&bins, labels[i]));
+    at::Tensor index = view(wanted.data(), shape).to(p.device()).unsqueeze(2);
+    return -at::log_softmax(out, 2).gather(2, index).squeeze(2).mean({1});
+}
+
 /* Gradients of windows first ... first + count - 1, in the order of job.trained. */
 std::vector<at::Tensor> gradients(const job &j, size_t first, size_t count)
 {
     const policy_batch &b = *j.batch;
     ccalab::dropout dropout(j.p->config.seed, static_cast<uint64_t>(j.p->windows_seen) + first);
-    at::Tensor want = view(j.labels + first * b.steps,
-                           {static_cast<int64_t>(count), static_cast<int64_t>(b.steps)})
-                          .to(j.p->device());
     ccalab::pass pass = ccalab::at_states(*j.p);
     pass.dropout = &dropout;
-    at::Tensor difference = ccalab::predict(*j.p, b, pass, first, count) - want;
-    at::Tensor losses = (difference * difference).mean({1});
+    at::Tensor out = ccalab::outputs(*j.p, b, pass, first, count);
+    at::Tensor losses = losses_of(*j.p, out, j.labels + first * b.steps);
     at::Tensor values = losses.detach().to(at::kCPU);
     for (size_t i = 0; i < count; i++)
         j.window_losses[first + i] = values.data_ptr<float>()[i];

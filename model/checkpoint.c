@@ -55,7 +55,14 @@ cJSON *checkpoint_to_json(const struct checkpoint *c)
     cJSON_AddNumberToObject(o, "rank", p->rank);
     cJSON_AddNumberToObject(o, "lora_alpha", p->lora_alpha);
     cJSON_AddNumberToObject(o, "lora_dropout", p->lora_dropout);
+    cJSON_AddStringToObject(o, "lora_targets", p->lora_targets);
     cJSON_AddNumberToObject(o, "which_layer", p->which_layer);
+    if (p->bins.count) {
+        cJSON *bins = cJSON_AddObjectToObject(o, "bins");
+        cJSON_AddStringToObject(bins, "decision", p->bins.is_mode ? "mode" : "mean");
+        cJSON_AddItemToObject(bins, "values",
+                              cJSON_CreateFloatArray(p->bins.value, p->bins.count));
+    }
 
     o = cJSON_AddObjectToObject(root, "data");
     cJSON_AddStringToObject(o, "pool", c->pool);
@@ -144,6 +151,25 @@ static void read_array(struct reader *r, const char *field, double *out, int n)
         fault(r, field, "is no array of three numbers");
 }
 
+static void read_bins(struct reader *r, struct policy_bins *out)
+{
+    const cJSON *bins = json_get(r->obj, "bins"), *values = json_get(bins, "values"), *v;
+    if (!bins)
+        return;
+    out->is_mode = strcmp(json_str(bins, "decision", "mean"), "mode") == 0;
+    cJSON_ArrayForEach(v, values)
+    {
+        if (out->count == POLICY_BINS_MAX || !cJSON_IsNumber(v) || !isfinite(v->valuedouble) ||
+            fabs(v->valuedouble) > 1e30) {
+            fault(r, "bins", "has too many values, or one that is no number");
+            return;
+        }
+        out->value[out->count++] = (float)v->valuedouble;
+    }
+    if (out->count < 2)
+        fault(r, "bins", "has less than 2 values");
+}
+
 static enum status from_json(const cJSON *root, const char *path, struct checkpoint *c,
                              struct error *err)
 {
@@ -170,7 +196,11 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->policy.rank = read_int(&r, "rank", 0, 1 << 20);
     c->policy.lora_alpha = read_num(&r, "lora_alpha", 1e-6, 1e6);
     c->policy.lora_dropout = read_num(&r, "lora_dropout", 0, 0.999);
+    snprintf(c->policy.lora_targets, sizeof c->policy.lora_targets, "%s",
+             json_str(r.obj, "lora_targets", ""));
     c->policy.which_layer = read_int(&r, "which_layer", -(1 << 20), 1 << 20);
+
+    read_bins(&r, &c->policy.bins);
 
     r.obj = json_get(root, "data");
     snprintf(c->pool, sizeof c->pool, "%s", json_str(r.obj, "pool", ""));

@@ -5,6 +5,7 @@
 
 #include "core/event.h"
 #include "core/paths.h"
+#include "model/bins.h"
 #include "model/blas.h"
 #include "model/cmd.h"
 #include "model/train.h"
@@ -31,6 +32,7 @@ static const char help[] =
     "  --random-init SEED      seed of the backbone's random weights (default: --seed)\n"
     "  --which-layer N         stop the backbone after layer N; -1: the last (default)\n"
     "  --rank N                rank of LoRA (8)\n"
+    "  --lora-targets A,B,...  linear layers that LoRA adapts (q_proj,v_proj; GPT-2: c_attn)\n"
     "  --state-feature-dim N   width of the state encoder (256)\n"
     "  --w N                   steps of a window (20)\n"
     "  --sample-step N         distance of window starts (w, less for a short pool)\n"
@@ -51,6 +53,10 @@ static const char help[] =
     "                          shape of the backbone; 32 on CUDA)\n"
     "  --workers N             passes side by side, each on one thread (--threads, else one per\n"
     "                          core; on the CPU)\n"
+    "  --loss mse|ce           squared error (default), or the cross-entropy of bins of actions\n"
+    "  --bins N                of --loss ce, fitted on the training rows (32)\n"
+    "  --decision mean|mode    of --loss ce: the mean of the bins by probability (default), or the\n"
+    "                          most probable one\n"
     "  --label-clip X          cut the labels of the training to +- X of their scale (0: not)\n"
     "  --published-logs DIR    write the published code's JSON logs and train_losses.txt there\n"
     "  --seed N                (100003)\n" CMD_DEVICE_HELP
@@ -67,6 +73,7 @@ enum option_id {
     OPT_RANDOM_INIT,
     OPT_LAYER,
     OPT_RANK,
+    OPT_TARGETS,
     OPT_STATE_DIM,
     OPT_W,
     OPT_SAMPLE_STEP,
@@ -84,6 +91,9 @@ enum option_id {
     OPT_THREADS,
     OPT_WORKERS,
     OPT_LABEL_CLIP,
+    OPT_LOSS,
+    OPT_BINS,
+    OPT_DECISION,
     OPT_RESUME,
     OPT_RECIPE,
     OPT_PLM_TYPE,
@@ -108,6 +118,7 @@ static const struct option options[] = {
     {"random-init", required_argument, NULL, OPT_RANDOM_INIT},
     {"which-layer", required_argument, NULL, OPT_LAYER},
     {"rank", required_argument, NULL, OPT_RANK},
+    {"lora-targets", required_argument, NULL, OPT_TARGETS},
     {"state-feature-dim", required_argument, NULL, OPT_STATE_DIM},
     {"w", required_argument, NULL, OPT_W},
     {"sample-step", required_argument, NULL, OPT_SAMPLE_STEP},
@@ -124,6 +135,9 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, OPT_SEED},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"workers", required_argument, NULL, OPT_WORKERS},
+    {"loss", required_argument, NULL, OPT_LOSS},
+    {"bins", required_argument, NULL, OPT_BINS},
+    {"decision", required_argument, NULL, OPT_DECISION},
     {"label-clip", required_argument, NULL, OPT_LABEL_CLIP},
     {"resume", no_argument, NULL, OPT_RESUME},
     {"recipe", required_argument, NULL, OPT_RECIPE},
@@ -151,8 +165,8 @@ struct arguments {
     struct dataset_opts data;
     const char *config_path, *plm_path, *plm_type, *plm_size, *logs_dir;
     char plm_dir[CCALAB_PATH_MAX]; /* of --plm-type and --plm-size */
-    bool has_random_init;
-    int threads;
+    bool has_random_init, is_ce;
+    int threads, bins;
     bool wants_help;
 };
 
@@ -166,6 +180,16 @@ static enum status set_recipe(struct arguments *a, const char *name, struct erro
     error_set(err, STATUS_USAGE, "adapt", "--recipe '%s' is not known", name);
     return error_hint(err, "it is published or default; the recipe of the pool (lab, ...) is "
                            "chosen by netllm pool build");
+}
+
+/* One of two words. */
+static enum status set_choice(const char *name, const char *text, const char *no, const char *yes,
+                              bool *out, struct error *err)
+{
+    *out = strcmp(text, yes) == 0;
+    if (*out || strcmp(text, no) == 0)
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE, "adapt", "--%s is neither %s nor %s", name, no, yes);
 }
 
 /* Store one option; `o` names it in messages. */
@@ -254,6 +278,19 @@ static enum status set_option(struct arguments *a, const struct option *o, const
     case OPT_RANK:
         whole = &t->policy.rank;
         break;
+    case OPT_LOSS:
+        return set_choice("loss", text, "mse", "ce", &a->is_ce, err);
+    case OPT_DECISION:
+        return set_choice("decision", text, "mean", "mode", &t->policy.bins.is_mode, err);
+    case OPT_BINS:
+        st = cmd_parse_int(o->name, text, 2, POLICY_BINS_MAX, &n, err);
+        a->bins = (int)n;
+        return st;
+    case OPT_TARGETS:
+        if ((size_t)snprintf(t->policy.lora_targets, sizeof t->policy.lora_targets, "%s", text) <
+            sizeof t->policy.lora_targets)
+            return STATUS_OK;
+        return error_set(err, STATUS_USAGE, "adapt", "--lora-targets is too long");
     case OPT_STATE_DIM:
         whole = &t->policy.state_dim;
         break;
@@ -445,6 +482,10 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
         error_set(err, STATUS_USAGE, "adapt", "--exp-pool-path and --model-dir are needed");
         return error_hint(err, "see: netllm adapt --help");
     }
+    if (a->is_ce ? a->data.is_published : a->bins || t->policy.bins.is_mode)
+        return error_set(err, STATUS_USAGE, "adapt",
+                         a->is_ce ? "--recipe published has no --loss ce"
+                                  : "--bins and --decision belong to --loss ce");
     if (!a->has_random_init)
         t->policy.backbone_seed = t->policy.seed;
     if (!t->save_per_epoch)
@@ -459,7 +500,8 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
         (st = policy_engine_start(a->threads, &t->policy.backbone, err)) ||
         (a->logs_dir && (st = publish_new(a->logs_dir, false, &t->publish, err))))
         goto out;
-    if ((st = set_passes(a, err)))
+    if ((st = set_passes(a, err)) ||
+        (a->is_ce && (st = bins_fit(d, a->bins ? a->bins : 32, &t->policy.bins, err))))
         goto out;
     log_engine(a);
     st = train_run(t, d, result, err);

@@ -3,7 +3,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 
 #include <c10/core/InferenceMode.h>
@@ -46,7 +48,14 @@ void modules::make(param_list &list, const policy_config &config)
     ln_weight = list.constant("4.weight", POLICY_MODULES, {hidden}, 1);
     ln_bias = list.constant("4.bias", POLICY_MODULES, {hidden}, 0);
     embed_state.make(list, "5", width, hidden, seed);
-    head.make(list, "6", hidden, 1, seed);
+    head.make(list, "6", hidden, std::max(1, config.bins.count), seed);
+    if (config.bins.count)
+        values = at::empty({config.bins.count}, at::kFloat);
+    for (int i = 0; i < config.bins.count; i++)
+        values.data_ptr<float>()[i] = config.bins.value[i];
+    if (values.defined())
+        values = values.to(head.weight.device());
+    is_mode = config.bins.is_mode;
 }
 
 namespace
@@ -152,14 +161,28 @@ at::Tensor modules::action_token(const at::Tensor &actions, const at::Tensor &ti
     return at::layer_norm(a, {hidden}, ln_weight, ln_bias, 1e-5);
 }
 
-at::Tensor modules::predict(const at::Tensor &hidden) const
+at::Tensor modules::outputs(const at::Tensor &hidden) const
 {
     at::Tensor here = hidden.to(head.weight.device());
     if (!is_dense(here))
-        return head(here).squeeze(2);
-    at::Tensor x = here.contiguous(), y = at::empty({x.size(0), x.size(1)}, x.options());
-    dense(head, x.data_ptr<float>(), y.data_ptr<float>(), y.numel());
+        return head(here);
+    at::Tensor x = here.contiguous();
+    at::Tensor y = at::empty({x.size(0), x.size(1), head.weight.size(0)}, x.options());
+    dense(head, x.data_ptr<float>(), y.data_ptr<float>(), x.size(0) * x.size(1));
     return y;
+}
+
+at::Tensor modules::decide(const at::Tensor &outputs) const
+{
+    if (!values.defined())
+        return outputs.squeeze(2);
+    return is_mode ? at::embedding(values.unsqueeze(1), outputs.argmax(2)).squeeze(2)
+                   : at::matmul(at::softmax(outputs, 2), values);
+}
+
+at::Tensor modules::predict(const at::Tensor &hidden) const
+{
+    return decide(outputs(hidden));
 }
 
 } // namespace ccalab

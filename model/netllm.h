@@ -35,6 +35,18 @@ extern "C" {
 #define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput */
 #define POLICY_STEPS_MAX      4096 /* of a window: attention takes its square */
 #define POLICY_PATH_MAX       4096
+#define POLICY_TARGETS_MAX    128
+
+#define POLICY_BINS_MAX       256
+
+/* Classes of scaled actions, in rising order of their values. A policy with bins has a head of one
+ * output for each, trained with the cross-entropy; it answers with the mean of the values by their
+ * probabilities, or with the value of the most probable one. */
+struct policy_bins {
+    int count; /* 0: a head of one output, the scaled action itself */
+    bool is_mode;
+    float value[POLICY_BINS_MAX];
+};
 
 enum policy_dtype { POLICY_FP32, POLICY_BF16 };
 
@@ -53,6 +65,9 @@ struct policy_config {
     int rank;            /* of LoRA; 0: no LoRA */
     double lora_alpha;   /* the update is scaled by alpha / rank */
     double lora_dropout; /* on LoRA's input while training */
+    char lora_targets[POLICY_TARGETS_MAX]; /* last parts of the names of the linear layers that LoRA
+                                              adapts, with commas; "": those of the family */
+    struct policy_bins bins;
     int which_layer;     /* stop after this layer (the final norm still applies); -1: the last,
                             -2: the one before, as NetLLM's early stop */
 };
@@ -106,7 +121,8 @@ CCALAB_MUST_USE enum status policy_decide(struct policy *p, const struct policy_
 
 /* Training: add `weight` times the gradient of the batch's mean squared error to the gradients.
  * labels: [windows, steps], scaled. window_losses: [windows], the mean squared error of each
- * window before weighting. With dropout. */
+ * window before weighting. With bins both are the mean cross-entropy of the labels' bins, in nats.
+ * With dropout. */
 CCALAB_MUST_USE enum status policy_backward(struct policy *p, const struct policy_batch *batch,
                                             const float *labels, double weight,
                                             double *window_losses, struct error *err);

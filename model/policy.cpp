@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 
+#include "model/adapter.h"
 #include "model/border.hpp"
 #include "model/memory.hpp"
 #include "model/weights.h"
@@ -48,8 +49,12 @@ status check_config(const policy_config &c, error *err)
         return bad(err, "lora_alpha or lora_dropout", "is out of range");
     if (c.which_layer >= b.num_hidden_layers || c.which_layer < -b.num_hidden_layers)
         return bad(err, "which_layer", "is no layer of this backbone");
-
-    return STATUS_OK;
+    if (c.bins.count < 0 || c.bins.count == 1 || c.bins.count > POLICY_BINS_MAX)
+        return bad(err, "bins", "are not 2 ... 256 or none");
+    for (int i = 1; i < c.bins.count; i++)
+        if (!(c.bins.value[i] > c.bins.value[i - 1]))
+            return bad(err, "the values of bins", "do not rise");
+    return adapter_check_targets(&c, err);
 }
 
 } // namespace
@@ -69,7 +74,7 @@ status ccalab::check_batch(const policy &p, const policy_batch &b, error *err)
     return STATUS_OK;
 }
 
-at::Tensor ccalab::predict(policy &p, const policy_batch &b, const pass &pass, size_t first,
+at::Tensor ccalab::outputs(policy &p, const policy_batch &b, const pass &pass, size_t first,
                            size_t count)
 {
     int64_t windows = static_cast<int64_t>(count), steps = static_cast<int64_t>(b.steps);
@@ -81,7 +86,7 @@ at::Tensor ccalab::predict(policy &p, const policy_batch &b, const pass &pass, s
         input(b.states + at * POLICY_STATE_FEATURES, {windows, steps, POLICY_STATE_FEATURES}),
         input(b.actions + at, {windows, steps}), input(b.returns + at, {windows, steps}),
         input(b.timesteps + at, {windows, steps}));
-    return p.modules.predict(p.backbone->forward(tokens, pass));
+    return p.modules.outputs(p.backbone->forward(tokens, pass));
 }
 
 ccalab::pass ccalab::at_states(const policy &p)
@@ -173,8 +178,8 @@ extern "C" status policy_forward(policy *p, const policy_batch *batch, float *pr
         if (st)
             return st;
         c10::InferenceMode no_gradients;
-        copy_out(ccalab::predict(*p, *batch, ccalab::at_states(*p), 0, batch->windows),
-                 predictions);
+        at::Tensor out = ccalab::outputs(*p, *batch, ccalab::at_states(*p), 0, batch->windows);
+        copy_out(p->modules.decide(out), predictions);
         return STATUS_OK;
     });
 }
@@ -188,7 +193,8 @@ extern "C" status policy_decide(policy *p, const policy_batch *batch, float *dec
         c10::InferenceMode no_gradients;
         ccalab::pass pass = ccalab::at_states(*p);
         pass.first = 3 * static_cast<int64_t>(batch->steps) - 2;
-        copy_out(ccalab::predict(*p, *batch, pass, 0, batch->windows), decisions);
+        at::Tensor out = ccalab::outputs(*p, *batch, pass, 0, batch->windows);
+        copy_out(p->modules.decide(out), decisions);
         return STATUS_OK;
     });
 }

@@ -25,6 +25,8 @@ struct modules {
     linear embed_return, embed_action;
     at::Tensor ln_weight, ln_bias;
     linear embed_state, head;
+    at::Tensor values; /* of the bins; undefined: the head answers itself */
+    bool is_mode = false;
 
     void make(param_list &list, const policy_config &config);
     /* The token sequence (R0 S0 A0 R1 S1 A1 ...) without the last A: [windows, 3 steps - 1,
@@ -33,7 +35,10 @@ struct modules {
                       const at::Tensor &returns, const at::Tensor &timesteps) const;
     /* The A token alone: actions and timesteps [windows] to [windows, 1, width]. */
     at::Tensor action_token(const at::Tensor &actions, const at::Tensor &timesteps) const;
-    /* Predictions [windows, steps] from the hidden states at the state tokens. */
+    /* What the head says, [windows, steps, outputs], from the hidden states at the state tokens;
+     * from it the scaled actions, [windows, steps]; and both. */
+    at::Tensor outputs(const at::Tensor &hidden) const;
+    at::Tensor decide(const at::Tensor &outputs) const;
     at::Tensor predict(const at::Tensor &hidden) const;
 
   private:
@@ -80,8 +85,8 @@ status plan_devices(const policy_config &c, device_plan *out, error *err);
 double cuda_free_bytes(int n);
 #endif
 
-/* Predictions at the wanted tokens of the windows from `first` on, `count` of them. */
-at::Tensor predict(policy &p, const policy_batch &b, const pass &pass, size_t first, size_t count);
+/* The head's outputs at the wanted tokens of the windows from `first` on, `count` of them. */
+at::Tensor outputs(policy &p, const policy_batch &b, const pass &pass, size_t first, size_t count);
 /* A pass that wants the states at which predictions are made, every third token. */
 pass at_states(const policy &p);
 

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/event.h"
 #include "core/json.h"
+#include "model/bins.h"
 #include "model/checkpoint.h"
 #include "model/evaluate.h"
 #include "model/policy_state.h"
@@ -26,7 +27,7 @@ struct trainer {
     size_t batch_windows; /* room in it: the passes that run side by side */
     struct train_state s;
     double *window_losses; /* of one batch */
-    double loss_unit;      /* scaled loss -> the action's unit squared */
+    double loss_unit;      /* scaled loss -> the action's unit squared; with bins: nats */
     int steps_per_epoch, warmup_steps;
     double seconds_before; /* trained before this process */
     uint64_t start_ns, step_ns, progress_ns;
@@ -382,19 +383,25 @@ static cJSON *options_of(const struct trainer *t)
 }
 
 /* A head of random weights answers at random, and where little can be known most of a training goes
- * into unlearning that. From 0 it starts as the best constant answer. */
-static enum status quiet_head(struct policy *p, struct error *err)
+ * into unlearning that. From 0 it starts as the best constant answer; with bins, from their shares. */
+static enum status quiet_head(struct policy *p, const struct dataset *d, struct error *err)
 {
     static const char *const names[] = {"6.weight", "6.bias"};
+    const struct policy_bins *bins = &policy_get_config(p)->bins;
+    double shares[POLICY_BINS_MAX];
+    bins_shares(bins, d, shares);
     for (size_t i = 0; i < 2; i++) {
         struct policy_param info;
         size_t index = policy_param_find(p, names[i]);
         policy_param_info(p, index, &info);
-        float *zeros = calloc(info.numel, sizeof *zeros);
-        if (!zeros)
+        float *values = calloc(info.numel, sizeof *values);
+        if (!values)
             return error_set(err, STATUS_NOMEM, "adapt", "no memory");
-        enum status st = policy_param_write(p, index, zeros, err);
-        free(zeros);
+        /* Nearest to the means are not quite the rows that they are means of: no bin is empty. */
+        for (int b = 0; i == 1 && b < bins->count; b++)
+            values[b] = (float)log(shares[b] + 1e-6);
+        enum status st = policy_param_write(p, index, values, err);
+        free(values);
         if (st)
             return st;
     }
@@ -468,7 +475,7 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
     t->d = d;
     t->is_published = d->opts.is_published;
     t->s = (struct train_state){.epoch = 1, .random = opts->policy.seed, .windows = windows};
-    t->loss_unit = span * span;
+    t->loss_unit = opts->policy.bins.count ? 1 : span * span;
     t->start_ns = clock_mono_ns();
     t->steps_per_epoch = (int)((windows + accum - 1) / accum);
     t->warmup_steps = warmup_steps(opts, t->steps_per_epoch);
@@ -490,7 +497,7 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
         t->s.order[i] = i;
     if ((st = policy_new(&opts->policy, &t->policy, err)) ||
         (st = policy_set_passes(t->policy, workers, (size_t)opts->batch_size, err)) ||
-        (!t->is_published && (st = quiet_head(t->policy, err))))
+        (!t->is_published && (st = quiet_head(t->policy, d, err))))
         goto out;
     fill_record(t);
     t->options = options_of(t);
