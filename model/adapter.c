@@ -105,8 +105,8 @@ static bool read_targets(const cJSON *names, char out[POLICY_TARGETS_MAX])
     {
         if (!cJSON_IsString(v) || !*v->valuestring || strchr(v->valuestring, ','))
             return false;
-        int n = snprintf(out + len, POLICY_TARGETS_MAX - len, "%s%s", len ? "," : "",
-                         v->valuestring);
+        int n =
+            snprintf(out + len, POLICY_TARGETS_MAX - len, "%s%s", len ? "," : "", v->valuestring);
         if (n < 0 || (size_t)n >= POLICY_TARGETS_MAX - len)
             return false;
         len += (size_t)n;

@@ -1,6 +1,6 @@
 /* What all backbones share: projections with LoRA, attention with and without a cache. */
-#include "model/adapter.h"
 #include "model/backbone.hpp"
+#include "model/adapter.h"
 #include "model/fused.hpp"
 #include "model/project.hpp"
 

@@ -10,7 +10,7 @@
 /* Larger than any published model, small enough that products stay far from overflow. */
 #define SIZE_MAX_FIELD (1 << 20)
 
-#define LLAMA_PROJECTIONS                                                                         \
+#define LLAMA_PROJECTIONS                                                                          \
     {                                                                                              \
         "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"                \
     }

@@ -60,8 +60,7 @@ cJSON *checkpoint_to_json(const struct checkpoint *c)
     if (p->bins.count) {
         cJSON *bins = cJSON_AddObjectToObject(o, "bins");
         cJSON_AddStringToObject(bins, "decision", p->bins.is_mode ? "mode" : "mean");
-        cJSON_AddItemToObject(bins, "values",
-                              cJSON_CreateFloatArray(p->bins.value, p->bins.count));
+        cJSON_AddItemToObject(bins, "values", cJSON_CreateFloatArray(p->bins.value, p->bins.count));
     }
 
     o = cJSON_AddObjectToObject(root, "data");

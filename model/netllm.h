@@ -37,7 +37,7 @@ extern "C" {
 #define POLICY_PATH_MAX       4096
 #define POLICY_TARGETS_MAX    128
 
-#define POLICY_BINS_MAX       256
+#define POLICY_BINS_MAX 256
 
 /* Classes of scaled actions, in rising order of their values. A policy with bins has a head of one
  * output for each, trained with the cross-entropy; it answers with the mean of the values by their
@@ -68,8 +68,8 @@ struct policy_config {
     char lora_targets[POLICY_TARGETS_MAX]; /* last parts of the names of the linear layers that LoRA
                                               adapts, with commas; "": those of the family */
     struct policy_bins bins;
-    int which_layer;     /* stop after this layer (the final norm still applies); -1: the last,
-                            -2: the one before, as NetLLM's early stop */
+    int which_layer; /* stop after this layer (the final norm still applies); -1: the last,
+                        -2: the one before, as NetLLM's early stop */
 };
 
 /* The published sizes on the tiny backbone, w = 20 rows of timesteps, seed 100003. */

@@ -383,7 +383,8 @@ static cJSON *options_of(const struct trainer *t)
 }
 
 /* A head of random weights answers at random, and where little can be known most of a training goes
- * into unlearning that. From 0 it starts as the best constant answer; with bins, from their shares. */
+ * into unlearning that. From 0 it starts as the best constant answer; with bins, from their shares.
+ */
 static enum status quiet_head(struct policy *p, const struct dataset *d, struct error *err)
 {
     static const char *const names[] = {"6.weight", "6.bias"};

@@ -101,7 +101,8 @@ static enum status save(const struct policy *p, const char *dir, const char *con
     return st;
 }
 
-static enum status write_folder(const char *name, const char *dir, struct error *err)
+static enum status write_folder(const char *name, const char *dir, const char *targets,
+                                struct error *err)
 {
     enum status st;
     static struct io io;
@@ -120,6 +121,7 @@ static enum status write_folder(const char *name, const char *dir, struct error 
     c.timestep_rows = STEPS;
     c.rank = 2;
     c.lora_dropout = 0;
+    snprintf(c.lora_targets, sizeof c.lora_targets, "%s", targets);
     adapter = adapter_config_to_json(&c);
     shape = cJSON_Parse(f->config);
     static const char *const all[] = {"model.safetensors", "adapter_model.safetensors",
@@ -209,12 +211,13 @@ out:
 int main(int argc, char *argv[])
 {
     struct error err = {0};
-    if (argc != 4)
+    if (argc != 4 && argc != 5)
         return 2;
     enum status st = policy_engine_start(1, NULL, &err);
     if (!st)
-        st = strcmp(argv[1], "read") == 0 ? read_folder(argv[2], argv[3], &err)
-                                          : write_folder(argv[2], argv[3], &err);
+        st = strcmp(argv[1], "read") == 0
+                 ? read_folder(argv[2], argv[3], &err)
+                 : write_folder(argv[2], argv[3], argc > 4 ? argv[4] : "", &err);
     if (st)
         error_print(stderr, &err);
     return status_exit_code(st);

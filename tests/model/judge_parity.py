@@ -19,6 +19,9 @@ transformers.logging.disable_progress_bar()
 
 FAMILIES = ["llama", "llama_gqa", "mistral", "gpt2", "opt", "opt_350m"]
 TARGETS = {"gpt2": ["c_attn"]}
+# Other layers than the usual ones.
+ALL = {"llama_gqa": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+       "gpt2": ["c_attn", "c_proj", "c_fc"], "opt": ["k_proj", "out_proj", "fc1", "fc2"]}
 HIDDEN_TOLERANCE, LOSS_TOLERANCE = 1e-5, 1e-4
 faults = []
 
@@ -115,7 +118,7 @@ def judge_ours(family, folder):
     assert losses[-1] < 0.98 * losses[0], "nothing was learnt: no curve to compare"
 
 
-def judge_theirs(family, program, folder, shape, kind):
+def judge_theirs(family, program, folder, shape, kind, targets=None):
     """We read what they wrote: sharded safetensors, or the pickles of torch.save()."""
     torch.manual_seed(7)
     config = AutoConfig.from_pretrained(shape)
@@ -133,7 +136,7 @@ def judge_theirs(family, program, folder, shape, kind):
     save_file({"embeddings": embeddings}, f"{folder}/io.safetensors")
     base = hidden_of(model, embeddings)
     peft = get_peft_model(model, LoraConfig(
-        r=3, lora_alpha=16, lora_dropout=0.05, target_modules=TARGETS.get(
+        r=3, lora_alpha=16, lora_dropout=0.05, target_modules=targets or TARGETS.get(
             config.model_type, ["q_proj", "v_proj"]), task_type="FEATURE_EXTRACTION"))
     for name, p in peft.named_parameters():
         if "lora" in name:
@@ -163,6 +166,14 @@ def main():
                 theirs = f"{folder}/{kind}"
                 os.mkdir(theirs)
                 judge_theirs(family, program, theirs, folder, kind)
+        for family, targets in ALL.items():
+            folder = f"{root}/{family}_all"
+            os.mkdir(folder)
+            subprocess.run([program, "write", family, folder, ",".join(targets)], check=True)
+            judge_ours(f"{family} {'+'.join(targets)}", folder)
+            os.mkdir(f"{folder}/theirs")
+            judge_theirs(f"{family} {'+'.join(targets)}", program, f"{folder}/theirs", folder,
+                         "safetensors", targets)
     for fault in faults:
         print("wrong:", fault)
     sys.exit(1 if faults else 0)

@@ -22,12 +22,13 @@ struct input {
     int32_t timesteps[N];
 };
 
+static uint32_t noise_state = 12345;
+
 /* In (-1, 1), the same in every run. */
 static float noise(void)
 {
-    static uint32_t x = 12345;
-    x = x * 1664525u + 1013904223u;
-    return (float)(x >> 8) / 8388608.0f - 1;
+    noise_state = noise_state * 1664525u + 1013904223u;
+    return (float)(noise_state >> 8) / 8388608.0f - 1;
 }
 
 static struct input make_input(void)
@@ -467,6 +468,135 @@ static void test_dropout_only_in_training(void **state)
     policy_free(p);
 }
 
+/* Gradients of three windows for a way to compute them; `grads` of one module and one of LoRA. */
+static void gradients_by(int workers, size_t windows, double dropout, float grads[64 + 4 * 64],
+                         double losses[WINDOWS])
+{
+    static const char *const names[] = {"6.weight",
+                                        "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"};
+    struct policy_config c = small();
+    c.lora_dropout = dropout;
+    struct policy *p = make(&c);
+    uint32_t kept = noise_state;
+    noise_state = 99;
+    fill_lora(p);
+    struct input in = make_input();
+    noise_state = kept;
+    struct policy_batch b = batch_of(&in);
+    assert_int_equal(policy_set_passes(p, workers, windows, NULL), STATUS_OK);
+    assert_int_equal(policy_backward(p, &b, in.returns, 1, losses, NULL), STATUS_OK);
+    assert_int_equal(policy_grad_read(p, policy_param_find(p, names[0]), grads, NULL), STATUS_OK);
+    assert_int_equal(policy_grad_read(p, policy_param_find(p, names[1]), grads + 64, NULL),
+                     STATUS_OK);
+    policy_free(p);
+}
+
+/* Neither the passes nor the threads that they run on change what is learnt, not even where dropout
+ * leaves things out. */
+static void test_passes_and_workers(void **state)
+{
+    (void)state;
+    enum { GRADS = 64 + 4 * 64 };
+    for (int i = 0; i < 2; i++) {
+        double dropout = i ? 0.3 : 0, whole_losses[WINDOWS], losses[WINDOWS];
+        float whole[GRADS], single[GRADS], parallel[GRADS];
+        gradients_by(1, 100, dropout, whole, whole_losses);
+        gradients_by(1, 1, dropout, single, losses);
+        for (int k = 0; k < GRADS; k++)
+            assert_true(fabsf(whole[k] - single[k]) < 1e-6f + 1e-5f * fabsf(whole[k]));
+        for (int k = 0; k < WINDOWS; k++)
+            assert_true(fabs(whole_losses[k] - losses[k]) < 1e-6);
+        for (int workers = 2; workers <= 4; workers++) {
+            gradients_by(workers, 1, dropout, parallel, losses);
+            assert_memory_equal(parallel, single, sizeof parallel);
+        }
+    }
+    float with[GRADS], without[GRADS];
+    double losses[WINDOWS];
+    gradients_by(1, 100, 0.3, with, losses);
+    gradients_by(1, 100, 0, without, losses);
+    assert_false(is_same(with, without, GRADS)); /* there was dropout to compare */
+}
+
+/* With bins: the mean of their values, or the most probable one; the loss is the cross-entropy. */
+static void test_bins(void **state)
+{
+    (void)state;
+    struct policy_config c = small();
+    c.bins = (struct policy_bins){.count = 3, .value = {-1, 0.5f, 2}};
+    struct policy *p = make(&c);
+    struct policy_param info;
+    size_t weight = policy_param_find(p, "6.weight"), bias = policy_param_find(p, "6.bias");
+    policy_param_info(p, weight, &info);
+    assert_int_equal(info.shape[0], 3);
+    static const float zeros[3 * 64];
+    const float logits[3] = {logf(0.2f), logf(0.5f), logf(0.3f)};
+    assert_int_equal(policy_param_write(p, weight, zeros, NULL), STATUS_OK);
+    assert_int_equal(policy_param_write(p, bias, logits, NULL), STATUS_OK);
+    struct input in = make_input();
+    struct policy_batch b = batch_of(&in);
+    float out[N], labels[N];
+    forward(p, &in, out);
+    for (int i = 0; i < N; i++) {
+        assert_true(fabsf(out[i] - (-0.2f + 0.25f + 0.6f)) < 1e-6f);
+        labels[i] = (float[]){-9, 0.6f, 1.2f}[i % 3]; /* nearest: -1, 0.5, 0.5 */
+    }
+    double losses[WINDOWS], expected = 0;
+    assert_int_equal(policy_backward(p, &b, labels, 1, losses, NULL), STATUS_OK);
+    for (int i = 0; i < STEPS; i++)
+        expected -= log(i % 3 ? 0.5 : 0.2) / STEPS;
+    assert_true(fabs(losses[0] - expected) < 1e-6);
+    float grad[3];
+    double by_hand[3] = {0};
+    assert_int_equal(policy_grad_read(p, bias, grad, NULL), STATUS_OK);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < 3; k++)
+            by_hand[k] += (exp((double)logits[k]) - (k == (i % 3 ? 1 : 0))) / N;
+    for (int k = 0; k < 3; k++)
+        assert_true(fabs(grad[k] - by_hand[k]) < 1e-6);
+    policy_free(p);
+
+    c.bins.is_mode = true;
+    p = make(&c);
+    assert_int_equal(policy_param_write(p, weight, zeros, NULL), STATUS_OK);
+    assert_int_equal(policy_param_write(p, bias, logits, NULL), STATUS_OK);
+    forward(p, &in, out);
+    for (int i = 0; i < N; i++)
+        assert_true(out[i] == 0.5f);
+    policy_free(p);
+
+    struct error err;
+    c.bins.value[1] = -2;
+    assert_int_equal(policy_new(&c, &p, &err), STATUS_INPUT);
+}
+
+static void test_lora_targets(void **state)
+{
+    (void)state;
+    struct policy_config c = small();
+    struct error err;
+    struct policy *p;
+    snprintf(c.lora_targets, sizeof c.lora_targets, "down_proj,o_proj");
+    p = make(&c);
+    static const char *const there[] = {"self_attn.o_proj", "mlp.down_proj"},
+                             *const absent[] = {"self_attn.q_proj", "mlp.up_proj"};
+    for (int i = 0; i < 2; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "base_model.model.layers.1.%s.lora_A.weight", there[i]);
+        assert_true(policy_param_find(p, name) != SIZE_MAX);
+        snprintf(name, sizeof name, "base_model.model.layers.1.%s.lora_A.weight", absent[i]);
+        assert_true(policy_param_find(p, name) == SIZE_MAX);
+    }
+    policy_free(p);
+    snprintf(c.lora_targets, sizeof c.lora_targets, "q_proj,c_attn");
+    assert_int_equal(policy_new(&c, &p, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "c_attn"));
+    assert_non_null(strstr(err.hint, "down_proj"));
+    snprintf(c.lora_targets, sizeof c.lora_targets, "q_proj,q_proj");
+    assert_int_equal(policy_new(&c, &p, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "twice"));
+}
+
 /* --- arguments and files ---------------------------------------------------------------------- */
 
 static void test_bad_arguments(void **state)
@@ -566,6 +696,9 @@ int main(void)
         cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_first_step),
         cmocka_unit_test(test_dropout_only_in_training),
+        cmocka_unit_test(test_passes_and_workers),
+        cmocka_unit_test(test_bins),
+        cmocka_unit_test(test_lora_targets),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_files),
     };
