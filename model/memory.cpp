@@ -25,12 +25,26 @@ class tensor_allocator final : public c10::Allocator
     c10::DataPtr allocate(size_t size) const override
     {
         if (size == 0)
-            return {nullptr, c10::Device(c10::DeviceType::CPU)};
+            return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
         void *block = size > SIZE_MAX - ALIGNMENT ? nullptr : std::malloc(size + ALIGNMENT);
         if (!block)
             throw std::bad_alloc();
-        uintptr_t at = (reinterpret_cast<uintptr_t>(block) + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-        return {reinterpret_cast<void *>(at), block, &std::free, c10::Device(c10::DeviceType::CPU)};
+        /* malloc(3) aligns to 16: there is room for the block's own address before the data. */
+        uintptr_t at = (reinterpret_cast<uintptr_t>(block) + ALIGNMENT) & ~(ALIGNMENT - 1);
+        void *data = reinterpret_cast<void *>(at);
+        static_cast<void **>(data)[-1] = block;
+        return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
+    }
+    c10::DeleterFnPtr raw_deleter() const override
+    {
+        return &release;
+    }
+
+  private:
+    static void release(void *data)
+    {
+        if (data)
+            std::free(static_cast<void **>(data)[-1]);
     }
 };
 
