@@ -22,7 +22,8 @@ constexpr size_t ALIGNMENT = 64; /* as libtorch's own */
 class tensor_allocator final : public c10::Allocator
 {
   public:
-    c10::DataPtr allocate(size_t size) const override
+    /* Which of these are virtual, and const, depends on the version: no `override`. */
+    c10::DataPtr allocate(size_t size) const
     {
         if (size == 0)
             return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
@@ -35,7 +36,15 @@ class tensor_allocator final : public c10::Allocator
         static_cast<void **>(data)[-1] = block;
         return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
     }
-    c10::DeleterFnPtr raw_deleter() const override
+    c10::DataPtr allocate(size_t size)
+    {
+        return static_cast<const tensor_allocator *>(this)->allocate(size);
+    }
+    void copy_data(void *to, const void *from, size_t count) const
+    {
+        std::memcpy(to, from, count);
+    }
+    c10::DeleterFnPtr raw_deleter() const
     {
         return &release;
     }

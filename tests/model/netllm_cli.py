@@ -174,6 +174,11 @@ def ways():
     three = losses_of(run("adapt", *some, "--model-dir", "w3", "--workers", "3")[1])
     check("adapt: workers change no loss, with dropout", len(one) > 1 and one == three, (one, three))
 
+    rc, events, out = run("adapt", *some, "--model-dir", "narrow", "--base-dtype", "bf16")
+    narrow = losses_of(events)
+    check("adapt: bfloat16 is near float32, or refused", rc == 6 if rc else all(
+        abs(a - b) < 0.02 * b for a, b in zip(narrow, one)), (narrow, one, out))
+
     bins = (*some, "--model-dir", "bins", "--loss", "ce", "--lora-targets", "down_proj,k_proj")
     rc, events, out = run("adapt", *bins, "--bins", "5", "--decision", "mode")
     data = last(events, "result").get("data", {})
