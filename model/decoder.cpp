@@ -1,6 +1,5 @@
 #include "model/decoder.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 
 #include "model/backbone.hpp"
 #include "model/kernels.h"
+#include "model/team.hpp"
 
 namespace ccalab
 {
@@ -61,7 +61,7 @@ void decoder::add(const decoder_columns &c, activations &x, int64_t count, float
         if (x.rounded.size() < size)
             x.rounded.resize(size);
         uint16_t *rounded = x.rounded.data();
-        at::parallel_for(0, count, grain(FLOATS_GRAIN, in), [=](int64_t begin, int64_t end) {
+        team_run(count, grain(FLOATS_GRAIN, in), [=](int64_t begin, int64_t end, int) {
             matmul_to_bf16(values + begin * in, rounded + begin * in, (end - begin) * in);
         });
         x.is_rounded = true;
@@ -96,7 +96,7 @@ void decoder::multiply()
         }
         if (!groups)
             continue;
-        at::parallel_for(0, groups, grain(GRAIN, work / groups), [&](int64_t begin, int64_t end) {
+        team_run(groups, grain(GRAIN, work / groups), [&](int64_t begin, int64_t end, int) {
             for (const product &p : *list) {
                 int64_t here = (p.w.out + COLUMNS - 1) / COLUMNS;
                 int64_t from = std::max<int64_t>(begin, 0), to = std::min(end, here);
@@ -129,7 +129,7 @@ void decoder::normalise(const decoder_norm &n, const activations &x, activations
     if (scales_.size() < size_of(count))
         scales_.resize(size_of(count));
     float *scales = scales_.data();
-    at::parallel_for(0, count, grain(FLOATS_GRAIN, width), [=](int64_t begin, int64_t end) {
+    team_run(count, grain(FLOATS_GRAIN, width), [=](int64_t begin, int64_t end, int) {
         size_t rows = size_of(end - begin), at = size_of(begin * width);
         if (bias)
             kernel_layer_norm(from + at, gain, bias, to + at, rows, size_of(width), eps);
@@ -144,7 +144,7 @@ void decoder::activate(bool is_gated, int64_t count)
     const float *gate = gate_.values.data();
     float *up = up_.values.data();
     backbone_activation kind = config_->activation;
-    at::parallel_for(0, count * up_.width, FLOATS_GRAIN, [=](int64_t begin, int64_t end) {
+    team_run(count * up_.width, FLOATS_GRAIN, [=](int64_t begin, int64_t end, int) {
         size_t n = size_of(end - begin);
         if (is_gated)
             kernel_swiglu(gate + begin, up + begin, up + begin, n);
@@ -182,6 +182,10 @@ void decoder::attend(size_t index, bool is_partial)
     resize(attended_, rows_ * asked, heads * dim);
     if (!cache && cosines_)
         resize(rotated_, rows_ * tokens_, kv * dim);
+
+    int64_t room = std::max(asked * seen, dim);
+    if (scratch_.size() < size_of(team_size() * room))
+        scratch_.resize(size_of(team_size() * room));
 
     auto one = [&](int64_t row, int64_t shared, float *scratch) {
         int64_t before = past[size_of(row)], at = (row * tokens_ * kv + shared) * dim;
@@ -232,12 +236,11 @@ void decoder::attend(size_t index, bool is_partial)
             }
         }
     };
-    at::parallel_for(0, rows_ * kv, grain(GRAIN, 2 * group * asked * seen * dim),
-                     [&](int64_t begin, int64_t end) {
-                         std::vector<float> scratch(size_of(std::max(asked * seen, dim)));
-                         for (int64_t i = begin; i < end; i++)
-                             one(i / kv, i % kv, scratch.data());
-                     });
+    team_run(rows_ * kv, grain(GRAIN, 2 * group * asked * seen * dim),
+             [&](int64_t begin, int64_t end, int member) {
+                 for (int64_t i = begin; i < end; i++)
+                     one(i / kv, i % kv, scratch_.data() + member * room);
+             });
 }
 
 /* --- layers ----------------------------------------------------------------------------------- */
@@ -327,7 +330,7 @@ at::Tensor decoder::forward(const backbone_config &config, const at::Tensor &x, 
         normalise(norm, hidden_, normed_, count);
         last = &normed_;
     }
-    if (project_out) {
+    if (project_out && count) {
         apply(*project_out, *last, count, some_, config.embedding_size, false);
         last = &some_;
     }

@@ -68,7 +68,7 @@ class decoder
     const float *cosines_ = nullptr, *sines_ = nullptr;
     int64_t rows_ = 0, tokens_ = 0, wanted_ = 0; /* wanted: of the tokens of each row */
     activations hidden_, normed_, some_, q_, k_, v_, rotated_, attended_, gate_, up_;
-    std::vector<float> low_[3], scales_;
+    std::vector<float> low_[3], scales_, scratch_;
     std::vector<product> products_, updates_; /* W x, then what LoRA adds to it */
 
     float *resize(activations &a, int64_t count, int64_t width) const;

@@ -193,14 +193,15 @@ struct kernel {
     void (*tile[6])(const job &j, const part &p, int count);
 };
 
-kernel kernel_f32()
+kernel kernel_f32(matmul_level highest)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("x86-64-v4"))
+    if (highest >= MATMUL_V4 && __builtin_cpu_supports("x86-64-v4"))
         return {6, {tile_v4<1>, tile_v4<2>, tile_v4<3>, tile_v4<4>, tile_v4<5>, tile_v4<6>}};
-    if (__builtin_cpu_supports("x86-64-v3"))
+    if (highest >= MATMUL_V3 && __builtin_cpu_supports("x86-64-v3"))
         return {3, {tile_v3<1>, tile_v3<2>, tile_v3<3>}};
 #endif
+    (void)highest;
     return {2, {tile_any<1>, tile_any<2>}};
 }
 
@@ -214,12 +215,32 @@ kernel kernel_bf16()
 #endif
 }
 
+/* Ask for a share of the rows of W that come next, while there is work on those that are here. */
+void prefetch(const matmul_weights &w, const part &next, int count, int64_t share, int64_t shares)
+{
+    int64_t size = w.is_bf16 ? 2 : 4, bytes = (next.to - next.from) * size;
+    int64_t begin = bytes * share / shares / 64 * 64, end = bytes * (share + 1) / shares;
+    for (int n = 0; n < count; n++) {
+        const char *row =
+            static_cast<const char *>(w.at) + ((next.column + n) * w.in + next.from) * size;
+        for (int64_t i = begin; i < end; i += 64)
+            __builtin_prefetch(row + i, 0, 2);
+    }
+}
+
+kernel of_f32 = kernel_f32(MATMUL_V4);
+const kernel of_bf16 = kernel_bf16();
+
 } // namespace
+
+void matmul_limit(matmul_level highest)
+{
+    of_f32 = kernel_f32(highest);
+}
 
 void matmul(const matmul_input &x, const matmul_weights &w, int64_t first, int64_t last,
             const matmul_output &y)
 {
-    static const kernel of_f32 = kernel_f32(), of_bf16 = kernel_bf16();
     const kernel &kernel = w.is_bf16 ? of_bf16 : of_f32;
     const job j = {x, w, first, last, y};
     int64_t size = w.is_bf16 ? 2 : 4;
@@ -231,10 +252,12 @@ void matmul(const matmul_input &x, const matmul_weights &w, int64_t first, int64
             int64_t to = std::min(from + depth, w.in);
             for (int64_t n = first; n < last; n += COLUMNS) {
                 int count = static_cast<int>(std::min<int64_t>(COLUMNS, last - n));
-                for (int64_t m = row; m < row_end;) {
+                int next = static_cast<int>(std::min<int64_t>(COLUMNS, last - n - count));
+                int64_t tiles = (row_end - row + kernel.rows - 1) / kernel.rows;
+                for (int64_t t = 0, m = row; t < tiles; t++, m += kernel.rows) {
                     int64_t rows = std::min<int64_t>(kernel.rows, row_end - m);
+                    prefetch(w, {0, n + count, from, to}, next, t, tiles);
                     kernel.tile[rows - 1](j, {m, n, from, to}, count);
-                    m += rows;
                 }
             }
         }

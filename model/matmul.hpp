@@ -39,6 +39,10 @@ void matmul(const matmul_input &x, const matmul_weights &w, int64_t first, int64
 /* Does this processor multiply bfloat16 as matmul() does (AVX512_BF16)? */
 bool matmul_has_bf16();
 
+/* Compute as a processor of a lower level would, for tests: of no level beyond x86-64, -v3, -v4. */
+enum matmul_level { MATMUL_ANY, MATMUL_V3, MATMUL_V4 };
+void matmul_limit(matmul_level highest);
+
 /* Rounded to nearest, ties to even. */
 void matmul_to_bf16(const float *x, uint16_t *y, int64_t n);
 

@@ -22,15 +22,38 @@ constexpr size_t ALIGNMENT = 64; /* as libtorch's own */
 class tensor_allocator final : public c10::Allocator
 {
   public:
-    c10::DataPtr allocate(size_t size) const override
+    /* Which of these are virtual, and const, depends on the version: no `override`. */
+    c10::DataPtr allocate(size_t size) const
     {
         if (size == 0)
-            return {nullptr, c10::Device(c10::DeviceType::CPU)};
+            return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
         void *block = size > SIZE_MAX - ALIGNMENT ? nullptr : std::malloc(size + ALIGNMENT);
         if (!block)
             throw std::bad_alloc();
-        uintptr_t at = (reinterpret_cast<uintptr_t>(block) + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-        return {reinterpret_cast<void *>(at), block, &std::free, c10::Device(c10::DeviceType::CPU)};
+        /* malloc(3) aligns to 16: there is room for the block's own address before the data. */
+        uintptr_t at = (reinterpret_cast<uintptr_t>(block) + ALIGNMENT) & ~(ALIGNMENT - 1);
+        void *data = reinterpret_cast<void *>(at);
+        static_cast<void **>(data)[-1] = block;
+        return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
+    }
+    c10::DataPtr allocate(size_t size)
+    {
+        return static_cast<const tensor_allocator *>(this)->allocate(size);
+    }
+    void copy_data(void *to, const void *from, size_t count) const
+    {
+        std::memcpy(to, from, count);
+    }
+    c10::DeleterFnPtr raw_deleter() const
+    {
+        return &release;
+    }
+
+  private:
+    static void release(void *data)
+    {
+        if (data)
+            std::free(static_cast<void **>(data)[-1]);
     }
 };
 

@@ -8,10 +8,15 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 
+#include <c10/core/InferenceMode.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "model/kernels.h"
+#include "model/matmul.hpp"
 #include "model/policy.hpp"
+#include "model/team.hpp"
 
 namespace ccalab
 {
@@ -53,9 +58,86 @@ void modules::make(param_list &list, const policy_config &config)
     is_mode = config.bins.is_mode;
 }
 
+namespace
+{
+
+/* y = x W^T + bias, x: [count, in]. */
+void dense(const linear &l, const float *x, float *y, int64_t count)
+{
+    int64_t out = l.weight.size(0), in = l.weight.size(1);
+    const matmul_weights w = {l.weight.data_ptr<float>(), false, out, in};
+    int64_t grain = std::max<int64_t>(4, (1 << 17) / (count * in));
+    team_run((out + 3) / 4, grain / 4, [&](int64_t begin, int64_t end, int) {
+        matmul({x, count}, w, 4 * begin, std::min(4 * end, out),
+               {y, out, l.bias.data_ptr<float>(), 1, false});
+    });
+}
+
+/* Nothing to learn, and everything in the memory of the CPU. */
+bool is_dense(const at::Tensor &x)
+{
+    return c10::InferenceMode::is_enabled() && x.is_cpu();
+}
+
+} // namespace
+
+/* tokens() where is_dense(): the same, without libtorch's operations and their threads. */
+at::Tensor modules::dense_tokens(const at::Tensor &states, const at::Tensor &actions,
+                                 const at::Tensor &returns, const at::Tensor &timesteps) const
+{
+    int64_t windows = states.size(0), steps = states.size(1), count = windows * steps;
+    int64_t hidden = ln_weight.size(0), width = fc_final.weight.size(0);
+    at::Tensor dense_states = states.contiguous(), times = timesteps.contiguous();
+    at::Tensor dense_actions = actions.contiguous(), dense_returns = returns.contiguous();
+    at::Tensor out = at::empty({windows, 3 * steps - 1, hidden}, states.options());
+    std::vector<float> features(static_cast<size_t>(count * 3 * width));
+    std::vector<float> encoded(static_cast<size_t>(count * width));
+    std::vector<float> embedded(static_cast<size_t>(count * hidden));
+    const linear *firsts[] = {&rtt_fc, &cwnd_fc, &throughput_fc};
+    float *f = features.data();
+    for (int64_t i = 0; i < count; i++)
+        for (int k = 0; k < 3; k++) {
+            float x = dense_states.data_ptr<float>()[3 * i + k];
+            const float *w = firsts[k]->weight.data_ptr<float>();
+            const float *bias = firsts[k]->bias.data_ptr<float>();
+            for (int64_t j = 0; j < width; j++)
+                *f++ = std::max(0.0f, w[j] * x + bias[j]);
+        }
+    dense(fc_final, features.data(), encoded.data(), count);
+    kernel_relu(encoded.data(), encoded.size());
+    dense(embed_state, encoded.data(), embedded.data(), count);
+
+    std::vector<float> sum(static_cast<size_t>(hidden));
+    float *token = out.data_ptr<float>();
+    auto put = [&](int64_t step) {
+        const float *time = timestep.data_ptr<float>() + times.data_ptr<int64_t>()[step] * hidden;
+        for (int64_t j = 0; j < hidden; j++)
+            sum[static_cast<size_t>(j)] += time[j];
+        kernel_layer_norm(sum.data(), ln_weight.data_ptr<float>(), ln_bias.data_ptr<float>(), token,
+                          1, static_cast<size_t>(hidden), 1e-5f);
+        token += hidden;
+    };
+    auto put_scalar = [&](const linear &l, float x, int64_t step) {
+        const float *w = l.weight.data_ptr<float>(), *bias = l.bias.data_ptr<float>();
+        for (int64_t j = 0; j < hidden; j++)
+            sum[static_cast<size_t>(j)] = w[j] * x + bias[j];
+        put(step);
+    };
+    for (int64_t i = 0; i < count; i++) {
+        put_scalar(embed_return, dense_returns.data_ptr<float>()[i], i);
+        std::copy_n(embedded.data() + i * hidden, hidden, sum.data());
+        put(i);
+        if ((i + 1) % steps)
+            put_scalar(embed_action, dense_actions.data_ptr<float>()[i], i);
+    }
+    return out;
+}
+
 at::Tensor modules::tokens(const at::Tensor &states, const at::Tensor &actions,
                            const at::Tensor &returns, const at::Tensor &timesteps) const
 {
+    if (is_dense(states))
+        return dense_tokens(states, actions, returns, timesteps);
     int64_t windows = states.size(0), steps = states.size(1), hidden = ln_weight.size(0);
     at::Tensor features = at::cat({rtt_fc(states.narrow(2, 0, 1)), cwnd_fc(states.narrow(2, 1, 1)),
                                    throughput_fc(states.narrow(2, 2, 1))},
@@ -81,7 +163,13 @@ at::Tensor modules::action_token(const at::Tensor &actions, const at::Tensor &ti
 
 at::Tensor modules::outputs(const at::Tensor &hidden) const
 {
-    return head(hidden.to(head.weight.device()));
+    at::Tensor here = hidden.to(head.weight.device());
+    if (!is_dense(here))
+        return head(here);
+    at::Tensor x = here.contiguous();
+    at::Tensor y = at::empty({x.size(0), x.size(1), head.weight.size(0)}, x.options());
+    dense(head, x.data_ptr<float>(), y.data_ptr<float>(), x.size(0) * x.size(1));
+    return y;
 }
 
 at::Tensor modules::decide(const at::Tensor &outputs) const

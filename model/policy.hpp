@@ -40,6 +40,10 @@ struct modules {
     at::Tensor outputs(const at::Tensor &hidden) const;
     at::Tensor decide(const at::Tensor &outputs) const;
     at::Tensor predict(const at::Tensor &hidden) const;
+
+  private:
+    at::Tensor dense_tokens(const at::Tensor &states, const at::Tensor &actions,
+                            const at::Tensor &returns, const at::Tensor &timesteps) const;
 };
 
 /* Norm of all gradients together. */

@@ -124,6 +124,68 @@ def full_disk():
         subprocess.run(["umount", "disk"], check=True)
 
 
+SHAPE = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 32,
+         "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
+         "rms_norm_eps": 1e-5, "max_position_embeddings": 256, "vocab_size": 8}
+WEIGHTS = {"model.norm.weight": [16], "model.layers.0.input_layernorm.weight": [16],
+           "model.layers.0.post_attention_layernorm.weight": [16],
+           **{f"model.layers.0.self_attn.{k}_proj.weight": [16, 16] for k in "qkvo"},
+           "model.layers.0.mlp.gate_proj.weight": [32, 16],
+           "model.layers.0.mlp.up_proj.weight": [32, 16],
+           "model.layers.0.mlp.down_proj.weight": [16, 32]}
+
+
+def write_weights(path, weights, dtype="F32", fill=0.1):
+    header, data = {}, b""
+    for name, shape in weights.items():
+        n = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        part = struct.pack("<%df" % n, *[fill] * n) if dtype == "F32" else bytes(4 * n)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
+
+
+def backbones():
+    """A folder of a backbone that is not what its files say."""
+    os.mkdir("plm")
+    plm, file, config = ("--plm-path", "plm"), "plm/model.safetensors", "plm/config.json"
+    refused("a backbone without files", "good.st", 7, config, extra=plm)
+    for field in ("hidden_size", "num_hidden_layers", "num_attention_heads", "model_type"):
+        json.dump({k: v for k, v in SHAPE.items() if k != field}, open(config, "w"))
+        refused(f"a config without {field}", "good.st", 8, config, field, extra=plm)
+    open(config, "w").write("{")
+    refused("a config that is no JSON", "good.st", 8, config, extra=plm)
+    json.dump(SHAPE, open(config, "w"))
+    refused("a backbone without weights", "good.st", 7, "plm", "holds no weights", extra=plm)
+    write_weights(file, WEIGHTS)
+    rc, _, _, out = adapt("good.st", "whole", *plm)
+    check("a whole backbone is trained on", rc == 0, out)
+
+    q = "model.layers.0.self_attn.q_proj.weight"
+    write_weights(file, {**WEIGHTS, q: [16, 8]})
+    refused("a weight of another shape", "good.st", 8, file, q, "shape", extra=plm)
+    write_weights(file, {k: v for k, v in WEIGHTS.items() if k != q})
+    refused("a weight that is not there", "good.st", 8, "plm", q, "missing", extra=plm)
+    write_weights(file, WEIGHTS, dtype="I32")
+    refused("weights of another type", "good.st", 8, file, "I32", extra=plm)
+    write_weights(file, WEIGHTS, fill=float("nan"))
+    refused("weights that are no numbers", "good.st", 8, "plm", "not finite", extra=plm)
+    write_weights(file, WEIGHTS)
+    with open(file, "r+b") as f:
+        f.truncate(os.path.getsize(file) - 1)
+    refused("a truncated file", "good.st", 8, file, extra=plm)
+    os.rename(file, "plm/1.safetensors")
+    write_weights("plm/1.safetensors", WEIGHTS)
+    json.dump({"weight_map": {k: ("2" if k == q else "1") + ".safetensors" for k in WEIGHTS}},
+              open(file + ".index.json", "w"))
+    refused("a missing shard", "good.st", 7, "plm/2.safetensors", extra=plm)
+    refused("LoRA on a layer that is not there", "good.st", 8, "c_attn", "q_proj",
+            extra=("--lora-targets", "q_proj,c_attn"))
+
+
 def two_trainings():
     """A second training in one directory is refused with the first one's process id; what a killed
     one left is taken over."""
@@ -160,6 +222,7 @@ with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     pools()
     outputs()
+    backbones()
     full_disk()
     two_trainings()
     memory()

@@ -163,6 +163,44 @@ def adapt():
     check("info --json of a checkpoint", rc == 0 and json.loads(out)["rank"] == 4, out)
 
 
+def losses_of(events):
+    return [e["values"]["loss"] for e in events if e.get("src") == "train"]
+
+
+def ways():
+    """Workers, bins and other targets of LoRA."""
+    some = ("--exp-pool-path", "pool.safetensors", *TINY, "--num-epochs", "2", "--batch-size", "2")
+    one = losses_of(run("adapt", *some, "--model-dir", "w1", "--workers", "1")[1])
+    three = losses_of(run("adapt", *some, "--model-dir", "w3", "--workers", "3")[1])
+    check("adapt: workers change no loss, with dropout", len(one) > 1 and one == three, (one, three))
+
+    rc, events, out = run("adapt", *some, "--model-dir", "narrow", "--base-dtype", "bf16")
+    narrow = losses_of(events)
+    check("adapt: bfloat16 is near float32, or refused", rc == 6 if rc else all(
+        abs(a - b) < 0.02 * b for a, b in zip(narrow, one)), (narrow, one, out))
+
+    bins = (*some, "--model-dir", "bins", "--loss", "ce", "--lora-targets", "down_proj,k_proj")
+    rc, events, out = run("adapt", *bins, "--bins", "5", "--decision", "mode")
+    data = last(events, "result").get("data", {})
+    kept = json.load(open("bins/netllm.json"))["policy"]["bins"] if rc == 0 else {}
+    check("adapt: cross-entropy of bins", rc == 0 and kept["decision"] == "mode"
+          and 2 <= len(kept["values"]) <= 5 and kept["values"] == sorted(kept["values"])
+          and losses_of(events)[0] < 1.7, out)  # ln 5 = 1.61: it starts from their shares
+    check("adapt: the targets are PEFT's", json.load(open("bins/adapter_config.json"))[
+        "target_modules"] == ["k_proj", "down_proj"])
+    rc, events, out = run("test", "--exp-pool-path", "pool.safetensors", "--model-dir", "bins")
+    check("test: a decision is judged as any other", rc == 0
+          and last(events, "result")["data"]["baselines"]["constant"] > 0, out)
+    rc, events, out = run("adapt", "--resume", "--model-dir", "bins", "--decision", "mean")
+    check("adapt: another decision is not resumed", rc == 8
+          and "'decision'" in last(events, "error")["message"], out)
+    for extra, what in ((("--bins", "4"), "--loss ce"), (("--loss", "l1"), "mse"),
+                        (("--loss", "ce", "--recipe", "published"), "published")):
+        rc, events, out = run("adapt", *some, "--model-dir", "none", *extra)
+        check(f"adapt: {' '.join(extra)} is refused", rc == 2
+              and what in last(events, "error")["message"], out)
+
+
 def lab():
     """The default recipe has windows in bytes; patience ends what gets no better."""
     run("pool", "build", "-o", "lab.safetensors", "a.json", "b.json")
@@ -283,6 +321,7 @@ def main():
         if has_torch:
             blas()
             adapt()
+            ways()
             lab()
             config()
             devices()

@@ -194,6 +194,94 @@ static void test_cache_is_recomputation(void **state)
     }
 }
 
+/* Decisions are computed by code of their own (model/decoder.hpp), which must be the function that
+ * training computes by libtorch's: the same losses, with LoRA beside the weights and in them. */
+static void check_losses(const struct policy_config *c, double tolerance, const char *name)
+{
+    static struct input in;
+    float predictions[N], labels[N], decisions[FLOWS];
+    double losses[FLOWS];
+    struct error err = {0};
+    struct policy *p = make(c);
+    assert_int_equal(family_enlarge(p, NULL), STATUS_OK);
+    fill_input(&in);
+    family_fill(labels, N, 1);
+    const struct policy_batch batch = {FLOWS,      STEPS,      in.states,
+                                       in.actions, in.returns, in.timesteps};
+    assert_int_equal(policy_backward(p, &batch, labels, 1, losses, &err), STATUS_OK);
+    for (int is_merged = 0; is_merged < 2; is_merged++) {
+        if (is_merged)
+            assert_int_equal(policy_merge(p, &err), STATUS_OK);
+        assert_int_equal(policy_forward(p, &batch, predictions, &err), STATUS_OK);
+        assert_int_equal(policy_decide(p, &batch, decisions, &err), STATUS_OK);
+        for (int i = 0; i < FLOWS; i++) {
+            double loss = 0;
+            for (int k = i * STEPS; k < (i + 1) * STEPS; k++) {
+                double d = (double)predictions[k] - (double)labels[k];
+                loss += d * d / STEPS;
+            }
+            if (!(fabs(loss - losses[i]) < tolerance * losses[i]))
+                fail_msg("%s: a loss of %g instead of %g", name, loss, losses[i]);
+            assert_float_equal(decisions[i], predictions[(i + 1) * STEPS - 1], tolerance);
+        }
+    }
+    policy_free(p);
+}
+
+static void test_decisions_are_what_is_trained(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < FAMILIES; f++) {
+        struct policy_config c = config_of(&families[f]);
+        check_losses(&c, 1e-5, families[f].name);
+        c.backbone.sliding_window = 0;
+        check_losses(&c, 1e-5, families[f].name);
+        c.base_dtype = POLICY_BF16;
+        struct policy *p;
+        struct error err;
+        if (policy_new(&c, &p, &err))
+            continue; /* no such arithmetic here */
+        policy_free(p);
+        check_losses(&c, 0.05, families[f].name);
+    }
+}
+
+/* Steps that only fill a context need no predictions, and leave the same context. */
+static void test_cache_without_predictions(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < FAMILIES; f++) {
+        static struct input in;
+        float all[STEPS], last, open;
+        size_t slot = 0;
+        struct error err = {0};
+        struct policy_cache *cache;
+        struct policy_config c = config_of(&families[f]);
+        struct policy *p = make(&c);
+        assert_int_equal(family_enlarge(p, NULL), STATUS_OK);
+        fill_input(&in);
+        struct policy_batch batch = {1, STEPS, in.states, in.actions, in.returns, in.timesteps};
+        assert_int_equal(policy_forward(p, &batch, all, &err), STATUS_OK);
+        assert_int_equal(policy_cache_new(p, 1, STEPS, &cache, &err), STATUS_OK);
+        batch.steps = STEPS - 1;
+        assert_int_equal(policy_forward_cached(cache, &slot, &batch, NULL, NULL, &err), STATUS_OK);
+        open = in.actions[STEPS - 2];
+        batch = (struct policy_batch){1,
+                                      1,
+                                      in.states + 3 * (STEPS - 1),
+                                      in.actions,
+                                      in.returns + STEPS - 1,
+                                      in.timesteps + STEPS - 1};
+        assert_int_equal(policy_forward_cached(cache, &slot, &batch, &open, &last, &err),
+                         STATUS_OK);
+        if (!(fabsf(last - all[STEPS - 1]) < 1e-4f))
+            fail_msg("%s: %g instead of %g", families[f].name, (double)last,
+                     (double)all[STEPS - 1]);
+        policy_cache_free(cache);
+        policy_free(p);
+    }
+}
+
 static void test_cache_refuses(void **state)
 {
     (void)state;
@@ -306,6 +394,8 @@ int main(void)
         cmocka_unit_test(test_causality),
         cmocka_unit_test(test_sliding_window),
         cmocka_unit_test(test_cache_is_recomputation),
+        cmocka_unit_test(test_decisions_are_what_is_trained),
+        cmocka_unit_test(test_cache_without_predictions),
         cmocka_unit_test(test_cache_refuses),
         cmocka_unit_test(test_early_stop),
         cmocka_unit_test(test_lora_names),
