@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/event.h"
+
 static bool is_blas(const char *path)
 {
     const char *file = strrchr(path, '/');
@@ -54,4 +56,12 @@ void blas_detect(const char *maps_path, struct blas *out)
     }
     free(line);
     fclose(f);
+}
+
+void blas_warn(FILE *events)
+{
+    struct blas blas;
+    blas_detect("/proc/self/maps", &blas);
+    if (blas.advice)
+        event_write_log(events, LOG_LEVEL_WARN, "BLAS %s: %s", blas.name, blas.advice);
 }

@@ -2,6 +2,8 @@
 #ifndef CCALAB_MODEL_BLAS_H
 #define CCALAB_MODEL_BLAS_H
 
+#include <stdio.h>
+
 #include "core/paths.h"
 
 struct blas {
@@ -12,5 +14,7 @@ struct blas {
 
 /* Look through a memory map as of /proc/self/maps (proc(5)). An unreadable one gives "none". */
 void blas_detect(const char *maps_path, struct blas *out);
+/* A warning among the events of a command that computes, where this process has loaded a bad one. */
+void blas_warn(FILE *events);
 
 #endif

@@ -421,10 +421,7 @@ static void fill_defaults(struct dataset_opts *o, enum recipe recipe)
 
 static void log_engine(const struct arguments *a)
 {
-    struct blas blas;
-    blas_detect("/proc/self/maps", &blas);
-    if (blas.advice)
-        event_write_log(stdout, LOG_LEVEL_WARN, "%s: %s", blas.name, blas.advice);
+    blas_warn(stdout);
     if (a->config_path)
         event_write_log(stdout, LOG_LEVEL_WARN, "the backbone of %s has random weights (seed %llu)",
                         a->config_path, (unsigned long long)a->train.policy.backbone_seed);

@@ -55,7 +55,6 @@ static enum status run(const char *dir, const char *pool, struct serve_opts *opt
 {
     static struct checkpoint c;
     struct policy *p = NULL;
-    struct blas blas;
     enum status st = checkpoint_read(dir, &c, err);
     if (!st && c.data.is_published) {
         error_set(err, STATUS_INPUT, "serve",
@@ -66,9 +65,7 @@ static enum status run(const char *dir, const char *pool, struct serve_opts *opt
     }
     if (st || (st = checkpoint_load(dir, devices, &c, &p, err)))
         return st;
-    blas_detect("/proc/self/maps", &blas);
-    if (blas.advice)
-        event_write_log(stdout, LOG_LEVEL_WARN, "BLAS %s: %s", blas.name, blas.advice);
+    blas_warn(stdout);
     opts->policy = p;
     opts->checkpoint = &c;
     if (!pool && isnan(serve_cwnd(opts, 1, 0)))

@@ -6,6 +6,7 @@
 #include "core/event.h"
 #include "core/json.h"
 #include "model/baseline.h"
+#include "model/blas.h"
 #include "model/checkpoint.h"
 #include "model/cmd.h"
 #include "model/evaluate.h"
@@ -89,6 +90,7 @@ static enum status load(struct test *t, struct error *err)
         event_write_log(stdout, LOG_LEVEL_WARN,
                         "as published, the test rows are the training rows, and the labels are "
                         "cut to whole numbers");
+    blas_warn(stdout);
     if ((st = policy_engine_start(a->threads, &c->policy.backbone, err)) ||
         (st = dataset_new(t->pool, &c->data, &c->norm, &t->d, err)))
         return st;
