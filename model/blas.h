@@ -14,7 +14,7 @@ struct blas {
 
 /* Look through a memory map as of /proc/self/maps (proc(5)). An unreadable one gives "none". */
 void blas_detect(const char *maps_path, struct blas *out);
-/* A warning among the events of a command that computes, where this process has loaded a bad one. */
+/* Warn among the events of a command that computes, where a bad one is loaded. */
 void blas_warn(FILE *events);
 
 #endif
