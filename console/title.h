@@ -16,6 +16,7 @@ struct title {
     uint64_t busy_since_ns;
     size_t jobs_seen;
     bool was_up;
+    int tab_end[16]; /* columns where the tabs end, as they were drawn last; 0: no tab */
 };
 
 void title_init(struct title *t, struct session *session);
@@ -26,6 +27,8 @@ void title_event(struct title *t, const struct event *ev);
 bool title_look(struct title *t);
 /* Milliseconds until the bar shows another time. */
 uint64_t title_next_ms(const struct title *t);
+/* The tab at a column, counted from the first; -1: none. */
+int title_tab_at(const struct title *t, int x);
 /* `where`: the bit of the screen that is shown. */
 void title_draw(struct title *t, WINDOW *win, enum action_where where);
 
