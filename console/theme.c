@@ -9,7 +9,7 @@
 static struct {
     bool is_utf8;
     enum cells_tier tier;
-    bool has_color;
+    bool has_color, is_started;
     short own_back; /* what stands for the terminal's own background */
     size_t now;     /* which theme */
     attr_t attr[STYLE_COUNT];
@@ -107,6 +107,12 @@ static const struct {
 static void use(size_t i)
 {
     theme.now = i;
+    /* Not before colours are wanted: it tells the terminal of its default colours. */
+    if (themes[i].has_color && theme.has_color && !theme.is_started) {
+        theme.is_started = true;
+        start_color();
+        theme.own_back = use_default_colors() == OK ? -1 : COLOR_BLACK;
+    }
     for (int k = 0; k < STYLE_COUNT; k++) {
         const struct look *l = &themes[i].look[k];
         short back = themes[i].back >= 0 ? themes[i].back : theme.own_back;
@@ -126,13 +132,8 @@ void theme_init(enum options_plot plot)
     theme.is_utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
     theme.tier = theme.is_utf8 && plot != OPTIONS_PLOT_ASCII ? CELLS_BRAILLE : CELLS_ASCII;
     theme.has_color = has_colors();
-    if (theme.has_color) {
-        start_color();
-        theme.own_back = use_default_colors() == OK ? -1 : COLOR_BLACK;
-    }
-    use(0);
-    if (!theme.has_color || (no_color && *no_color))
-        theme_set("mono");
+    theme.is_started = false;
+    theme_set(!theme.has_color || (no_color && *no_color) ? "mono" : "dark");
 }
 
 bool theme_set(const char *name)
