@@ -332,8 +332,8 @@ static void test_packets(void **state)
     (void)state;
     golden_open(VIEW_PACKETS, 80, 24);
     golden_assert("view-packets-none");
-    golden_type("o/nonexistent\r");
-    golden_assert_shown("file: /nonexistent");
+    golden_type("o/no-such.pcap\r");
+    golden_assert_shown("file: /no-such.pcap");
     golden_assert_shown("No such file");
     golden_type("\x15" CCALAB_CORPUS "/accecn-172.pcap\r");
     packets_settle("903 packets");
@@ -422,18 +422,18 @@ static void test_sizes_of_panels(void **state)
     v = golden.console.screen.view;
     before = v->panel[2]->win ? getmaxy(v->panel[2]->win) : 0;
     golden_press(KEY_BTAB); /* the log */
-    golden_type(">>");
+    golden_type("]]");
     assert_true(getmaxy(v->panel[2]->win) > before);
     golden_assert("lab-large-log");
-    golden_type("<<<<");
+    golden_type("[[[[");
     assert_true(getmaxy(v->panel[2]->win) < before);
     for (int i = 0; i < 30; i++)
-        golden_type(i % 2 ? ">" : ">>");
+        golden_type(i % 2 ? "]" : "]]");
     assert_int_equal(v->share[0], 50);
     golden_assert_shown("[Log]");
-    golden_type("=");
+    golden_type("0");
     assert_int_equal(getmaxy(v->panel[2]->win), before);
-    golden_type("6>"); /* it is all there is */
+    golden_type("6]"); /* it is all there is */
     golden_assert_shown("this panel has the whole screen");
     console_keep_layout(&golden.console, "/dev/null/layout"); /* not to be written, and told of */
     golden_close();
@@ -444,7 +444,7 @@ static void test_sizes_of_panels(void **state)
     console_keep_layout(&golden.console, layout_path);
     assert_int_equal(golden.console.view[VIEW_LAB]->share[0], 500);
     assert_int_equal(golden.console.view[VIEW_RUNS]->share[1], 300);
-    golden_type("\t\t>");
+    golden_type("\t\t]");
     golden_close();
     assert_int_equal(buf_read_file(&b, layout_path, 4096, &err), STATUS_OK);
     assert_non_null(strstr(b.data, "Lab 0 450\n"));
@@ -470,7 +470,7 @@ static void test_mouse(void **state)
     fill_log();
     golden_click(20, 5, BUTTON1_PRESSED); /* off: the terminal's */
     golden_assert_shown("[Lab]");
-    golden_type("m");
+    golden_type("M");
     golden_assert_shown("with Shift it selects text");
     golden_click(20, 5, BUTTON1_PRESSED);
     golden_assert_shown("[Log]");
@@ -488,7 +488,7 @@ static void test_mouse(void **state)
     golden_click(0, 119, BUTTON1_PRESSED);
     golden_click(23, 0, BUTTON1_PRESSED);
     golden_assert_shown("[2 Runs]");
-    golden_type("m");
+    golden_type("M");
     golden_assert_shown("the mouse is the terminal's");
     golden_close();
 }

@@ -30,9 +30,9 @@ wait_for "Checks"
 
 # The mouse is the terminal's until it is asked for, and again afterwards.
 raw_has "$esc[?1000h" && fail "the mouse was taken unasked"
-keys m
+keys M
 wait_until "the mouse" raw_has "$esc[?1000h"
-keys m
+keys M
 wait_until "the mouse's end" raw_has "$esc[?1000l"
 
 # The clipboard: OSC 52, with what is selected.
@@ -48,7 +48,7 @@ wait_for 'copied: = "clip this"'
 wait_until "the clipboard" raw_has "$esc]52;c;$(printf '= "clip this"' | base64)"
 
 # Sizes are remembered.
-keys '>' '>'
+keys ']' ']'
 keys q
 wait_code 0
 check_terminal
@@ -89,7 +89,7 @@ record
 console "$dir/run.lua"
 wait_for "running run.lua"
 wait_until "the record" test -d "$dir/runs"
-keys m
+keys M
 wait_until "the mouse" raw_has "$esc[?1000h"
 kill -s SEGV "$(cat "$dir/pid")"
 wait_until "the exit of ccalab" test -e "$dir/code"
