@@ -6,7 +6,10 @@
 
 #include "console/keymap.h"
 #include "console/utf8.h"
+#include "core/buf.h"
 #include "core/log.h"
+
+#define LAYOUT_FILE_MAX (16u << 10)
 
 /* --- what is said and asked ------------------------------------------------------------------- */
 
@@ -152,6 +155,81 @@ static void act_in_view(struct console *c, enum action_id id)
         v->ops->act(v, id);
 }
 
+static void share_set(struct view *v, int i, int share);
+
+static void size_panel(struct console *c, enum action_id id)
+{
+    struct view *v = c->screen.view;
+    int by = v->sized_by[v->focus], share = (by < 0 ? -by : by) - 1;
+    int step = (id == ACTION_GROW) == (by > 0) ? 50 : -50;
+
+    if (id == ACTION_EVEN) {
+        memcpy(v->share, v->first_share, sizeof v->share);
+    } else if (!by) {
+        console_say(c, "this panel has the whole screen");
+        return;
+    } else {
+        share_set(v, share, v->share[share] + step);
+    }
+    c->is_resized = true;
+    screen_touch(&c->screen);
+}
+
+static void copy(struct console *c)
+{
+    struct view *v = c->screen.view;
+    struct panel *p = v->panel[v->focus];
+    char text[LINE_EDITOR_MAX];
+
+    if (!p->ops->copy || !p->ops->copy(p, text, sizeof text))
+        console_say(c, "nothing is selected in this panel");
+    else if (!c->ops->copy || !c->ops->copy(c->user, text))
+        console_say(c, "this terminal has no clipboard");
+    else
+        console_say(c, "copied: %s", text);
+}
+
+void console_mouse(struct console *c, bool is_on)
+{
+    c->has_mouse = c->ops->mouse && c->ops->mouse(c->user, is_on) && is_on;
+}
+
+/* A press on the tabs, a panel or the wheel over one. */
+static void mouse_key(struct console *c)
+{
+    struct view *v = c->screen.view;
+    enum action_id id;
+    MEVENT m;
+    int tab;
+
+    if (getmouse(&m) != OK || c->screen.layout.is_too_small)
+        return;
+    tab = m.y == 0 && m.bstate & BUTTON1_PRESSED ? title_tab_at(&c->title, m.x) : -1;
+    if (tab >= 0) {
+        console_show(c, (enum view_id)tab);
+        return;
+    }
+    for (int i = 0; i < v->panels; i++) {
+        struct panel *p = v->panel[i];
+
+        if (!p->win || !wenclose(p->win, m.y, m.x))
+            continue;
+        if (v->focus != i) {
+            v->focus = i;
+            screen_touch(&c->screen);
+        }
+        if (m.bstate & BUTTON1_PRESSED) {
+            if (p->ops->click)
+                p->ops->click(p, m.y - getbegy(p->win));
+            return;
+        }
+        id = m.bstate & BUTTON4_PRESSED ? ACTION_UP : ACTION_DOWN;
+        for (int k = 0; k < 3; k++)
+            act_in_view(c, id);
+        return;
+    }
+}
+
 void console_act(struct console *c, enum action_id id)
 {
     for (int i = 0; i < VIEW_COUNT; i++) {
@@ -189,6 +267,23 @@ void console_act(struct console *c, enum action_id id)
     case ACTION_ZOOM:
         screen_zoom(&c->screen);
         break;
+    case ACTION_GROW:
+    case ACTION_SHRINK:
+    case ACTION_EVEN:
+        size_panel(c, id);
+        break;
+    case ACTION_COPY:
+        copy(c);
+        break;
+    case ACTION_MOUSE:
+        console_mouse(c, !c->has_mouse);
+        console_say(c, c->has_mouse ? "the mouse chooses; with Shift it selects text"
+                                    : "the mouse is the terminal's");
+        break;
+    case ACTION_THEME:
+        console_say(c, "theme %s", theme_next());
+        screen_touch(&c->screen);
+        break;
     case ACTION_CANCEL:
         c->ops->interrupt(c->user);
         break;
@@ -210,6 +305,14 @@ void console_run_line(struct console *c, const char *line)
     const char *argument;
     enum action_id id = palette_action(line, &argument);
 
+    if (id == ACTION_THEME && *argument) {
+        history_add(&c->command.history, line);
+        if (theme_set(argument))
+            screen_touch(&c->screen);
+        else
+            console_say(c, "no theme is called %s: " THEME_NAMES, argument);
+        return;
+    }
     if (id == ACTION_NONE || *argument) {
         if (line[strspn(line, " ")])
             c->ops->eval(c->user, line);
@@ -295,7 +398,8 @@ void console_key(struct console *c, bool is_code, wint_t key)
         return;
     }
     if (c->command.is_active) {
-        line_key(c, is_code, key);
+        if (!is_code || key != KEY_MOUSE)
+            line_key(c, is_code, key);
         return;
     }
     if (c->help.is_open) {
@@ -307,6 +411,10 @@ void console_key(struct console *c, bool is_code, wint_t key)
     }
     if (c->message[0])
         console_hush(c);
+    if (is_code && key == KEY_MOUSE) {
+        mouse_key(c);
+        return;
+    }
     if (v->ops->key && v->ops->key(v, is_code, key))
         return;
     /* Above ASCII the codes of characters and of function keys overlap. */
@@ -350,6 +458,54 @@ void console_touch(struct console *c)
     screen_touch(&c->screen);
 }
 
+static void share_set(struct view *v, int i, int share)
+{
+    v->share[i] = share < 50 ? 50 : share > 950 ? 950 : share;
+}
+
+void console_keep_layout(struct console *c, const char *path)
+{
+    struct buf b;
+
+    snprintf(c->layout_path, sizeof c->layout_path, "%s", path);
+    if (buf_read_file(&b, path, LAYOUT_FILE_MAX, NULL) == STATUS_OK) {
+        for (const char *s = b.data; *s; s += strcspn(s, "\n"), s += *s == '\n') {
+            char name[16];
+            int i, share;
+
+            if (sscanf(s, "%15[A-Za-z] %4d %6d", name, &i, &share) != 3)
+                continue;
+            for (int k = 0; k < VIEW_COUNT; k++)
+                if (!strcmp(c->view[k]->ops->name, name) && i >= 0 && i < c->view[k]->shares)
+                    share_set(c->view[k], i, share);
+        }
+    }
+    buf_done(&b);
+    screen_touch(&c->screen);
+}
+
+/* Lines "Lab 0 650": screen, which of its shares, thousandths. */
+static void write_layout(const struct console *c)
+{
+    char dir[CCALAB_PATH_MAX];
+    struct error err;
+    struct buf b;
+
+    if (!c->is_resized || !c->layout_path[0])
+        return;
+    buf_init(&b, LAYOUT_FILE_MAX);
+    for (int k = 0; k < VIEW_COUNT; k++)
+        for (int i = 0; c->view[k] && i < c->view[k]->shares; i++)
+            buf_printf(&b, "%s %d %d\n", c->view[k]->ops->name, i, c->view[k]->share[i]);
+    snprintf(dir, sizeof dir, "%s", c->layout_path);
+    if (strrchr(dir, '/'))
+        *strrchr(dir, '/') = '\0';
+    if (path_mkdirs(dir, &err) != STATUS_OK ||
+        file_write_atomic(c->layout_path, b.data, b.len, &err) != STATUS_OK)
+        log_err(&err);
+    buf_done(&b);
+}
+
 enum status console_init(struct console *c, struct session *session, enum view_id first,
                          const struct console_ops *ops, void *user, struct error *err)
 {
@@ -386,6 +542,7 @@ void console_done(struct console *c)
 {
     if (!c->ops)
         return;
+    write_layout(c);
     screen_done(&c->screen);
     for (int i = 0; i < VIEW_COUNT; i++)
         if (c->view[i])

@@ -7,12 +7,16 @@
 #include "console/log_lines.h"
 #include "console/questions.h"
 #include "console/screen.h"
+#include "core/paths.h"
 
 /* What the console cannot do itself. */
 struct console_ops {
     void (*eval)(void *user, const char *line); /* a line of Lua */
     void (*interrupt)(void *user);              /* Ctrl-C as a key */
     void (*quit)(void *user);
+    /* Of the terminal, each false where it cannot; NULL: there is none. */
+    bool (*copy)(void *user, const char *text);
+    bool (*mouse)(void *user, bool is_on);
 };
 
 /* A question on the command line, or a text to be typed there. */
@@ -44,6 +48,9 @@ struct console {
     void *confirmed_user;
     char search[LINE_EDITOR_MAX]; /* the last text searched for */
     char message[512];            /* until the next key */
+    bool has_mouse;
+    char layout_path[CCALAB_PATH_MAX]; /* where the panels' sizes are kept; "": nowhere */
+    bool is_resized;
 };
 
 /* Make the screens; `first` is shown. Errors: STATUS_NOMEM; then too console_done() is called. */
@@ -65,6 +72,12 @@ bool console_is_dirty(const struct console *c);
 void console_draw(struct console *c);
 /* Draw everything anew, at the size curses knows now. */
 void console_touch(struct console *c);
+
+/* Take over the panels' sizes kept in that file, and keep them there at the end if they change.
+ * What the file says wrongly, or of screens that there are not, is passed over. */
+void console_keep_layout(struct console *c, const char *path);
+/* Let the mouse choose panels and lines. */
+void console_mouse(struct console *c, bool is_on);
 
 /* --- for views -------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@ enum option_id {
     OPT_TEST,
     OPT_EVENTS,
     OPT_PLOT,
+    OPT_THEME,
     OPT_MEMORY,
     OPT_UNSAFE,
     OPT_ACCEPT_NEW_HOSTS,
@@ -32,6 +33,7 @@ static const struct option {
     {OPT_TEST, "--test", 0, "DIR [OPTIONS]", "run the tests of a directory: ccalab test DIR"},
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
     {OPT_PLOT, "--plot", 0, "MODE", "braille, block, ascii or auto (what the locale can show)"},
+    {OPT_THEME, "--theme", 0, "NAME", "dark, light, mono or high-contrast"},
     {OPT_MEMORY, "--memory", 0, "MIB", "what a script may keep in memory, in MiB (2048)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
     {OPT_ACCEPT_NEW_HOSTS, "--accept-new-hosts", 0, NULL,
@@ -118,6 +120,16 @@ static enum status set_plot(struct options *o, const char *value, struct error *
     enum status st = choose("--plot", value, names, "braille, block, ascii or auto", &i, err);
 
     o->plot = (enum options_plot)i;
+    return st;
+}
+
+static enum status set_theme(struct options *o, const char *value, struct error *err)
+{
+    static const char *const names[] = {"dark", "light", "mono", "high-contrast", NULL};
+    int i = 0;
+    enum status st = choose("--theme", value, names, "dark, light, mono or high-contrast", &i, err);
+
+    o->theme = names[i];
     return st;
 }
 
@@ -234,6 +246,9 @@ enum status options_parse(int argc, char **argv, struct options *o, struct error
             break;
         case OPT_PLOT:
             st = set_plot(o, value, err);
+            break;
+        case OPT_THEME:
+            st = set_theme(o, value, err);
             break;
         case OPT_MEMORY:
             st = parse_count(value, "--memory", 16, 1 << 20, &o->memory_bytes, err);

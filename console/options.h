@@ -51,6 +51,7 @@ struct options {
     char **argv;
     const char *events_path; /* or NULL */
     enum options_plot plot;
+    const char *theme;     /* its name, or NULL: not said */
     uint64_t memory_bytes; /* of scripts; 0: not said */
     bool is_unsafe, accepts_new_hosts;
     enum log_level log_level;

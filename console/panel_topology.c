@@ -8,7 +8,8 @@
 #include "core/log.h"
 
 #define HOSTS_MAX 96
-#define LINES_MAX 8 /* of text of one host */
+#define LINES_MAX 8   /* of text of one host */
+#define SAID_MAX  192 /* bytes of a line */
 
 /* A host as it is drawn. */
 struct node {
@@ -107,7 +108,7 @@ static const char *ms_text(double us, char *out, size_t size)
 }
 
 struct said {
-    char text[LINES_MAX][160];
+    char text[LINES_MAX][SAID_MAX];
     enum style style[LINES_MAX];
     int n;
 };
@@ -126,29 +127,30 @@ static void say_link(struct said *s, const struct lab_map_link *l)
     int n;
 
     line = say(s, STYLE_NORMAL);
-    n = snprintf(line, 160, "%s", rate_text(l->rate_bps, a, sizeof a));
+    n = snprintf(line, SAID_MAX, "%s", rate_text(l->rate_bps, a, sizeof a));
     if (!isnan(l->up_rate_bps) && l->up_rate_bps != l->rate_bps)
-        snprintf(line + n, 160 - (size_t)n, ", back %s", rate_text(l->up_rate_bps, a, sizeof a));
+        snprintf(line + n, SAID_MAX - (size_t)n, ", back %s",
+                 rate_text(l->up_rate_bps, a, sizeof a));
     if (!isnan(l->rtt_us)) {
         line = say(s, STYLE_NORMAL);
-        n = snprintf(line, 160, "RTT %s", ms_text(l->rtt_us, a, sizeof a));
+        n = snprintf(line, SAID_MAX, "RTT %s", ms_text(l->rtt_us, a, sizeof a));
         if (l->jitter_us > 0)
-            n += snprintf(line + n, 160 - (size_t)n, " jitter %s",
+            n += snprintf(line + n, SAID_MAX - (size_t)n, " jitter %s",
                           ms_text(l->jitter_us, a, sizeof a));
         if (l->loss > 0)
-            snprintf(line + n, 160 - (size_t)n, " loss %.3g %%", 100 * l->loss);
+            snprintf(line + n, SAID_MAX - (size_t)n, " loss %.3g %%", 100 * l->loss);
     }
     if (l->aqm[0] || l->egress[0])
-        snprintf(say(s, STYLE_NORMAL), 160, "%s%s%s", l->egress,
+        snprintf(say(s, STYLE_NORMAL), SAID_MAX, "%s%s%s", l->egress,
                  l->egress[0] && l->aqm[0] ? ": " : "", l->aqm);
     if (!l->seen_t)
         return;
-    snprintf(say(s, STYLE_NORMAL), 160, "queue L %s C %s", ms_text(l->delay_l_us, a, sizeof a),
+    snprintf(say(s, STYLE_NORMAL), SAID_MAX, "queue L %s C %s", ms_text(l->delay_l_us, a, sizeof a),
              ms_text(l->delay_c_us, b, sizeof b));
     line = say(s, STYLE_NORMAL);
-    n = snprintf(line, 160, "sends %s", rate_text(l->used_bps, a, sizeof a));
+    n = snprintf(line, SAID_MAX, "sends %s", rate_text(l->used_bps, a, sizeof a));
     if (!isnan(l->prob))
-        snprintf(line + n, 160 - (size_t)n, " p' %.2g", l->prob);
+        snprintf(line + n, SAID_MAX - (size_t)n, " p' %.2g", l->prob);
 }
 
 static void say_checks(struct said *s, const struct checks_host *c)
@@ -159,11 +161,11 @@ static void say_checks(struct said *s, const struct checks_host *c)
     if (!c)
         return;
     line = say(s, c->failed ? STYLE_BAD : c->unknown ? STYLE_WARN : STYLE_GOOD);
-    n = snprintf(line, 160, "%d ok", c->passed);
+    n = snprintf(line, SAID_MAX, "%d ok", c->passed);
     if (c->failed)
-        n += snprintf(line + n, 160 - (size_t)n, ", %d FAIL", c->failed);
+        n += snprintf(line + n, SAID_MAX - (size_t)n, ", %d FAIL", c->failed);
     if (c->unknown)
-        snprintf(line + n, 160 - (size_t)n, ", %d ?", c->unknown);
+        snprintf(line + n, SAID_MAX - (size_t)n, ", %d ?", c->unknown);
 }
 
 /* All but the name and state. */
@@ -180,13 +182,14 @@ static void say_all(struct said *s, const struct panel_topology *p, const struct
     else if (node->known)
         snprintf(address, sizeof address, "%s", node->known->address);
     if (address[0] || node->host)
-        snprintf(say(s, STYLE_DIM), 160, "%s%s%s", node->host ? host_kind_name(node->host) : "",
-                 address[0] && node->host ? " " : "", address);
+        snprintf(say(s, STYLE_DIM), SAID_MAX, "%s%s%s",
+                 node->host ? host_kind_name(node->host) : "", address[0] && node->host ? " " : "",
+                 address);
     if (node->known && node->known->delay_us > 0)
-        snprintf(say(s, STYLE_DIM), 160, "delay %s",
+        snprintf(say(s, STYLE_DIM), SAID_MAX, "delay %s",
                  ms_text(node->known->delay_us, delay, sizeof delay));
     if (jobs)
-        snprintf(say(s, STYLE_NORMAL), 160, "%d job%s", jobs, jobs == 1 ? "" : "s");
+        snprintf(say(s, STYLE_NORMAL), SAID_MAX, "%d job%s", jobs, jobs == 1 ? "" : "s");
     say_checks(s, checks_table_find(&p->session->checks, node->name));
 }
 
@@ -434,7 +437,7 @@ static size_t find(const struct node *nodes, size_t n, const char *name)
 
 static void choose(struct panel_topology *p, const struct node *node)
 {
-    snprintf(p->selected, sizeof p->selected, "%s", node->name);
+    strcpy(p->selected, node->name); /* of one size */
     p->base.is_dirty = true;
 }
 

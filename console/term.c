@@ -1,5 +1,7 @@
 #define NCURSES_WIDECHAR 1
 #include "console/term.h"
+#include "core/buf.h"
+#include "core/run.h" /* before <term.h>, which takes common names for macros */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,13 +26,23 @@ static struct {
     struct termios modes;
     char reset[256]; /* what leaves the alternate screen; made beforehand for the crash handler */
     size_t reset_len;
-    bool has_exit_hook;
+    bool has_exit_hook, has_mouse;
 } term = {.tty = -1, .screen_fd = -1, .saved = {-1, -1, -1}, .stray = {-1, -1, -1}};
+
+/* xterm's modes: presses, and coordinates as text. */
+#define MOUSE_OFF "\033[?1006l\033[?1000l"
 
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT};
 #define NCRASHES (sizeof crashes / sizeof crashes[0])
 static struct sigaction before_crash[NCRASHES];
 static char crash_stack[65536];
+
+static void say(int fd, const char *text)
+{
+    ssize_t ignored = write(fd, text, strlen(text));
+
+    (void)ignored;
+}
 
 /* Only async-signal-safe calls (signal-safety(7)): endwin() is not one. */
 static void on_crash(int signum)
@@ -39,12 +51,19 @@ static void on_crash(int signum)
 
     if (term.is_open) {
         term.is_open = 0;
+        if (term.has_mouse)
+            say(term.screen_fd, MOUSE_OFF);
         ignored = write(term.screen_fd, term.reset, term.reset_len);
         (void)ignored;
         tcsetattr(term.tty, TCSANOW, &term.modes);
         for (int fd = 1; fd <= 2; fd++)
             if (term.saved[fd] >= 0)
                 dup2(term.saved[fd], fd);
+        if (*run_unfinished()) {
+            say(STDERR_FILENO, "ccalab: crashed; what the run has recorded is in ");
+            say(STDERR_FILENO, run_unfinished());
+            say(STDERR_FILENO, "\n");
+        }
     }
     for (size_t i = 0; i < NCRASHES; i++)
         if (crashes[i] == signum)
@@ -215,6 +234,54 @@ int term_input_fd(void)
 int term_stray_fd(int fd)
 {
     return term.stray[fd];
+}
+
+bool term_mouse(bool is_on)
+{
+    mousemask(is_on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+    mouseinterval(0); /* a press is a click: nothing waits for a second one */
+    term.has_mouse = is_on && has_mouse();
+    return !is_on || term.has_mouse;
+}
+
+static void add_base64(struct buf *b, const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t bits = (uint32_t)(unsigned char)text[i] << 16;
+        char four[4];
+
+        bits |= i + 1 < len ? (uint32_t)(unsigned char)text[i + 1] << 8 : 0;
+        bits |= i + 2 < len ? (unsigned char)text[i + 2] : 0;
+        for (int k = 0; k < 4; k++)
+            four[k] = i + (size_t)k > len ? '=' : digits[bits >> (18 - 6 * k) & 63];
+        buf_append(b, four, sizeof four);
+    }
+}
+
+bool term_copy(const char *text)
+{
+    const char *name = getenv("TERM"), *tmux = getenv("TMUX");
+    struct buf b;
+    bool is_sent;
+
+    if (!name || !strcmp(name, "linux")) /* the console of the kernel has no clipboard */
+        return false;
+    buf_init(&b, 64u << 10);
+    /* tmux hands it on where it may (set-clipboard); wrapped, it may go past it. */
+    buf_puts(&b, "\033]52;c;");
+    add_base64(&b, text);
+    buf_puts(&b, "\a");
+    if (tmux && *tmux) {
+        buf_puts(&b, "\033Ptmux;\033\033]52;c;");
+        add_base64(&b, text);
+        buf_puts(&b, "\a\033\\");
+    }
+    is_sent = !b.is_failed && write(term.screen_fd, b.data, b.len) == (ssize_t)b.len;
+    buf_done(&b);
+    return is_sent;
 }
 
 void term_suspend(void)

@@ -3,6 +3,8 @@
 #ifndef CCALAB_CONSOLE_TERM_H
 #define CCALAB_CONSOLE_TERM_H
 
+#include <stdbool.h>
+
 #include "core/error.h"
 
 /* Start curses. From here to term_close(), standard output (and standard error where it is the
@@ -20,6 +22,12 @@ int term_stray_fd(int fd);
 /* The user's modes while we are stopped, ours afterwards. The screen is then to be drawn anew. */
 void term_suspend(void);
 void term_resume(void);
+/* Let the mouse send keys (KEY_MOUSE), or leave it to the terminal, which then selects text with
+ * it. False: this terminal has none. */
+bool term_mouse(bool is_on);
+/* Put a text into the clipboard of the terminal that the person sits at, through ssh and tmux, by
+ * the escape sequence OSC 52. Nobody tells whether it took it. False: this one cannot. */
+bool term_copy(const char *text);
 /* Tell curses the window's size, after SIGWINCH. */
 void term_resize(void);
 

@@ -9,28 +9,17 @@
 static struct {
     bool is_utf8;
     enum cells_tier tier;
+    bool has_color, is_started;
+    short own_back; /* what stands for the terminal's own background */
+    size_t now;     /* which theme */
     attr_t attr[STYLE_COUNT];
 } theme;
 
-static const struct {
+/* Colours are the eight that every terminal with colours has; -1: the terminal's own. What a style
+ * means is said in words or signs too. */
+struct look {
     attr_t attr;
-    short color; /* -1: the terminal's own */
-} looks[STYLE_COUNT] = {
-    [STYLE_NORMAL] = {A_NORMAL, -1},
-    [STYLE_DIM] = {A_DIM, -1},
-    [STYLE_BAR] = {A_REVERSE, -1},
-    [STYLE_RULE] = {A_NORMAL, COLOR_BLUE},
-    [STYLE_FOCUS] = {A_BOLD, COLOR_YELLOW},
-    [STYLE_KEY] = {A_REVERSE, -1},
-    [STYLE_GOOD] = {A_NORMAL, COLOR_GREEN},
-    [STYLE_WARN] = {A_NORMAL, COLOR_YELLOW},
-    [STYLE_BAD] = {A_BOLD, COLOR_RED},
-    [STYLE_LINE] = {A_NORMAL, COLOR_CYAN},
-    [STYLE_LINE + 1] = {A_NORMAL, COLOR_YELLOW},
-    [STYLE_LINE + 2] = {A_NORMAL, COLOR_GREEN},
-    [STYLE_LINE + 3] = {A_NORMAL, COLOR_MAGENTA},
-    [STYLE_LINE + 4] = {A_NORMAL, COLOR_RED},
-    [STYLE_LINE + 5] = {A_NORMAL, COLOR_BLUE},
+    short color;
 };
 
 /* The fonts of the Linux console know blocks, but no braille. */
@@ -46,24 +35,140 @@ static enum cells_tier plot_tier(enum options_plot plot)
                                                                        : CELLS_BRAILLE;
 }
 
+static const struct {
+    const char *name;
+    bool has_color;
+    short back; /* -1: the terminal's own */
+    struct look look[STYLE_COUNT];
+} themes[] = {
+    {.name = "dark",
+     .has_color = true,
+     .back = -1,
+     .look = {[STYLE_NORMAL] = {A_NORMAL, -1},
+              [STYLE_DIM] = {A_DIM, -1},
+              [STYLE_BAR] = {A_REVERSE, -1},
+              [STYLE_RULE] = {A_NORMAL, COLOR_BLUE},
+              [STYLE_FOCUS] = {A_BOLD, COLOR_YELLOW},
+              [STYLE_KEY] = {A_REVERSE, -1},
+              [STYLE_GOOD] = {A_NORMAL, COLOR_GREEN},
+              [STYLE_WARN] = {A_NORMAL, COLOR_YELLOW},
+              [STYLE_BAD] = {A_BOLD, COLOR_RED},
+              [STYLE_LINE] = {A_NORMAL, COLOR_CYAN},
+              [STYLE_LINE + 1] = {A_NORMAL, COLOR_YELLOW},
+              [STYLE_LINE + 2] = {A_NORMAL, COLOR_GREEN},
+              [STYLE_LINE + 3] = {A_NORMAL, COLOR_MAGENTA},
+              [STYLE_LINE + 4] = {A_NORMAL, COLOR_RED},
+              [STYLE_LINE + 5] = {A_NORMAL, COLOR_BLUE}}},
+    /* No yellow, cyan or faint text: they cannot be read on white. */
+    {.name = "light",
+     .has_color = true,
+     .back = -1,
+     .look = {[STYLE_NORMAL] = {A_NORMAL, -1},
+              [STYLE_DIM] = {A_NORMAL, -1},
+              [STYLE_BAR] = {A_REVERSE, -1},
+              [STYLE_RULE] = {A_NORMAL, COLOR_BLUE},
+              [STYLE_FOCUS] = {A_BOLD, COLOR_BLUE},
+              [STYLE_KEY] = {A_REVERSE, -1},
+              [STYLE_GOOD] = {A_NORMAL, COLOR_GREEN},
+              [STYLE_WARN] = {A_BOLD, COLOR_MAGENTA},
+              [STYLE_BAD] = {A_BOLD, COLOR_RED},
+              [STYLE_LINE] = {A_NORMAL, COLOR_BLUE},
+              [STYLE_LINE + 1] = {A_NORMAL, COLOR_RED},
+              [STYLE_LINE + 2] = {A_NORMAL, COLOR_GREEN},
+              [STYLE_LINE + 3] = {A_NORMAL, COLOR_MAGENTA},
+              [STYLE_LINE + 4] = {A_BOLD, COLOR_BLUE},
+              [STYLE_LINE + 5] = {A_BOLD, COLOR_RED}}},
+    {.name = "mono",
+     .back = -1,
+     .look = {[STYLE_NORMAL] = {A_NORMAL, -1},
+              [STYLE_DIM] = {A_DIM, -1},
+              [STYLE_BAR] = {A_REVERSE, -1},
+              [STYLE_RULE] = {A_NORMAL, -1},
+              [STYLE_FOCUS] = {A_BOLD, -1},
+              [STYLE_KEY] = {A_REVERSE, -1},
+              [STYLE_GOOD] = {A_NORMAL, -1},
+              [STYLE_WARN] = {A_BOLD, -1},
+              [STYLE_BAD] = {A_BOLD, -1},
+              [STYLE_LINE] = {A_NORMAL, -1},
+              [STYLE_LINE + 1] = {A_BOLD, -1},
+              [STYLE_LINE + 2] = {A_NORMAL, -1},
+              [STYLE_LINE + 3] = {A_BOLD, -1},
+              [STYLE_LINE + 4] = {A_NORMAL, -1},
+              [STYLE_LINE + 5] = {A_BOLD, -1}}},
+    /* Bright on black, nothing faint, and only colours that differ in brightness too. */
+    {.name = "high-contrast",
+     .has_color = true,
+     .back = COLOR_BLACK,
+     .look = {[STYLE_NORMAL] = {A_BOLD, COLOR_WHITE},
+              [STYLE_DIM] = {A_NORMAL, COLOR_WHITE},
+              [STYLE_BAR] = {A_BOLD | A_REVERSE, COLOR_WHITE},
+              [STYLE_RULE] = {A_BOLD, COLOR_WHITE},
+              [STYLE_FOCUS] = {A_BOLD | A_REVERSE, COLOR_YELLOW},
+              [STYLE_KEY] = {A_BOLD | A_REVERSE, COLOR_WHITE},
+              [STYLE_GOOD] = {A_BOLD, COLOR_CYAN},
+              [STYLE_WARN] = {A_BOLD, COLOR_YELLOW},
+              [STYLE_BAD] = {A_BOLD | A_REVERSE, COLOR_RED},
+              [STYLE_LINE] = {A_BOLD, COLOR_WHITE},
+              [STYLE_LINE + 1] = {A_BOLD, COLOR_YELLOW},
+              [STYLE_LINE + 2] = {A_BOLD, COLOR_CYAN},
+              [STYLE_LINE + 3] = {A_BOLD, COLOR_GREEN},
+              [STYLE_LINE + 4] = {A_BOLD, COLOR_MAGENTA},
+              [STYLE_LINE + 5] = {A_BOLD, COLOR_RED}}},
+};
+#define NTHEMES (sizeof themes / sizeof themes[0])
+
+static void use(size_t i)
+{
+    theme.now = i;
+    /* Not before colours are wanted: it tells the terminal of its default colours. */
+    if (themes[i].has_color && theme.has_color && !theme.is_started) {
+        theme.is_started = true;
+        start_color();
+        theme.own_back = use_default_colors() == OK ? -1 : COLOR_BLACK;
+    }
+    for (int k = 0; k < STYLE_COUNT; k++) {
+        const struct look *l = &themes[i].look[k];
+        short back = themes[i].back >= 0 ? themes[i].back : theme.own_back;
+
+        theme.attr[k] = l->attr;
+        if (!theme.has_color || !themes[i].has_color || (l->color < 0 && themes[i].back < 0))
+            continue;
+        init_pair((short)(k + 1), l->color >= 0 ? l->color : COLOR_WHITE, back);
+        theme.attr[k] |= COLOR_PAIR(k + 1);
+    }
+}
+
 void theme_init(enum options_plot plot)
 {
     const char *no_color = getenv("NO_COLOR");
-    bool has_color = !(no_color && *no_color) && has_colors();
 
     theme.is_utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
     theme.tier = plot_tier(plot);
-    if (has_color) {
-        start_color();
-        use_default_colors();
-    }
-    for (int i = 0; i < STYLE_COUNT; i++) {
-        theme.attr[i] = looks[i].attr;
-        if (has_color && looks[i].color >= 0) {
-            init_pair((short)(i + 1), looks[i].color, -1);
-            theme.attr[i] |= COLOR_PAIR(i + 1);
+    theme.has_color = has_colors();
+    theme.is_started = false;
+    theme_set(!theme.has_color || (no_color && *no_color) ? "mono" : "dark");
+}
+
+bool theme_set(const char *name)
+{
+    for (size_t i = 0; i < NTHEMES; i++) {
+        if (!strcmp(themes[i].name, name)) {
+            use(i);
+            return true;
         }
     }
+    return false;
+}
+
+const char *theme_name(void)
+{
+    return themes[theme.now].name;
+}
+
+const char *theme_next(void)
+{
+    use((theme.now + 1) % NTHEMES);
+    return theme_name();
 }
 
 bool theme_is_utf8(void)

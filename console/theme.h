@@ -25,10 +25,18 @@ enum style {
     STYLE_COUNT = STYLE_LINE + 6
 };
 
-/* After term_open(). Colours unless $NO_COLOR is set (no-color.org) or the terminal has none; what
- * a plot is drawn with from the option, else from the locale (nl_langinfo(3)): in a locale without
- * UTF-8 curses sends no braille, whatever the terminal could do. */
+/* After term_open(). The theme dark; mono where $NO_COLOR is set (no-color.org) or the terminal has
+ * no colours; what a plot is drawn with from the option, else from the locale (nl_langinfo(3)): in
+ * a locale without UTF-8 curses sends no braille, whatever the terminal could do. */
 void theme_init(enum options_plot plot);
+/* The names of the themes, for options and messages. */
+#define THEME_NAMES "dark, light, mono or high-contrast"
+/* Look different from now on; the screen is to be drawn anew. Without colours all are as mono but
+ * for bold and reverse. False: no theme is called that. */
+bool theme_set(const char *name);
+const char *theme_name(void);
+/* The one after that, by name. */
+const char *theme_next(void);
 bool theme_is_utf8(void);
 enum cells_tier theme_plot_tier(void);
 attr_t theme_attr(enum style style);

@@ -131,7 +131,7 @@ static void progress_text(const struct title *t, char *out, size_t size)
 }
 
 /* The numbers of the screens; the names too where there is room, else that of the one shown. */
-static int draw_tabs(WINDOW *win, int cols, enum action_where where)
+static int draw_tabs(struct title *t, WINDOW *win, int cols, enum action_where where)
 {
     static const struct {
         enum action_id id;
@@ -159,8 +159,17 @@ static int draw_tabs(WINDOW *win, int cols, enum action_where where)
                            : " %s ",
                  keymap_label(tabs[i].id), name);
         x += text_put(win, 0, x, cols - x, STYLE_BAR, text);
+        t->tab_end[i] = x;
     }
     return x;
+}
+
+int title_tab_at(const struct title *t, int x)
+{
+    for (int i = 0; i < VIEW_COUNT; i++)
+        if (x >= (i ? t->tab_end[i - 1] : 1) && x < t->tab_end[i])
+            return i;
+    return -1;
 }
 
 void title_draw(struct title *t, WINDOW *win, enum action_where where)
@@ -173,7 +182,7 @@ void title_draw(struct title *t, WINDOW *win, enum action_where where)
 
     t->is_dirty = false;
     text_fill(win, 0, 0, cols, STYLE_BAR, "");
-    x = draw_tabs(win, cols, where);
+    x = draw_tabs(t, win, cols, where);
     if (t->pods.running)
         n = snprintf(text, sizeof text, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
                      t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);

@@ -19,6 +19,7 @@ struct title {
     bool was_up;
     struct pod_sum pods;
     uint64_t pods_seen_ns; /* 0: not looked yet */
+    int tab_end[16]; /* columns where the tabs end, as they were drawn last; 0: no tab */
 };
 
 void title_init(struct title *t, struct session *session);
@@ -30,6 +31,8 @@ void title_event(struct title *t, const struct event *ev);
 bool title_look(struct title *t);
 /* Milliseconds until the bar shows another time. */
 uint64_t title_next_ms(const struct title *t);
+/* The tab at a column, counted from the first; -1: none. */
+int title_tab_at(const struct title *t, int x);
 /* `where`: the bit of the screen that is shown. */
 void title_draw(struct title *t, WINDOW *win, enum action_where where);
 

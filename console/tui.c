@@ -9,6 +9,7 @@
 #include "console/keymap.h"
 #include "console/report.h"
 #include "console/session.h"
+#include "console/settings.h"
 #include "console/stage.h"
 #include "console/term.h"
 #include "core/log.h"
@@ -228,7 +229,20 @@ static void quit(void *user)
                         on_quit_answer, t);
 }
 
-static const struct console_ops console_ops = {.eval = eval, .interrupt = interrupt, .quit = quit};
+static bool copy(void *user, const char *text)
+{
+    (void)user;
+    return term_copy(text);
+}
+
+static bool mouse(void *user, bool is_on)
+{
+    (void)user;
+    return term_mouse(is_on);
+}
+
+static const struct console_ops console_ops = {
+    .eval = eval, .interrupt = interrupt, .quit = quit, .copy = copy, .mouse = mouse};
 
 static void key(void *user, bool is_code, wint_t code)
 {
@@ -254,16 +268,30 @@ static const struct stage_callbacks callbacks = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void log_key_fault(void *user, int line, const char *text)
+static void log_fault(void *user, int line, const char *text)
 {
-    char path[CCALAB_PATH_MAX] = "";
-
-    (void)user;
-    keymap_path(path, sizeof path);
     if (line)
-        log_warn("keys: %s:%d: %s", path, line, text);
+        log_warn("%s:%d: %s", (const char *)user, line, text);
     else
-        log_warn("keys: %s: %s", path, text);
+        log_warn("%s: %s", (const char *)user, text);
+}
+
+/* What the person at the console has set: keys, settings, sizes of panels. What is wrong there is
+ * told of and passed over. */
+static void read_own_files(struct tui *t)
+{
+    char path[CCALAB_PATH_MAX], dir[CCALAB_PATH_MAX];
+    struct settings settings = {.theme = t->options->theme};
+
+    if (keymap_path(path, sizeof path))
+        keymap_load(log_fault, path);
+    settings_load(&settings, log_fault, path);
+    if (settings.theme)
+        theme_set(settings.theme);
+    if (settings.has_mouse)
+        console_mouse(&t->console, true);
+    if (paths_state(dir, sizeof dir) && path_join(path, sizeof path, dir, "layout"))
+        console_keep_layout(&t->console, path);
 }
 
 /* Everything up to the first frame; Lua comes after it. */
@@ -284,7 +312,7 @@ static enum status open_screen(struct tui *t, struct error *err)
     t->session.ask = questions_add;
     t->session.ask_user = &t->console.questions;
     log_set_sink(log_sink, t);
-    keymap_load(log_key_fault, NULL);
+    read_own_files(t);
     stage_draw(&t->stage);
     uv_timer_start(&t->clock, on_clock, title_next_ms(&t->console.title), 0);
     return STATUS_OK;

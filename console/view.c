@@ -20,6 +20,6 @@ int view_add(struct view *v, struct panel *p, int sized_by)
 
 int view_share(struct view *v, int share)
 {
-    v->share[v->shares] = share;
+    v->share[v->shares] = v->first_share[v->shares] = share;
     return v->shares++;
 }

@@ -72,7 +72,7 @@ struct view {
     /* Thousandths for layout_rows() and layout_columns(), kept from one day to the next.
      * sized_by[i] says how panel i grows: k + 1 by a larger share[k], -(k + 1) by a smaller one, 0
      * not at all. */
-    int share[VIEW_SHARES_MAX], shares;
+    int share[VIEW_SHARES_MAX], first_share[VIEW_SHARES_MAX], shares;
     signed char sized_by[VIEW_PANELS_MAX];
 };
 

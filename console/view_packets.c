@@ -184,6 +184,7 @@ static bool look(struct view *v)
     /* What is not seen is not read. */
     if (!p->path[0] || !p->panel.win)
         return false;
+    getmaxyx(p->panel.win, p->screen.rows, p->screen.cols); /* it may not have been drawn yet */
     has_more = screen_packets_look(&p->screen);
     p->panel.is_dirty |= p->screen.is_dirty;
     p->base.has_cursor = p->screen.line != PACKETS_NO_LINE;

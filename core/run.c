@@ -43,6 +43,13 @@ static void on_event(void *user, const struct event *ev)
     cJSON_free(line);
 }
 
+static char unfinished[CCALAB_PATH_MAX];
+
+const char *run_unfinished(void)
+{
+    return unfinished;
+}
+
 static cJSON *host_facts(void)
 {
     struct utsname u;
@@ -137,6 +144,7 @@ enum status run_new(const char *base, const char *name, struct bus *bus, struct 
     st = save(r, err);
     if (st != STATUS_OK)
         goto fail;
+    snprintf(unfinished, sizeof unfinished, "%s", r->dir);
     if (bus) {
         r->bus = bus;
         r->subscription = bus_subscribe(bus, on_event, r);
@@ -270,6 +278,8 @@ void run_finish(struct run *r, const char *status, const char *message)
         log_err(&err);
     if (fclose(r->events) != 0)
         log_error("cannot write %s/events.jsonl: %s", r->dir, strerror(errno));
+    if (!strcmp(unfinished, r->dir))
+        unfinished[0] = '\0';
     run_samples_free(r->samples);
     cJSON_Delete(r->record);
     free(r->commands);

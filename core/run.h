@@ -21,6 +21,9 @@ CCALAB_MUST_USE enum status run_new(const char *base, const char *name, struct b
                                     struct run **out, struct error *err);
 /* Directory of the run; valid until run_free(). */
 const char *run_dir(const struct run *r);
+/* Directory of the run that began last, while it has not finished; else "". For whoever has to say so
+ * at a crash: the text lies in one place for ever. */
+const char *run_unfinished(void);
 /* Path of a file below it, its parent directory made. Refuses names that leave the directory
  * (STATUS_USAGE). */
 CCALAB_MUST_USE enum status run_path(struct run *r, const char *name, char *out, size_t size,

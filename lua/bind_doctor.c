@@ -115,6 +115,16 @@ static int l_publish_checks(lua_State *L)
     return 0;
 }
 
+/* lab._publish_lab(data): the event `result` of a lab that goes up or down (docs/events.md) */
+static int l_publish_lab(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    cJSON *data = value_to_json(L, 1), *body = cJSON_CreateObject();
+    cJSON_AddItemToObject(body, "data", data);
+    script_publish(L, EVENT_RESULT, "", body);
+    return 0;
+}
+
 /* lab._grub_entry(grub_cfg, release): what to give to grub-reboot(8), or nil, err */
 static int l_grub_entry(lua_State *L)
 {
@@ -145,10 +155,13 @@ static int l_typed_line(lua_State *L)
 
 void bind_doctor(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"_survey_parse", l_survey_parse},     {"_judge", l_judge},
-        {"_publish_checks", l_publish_checks}, {"_grub_entry", l_grub_entry},
-        {"_typed_line", l_typed_line},         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"_survey_parse", l_survey_parse},
+                                         {"_judge", l_judge},
+                                         {"_publish_checks", l_publish_checks},
+                                         {"_publish_lab", l_publish_lab},
+                                         {"_grub_entry", l_grub_entry},
+                                         {"_typed_line", l_typed_line},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_pushstring(L, survey_script());
     lua_setfield(L, -2, "_survey_script");

@@ -223,7 +223,7 @@ Checks.__index, lab._classes.Checks = Checks, Checks
 
 -- A list of named checks; ok = nil means that it could not be told.
 function lab.checks()
-    return setmetatable({list = {}, failed = 0}, Checks)
+    return setmetatable({list = {}, said = {}, failed = 0}, Checks)
 end
 
 function Checks:add(c)
@@ -232,6 +232,9 @@ function Checks:add(c)
     if c.ok == false then
         self.failed = self.failed + 1
     end
+    self.said[#self.said + 1] = {name = c.name, seen = c.seen, want = c.want, fix = c.fix,
+                                 verdict = c.ok == nil and "unknown" or c.ok and "pass" or "fail"}
+    lab._publish_checks("script", "all", self.said)
     print(("  %s %s: %s"):format(mark, c.name, c.seen or "-"))
     if c.ok == false then
         print(("       wanted: %s"):format(c.want or "-"))

@@ -106,6 +106,20 @@ local function complain(err)
     return nil, err
 end
 
+-- Tell whoever draws the lab, as the keeper of a virtual one does.
+local function publish(bed)
+    local data = {state = "up", name = bed.name:match("[^/]*$"), hosts = {}, names = {}, routers = {},
+                  prague = bed.prague}
+    for i, host in ipairs(bed.hosts) do
+        data.names[i] = host.name
+        data.hosts[host.name] = {role = host.name:match("^%a+"), address = host.address}
+    end
+    for i, router in ipairs(bed.routers) do
+        data.routers[i] = {name = router.name, egress = router.egress, link = router.link}
+    end
+    lab._publish_lab(data)
+end
+
 -- Open the machines of a lab file, all side by side: each that cannot be reached is named, and none delays
 -- the others. The result has the shape of what lab.testbed{} gives.
 function lab.open_lab(path, o)
@@ -169,6 +183,7 @@ function lab.open_lab(path, o)
         end
         bed.routers[1] = {name = "router", egress = bed.egress, link = bed.link}
     end
+    publish(bed)
     return bed
 end
 
@@ -188,5 +203,6 @@ function Lab:down()
             return nil, err
         end
     end
+    lab._publish_lab{state = "down"}
     return totals
 end

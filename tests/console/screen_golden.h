@@ -30,6 +30,7 @@ static struct golden {
     struct session session;
     struct console console;
     char evaluated[LINE_EDITOR_MAX]; /* the last line of Lua that was entered */
+    char copied[LINE_EDITOR_MAX];    /* to the clipboard */
     bool is_quit, is_interrupted;
 } golden;
 
@@ -40,8 +41,8 @@ static inline bool golden_init(void)
 
     setenv("NO_COLOR", "1", 1);
     setenv("TZ", "UTC", 1);
-    setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
-    setenv("XDG_STATE_HOME", "/nonexistent", 1);
+    setenv("XDG_CONFIG_HOME", "/dev/null", 1);
+    setenv("XDG_STATE_HOME", "/dev/null", 1);
     if (!setlocale(LC_CTYPE, "C.UTF-8") || !null || !newterm("xterm", null, null)) {
         puts("skipped: no locale C.UTF-8, or terminfo does not know xterm (package ncurses-base)");
         return false;
@@ -151,6 +152,21 @@ static inline void golden_on_interrupt(void *user)
     console_give_up(&golden.console);
 }
 
+static inline bool golden_on_copy(void *user, const char *text)
+{
+    (void)user;
+    snprintf(golden.copied, sizeof golden.copied, "%s", text);
+    return true;
+}
+
+/* There is a mouse: golden_click(). */
+static inline bool golden_on_mouse(void *user, bool is_on)
+{
+    (void)user;
+    mousemask(is_on ? ALL_MOUSE_EVENTS : 0, NULL);
+    return true;
+}
+
 static inline void golden_on_signal(void *user, int signum)
 {
     (void)user;
@@ -172,8 +188,11 @@ static inline void golden_resize(int cols, int rows)
 /* Without Lua: golden.session.script is NULL. */
 static inline void golden_open(enum view_id first, int cols, int rows)
 {
-    static const struct console_ops ops = {
-        .eval = golden_on_eval, .interrupt = golden_on_interrupt, .quit = golden_on_quit};
+    static const struct console_ops ops = {.eval = golden_on_eval,
+                                           .interrupt = golden_on_interrupt,
+                                           .quit = golden_on_quit,
+                                           .copy = golden_on_copy,
+                                           .mouse = golden_on_mouse};
     struct error err;
 
     memset(&golden, 0, sizeof golden);
@@ -209,6 +228,15 @@ static inline void golden_press(int code)
 {
     console_key(&golden.console, true, (wint_t)code);
     golden_settle();
+}
+
+/* BUTTON1_PRESSED, or BUTTON4_PRESSED and BUTTON5_PRESSED for the wheel. */
+static inline void golden_click(int y, int x, mmask_t button)
+{
+    MEVENT m = {.x = x, .y = y, .bstate = button};
+
+    ungetmouse(&m);
+    golden_press(KEY_MOUSE);
 }
 
 /* One line of an event stream, from the job of that label. */

@@ -1,7 +1,10 @@
 /* The console's own screens: Lab, Runs, Log; what goes from one to the other. */
 #include "tests/console/screen_golden.h"
 
+#include <unistd.h>
+
 #include "console/keymap.h"
+#include "console/settings.h"
 
 #define UP                                                                                         \
     "{\"t\":1795251163,\"type\":\"result\",\"data\":{\"state\":\"up\",\"name\":\"lab7\","          \
@@ -329,8 +332,8 @@ static void test_packets(void **state)
     (void)state;
     golden_open(VIEW_PACKETS, 80, 24);
     golden_assert("view-packets-none");
-    golden_type("o/nonexistent\r");
-    golden_assert_shown("file: /nonexistent");
+    golden_type("o/no-such.pcap\r");
+    golden_assert_shown("file: /no-such.pcap");
     golden_assert_shown("No such file");
     golden_type("\x15" CCALAB_CORPUS "/accecn-172.pcap\r");
     packets_settle("903 packets");
@@ -390,6 +393,161 @@ static void on_fault(void *user, int line, const char *text)
     if (!wanted[faults] || strcmp(said, wanted[faults]))
         fail_msg("said: %s, expected: %s", said, wanted[faults]);
     faults++;
+}
+
+static char layout_path[] = "/tmp/ccalab-layout-XXXXXX";
+
+static void put_file(const char *text)
+{
+    struct error err;
+
+    assert_int_equal(file_write_atomic(layout_path, text, strlen(text), &err), STATUS_OK);
+}
+
+static void test_sizes_of_panels(void **state)
+{
+    static const char *const garbage[] = {"Lab",
+                                          "Lab 0",
+                                          "Lab 0 x\nLab 9 300\nLab -1 300\nNone 0 300\n\n",
+                                          "\xff\xfe\n\n",
+                                          "Lab 0 99999999999999999999\nLab 1 -5",
+                                          "LabLabLabLabLabLabLabLabLabLab 0 300"};
+    struct buf b;
+    struct error err;
+    struct view *v;
+    int before;
+
+    (void)state;
+    golden_open(VIEW_LAB, 80, 24);
+    v = golden.console.screen.view;
+    before = v->panel[2]->win ? getmaxy(v->panel[2]->win) : 0;
+    golden_press(KEY_BTAB); /* the log */
+    golden_type("]]");
+    assert_true(getmaxy(v->panel[2]->win) > before);
+    golden_assert("lab-large-log");
+    golden_type("[[[[");
+    assert_true(getmaxy(v->panel[2]->win) < before);
+    for (int i = 0; i < 30; i++)
+        golden_type(i % 2 ? "]" : "]]");
+    assert_int_equal(v->share[0], 50);
+    golden_assert_shown("[Log]");
+    golden_type("0");
+    assert_int_equal(getmaxy(v->panel[2]->win), before);
+    golden_type("6]"); /* it is all there is */
+    golden_assert_shown("this panel has the whole screen");
+    console_keep_layout(&golden.console, "/dev/null/layout"); /* not to be written, and told of */
+    golden_close();
+
+    close(mkstemp(layout_path));
+    put_file("Lab 0 500\n# remark\nRuns 1 300\n");
+    golden_open(VIEW_LAB, 80, 24);
+    console_keep_layout(&golden.console, layout_path);
+    assert_int_equal(golden.console.view[VIEW_LAB]->share[0], 500);
+    assert_int_equal(golden.console.view[VIEW_RUNS]->share[1], 300);
+    golden_type("\t\t]");
+    golden_close();
+    assert_int_equal(buf_read_file(&b, layout_path, 4096, &err), STATUS_OK);
+    assert_non_null(strstr(b.data, "Lab 0 450\n"));
+    assert_non_null(strstr(b.data, "Runs 1 300\n"));
+    buf_done(&b);
+    for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
+        put_file(garbage[i]);
+        golden_open(VIEW_LAB, 80, 24);
+        console_keep_layout(&golden.console, layout_path);
+        for (int k = 0; k < golden.console.view[VIEW_LAB]->shares; k++)
+            assert_in_range(golden.console.view[VIEW_LAB]->share[k], 50, 950);
+        golden_settle();
+        golden_close();
+    }
+    unlink(layout_path);
+}
+
+static void test_mouse(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LAB, 120, 24);
+    lab_up();
+    fill_log();
+    golden_click(20, 5, BUTTON1_PRESSED); /* off: the terminal's */
+    golden_assert_shown("[Lab]");
+    golden_type("M");
+    golden_assert_shown("with Shift it selects text");
+    golden_click(20, 5, BUTTON1_PRESSED);
+    golden_assert_shown("[Log]");
+    golden_click(20, 5, BUTTON4_PRESSED);
+    golden_assert_shown("End follows");
+    golden_click(20, 5, BUTTON5_PRESSED);
+    golden_click(20, 5, BUTTON5_PRESSED);
+    golden_assert_not_shown("End follows");
+    golden_click(3, 100, BUTTON1_PRESSED);
+    golden_assert_shown("[Checks]");
+    golden_type("y");
+    assert_string_equal(golden.copied, "FAIL tcp_ecn: tcp_ecn = 2?[2J");
+    golden_click(0, 12, BUTTON1_PRESSED); /* a tab */
+    golden_assert_shown("[2 Runs]");
+    golden_click(0, 119, BUTTON1_PRESSED);
+    golden_click(23, 0, BUTTON1_PRESSED);
+    golden_assert_shown("[2 Runs]");
+    golden_type("M");
+    golden_assert_shown("the mouse is the terminal's");
+    golden_close();
+}
+
+static void test_copying(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LOG, 80, 24);
+    fill_log();
+    golden_type("/line 55\ry");
+    assert_string_equal(golden.copied, "- testbed: line 55");
+    golden_assert_shown("copied: - testbed: line 55");
+    golden_type("1y");
+    golden_assert_shown("nothing is selected");
+    golden_close();
+}
+
+static void test_themes(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LOG, 80, 24);
+    assert_string_equal(theme_name(), "mono"); /* NO_COLOR */
+    golden_type(":theme light\r");
+    assert_string_equal(theme_name(), "light");
+    golden_type(":theme lihgt\r");
+    golden_assert_shown("no theme is called lihgt: dark, light");
+    golden_type("t");
+    golden_assert_shown("theme mono");
+    golden_type("t");
+    golden_assert_shown("theme high-contrast");
+    golden_type("t");
+    golden_assert_shown("theme dark");
+    theme_set("mono");
+    golden_close();
+}
+
+static void test_settings(void **state)
+{
+    static const char *const wanted[] = {
+        "2: no theme is called 'pink': dark, light, mono or high-contrast",
+        "4: no setting is called mouze; did you mean mouse?", "5: mouse is on or off, not ''",
+        NULL};
+    struct settings s = {0};
+
+    (void)state;
+    unsetenv("NO_COLOR");
+    faults = 0;
+    settings_take(&s, "theme light\ntheme pink\n# theme mono\nmouze on\nmouse\n\n  mouse   on  \n",
+                  on_fault, (void *)wanted);
+    assert_int_equal(faults, 3);
+    assert_string_equal(s.theme, "light");
+    assert_true(s.has_mouse);
+    s = (struct settings){.theme = "mono"}; /* --theme */
+    settings_take(&s, "theme light", on_fault, (void *)wanted);
+    assert_string_equal(s.theme, "mono");
+    setenv("NO_COLOR", "1", 1);
+    s = (struct settings){0};
+    settings_take(&s, "theme light", on_fault, (void *)wanted);
+    assert_null(s.theme);
 }
 
 static void test_own_keys(void **state)
@@ -501,6 +659,11 @@ int main(void)
         cmocka_unit_test(test_numbers_and_focus),
         cmocka_unit_test(test_packets),
         cmocka_unit_test(test_packets_of_a_job),
+        cmocka_unit_test(test_sizes_of_panels),
+        cmocka_unit_test(test_mouse),
+        cmocka_unit_test(test_copying),
+        cmocka_unit_test(test_themes),
+        cmocka_unit_test(test_settings),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_palette),
         cmocka_unit_test(test_own_keys),
