@@ -40,8 +40,8 @@ static inline bool golden_init(void)
 
     setenv("NO_COLOR", "1", 1);
     setenv("TZ", "UTC", 1);
-    setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
-    setenv("XDG_STATE_HOME", "/nonexistent", 1);
+    setenv("XDG_CONFIG_HOME", "/dev/null/none", 1);
+    setenv("XDG_STATE_HOME", "/dev/null/none", 1);
     if (!setlocale(LC_CTYPE, "C.UTF-8") || !null || !newterm("xterm", null, null)) {
         puts("skipped: no locale C.UTF-8, or terminfo does not know xterm (package ncurses-base)");
         return false;
