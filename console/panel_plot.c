@@ -326,24 +326,13 @@ enum status panel_plot_export(struct panel_plot *p, const char *dir, char *path,
 
 static const struct panel_ops ops = {.draw = draw, .act = act};
 
-void panel_plot_init_kind(struct panel_plot *p, const struct panel_plot_kind *kind,
-                          const struct series_set *set)
-{
-    *p = (struct panel_plot){
-        .base = {.ops = &ops, .title = kind->title, .is_dirty = true},
-        .kind = *kind,
-        .set = set,
-    };
-}
-
-const struct panel_plot_kind *panel_plot_kind_of(enum panel_plot_id id)
-{
-    return &kinds[id];
-}
-
 void panel_plot_init(struct panel_plot *p, enum panel_plot_id id, const struct series_set *set)
 {
-    panel_plot_init_kind(p, &kinds[id], set);
+    *p = (struct panel_plot){
+        .base = {.ops = &ops, .title = kinds[id].title, .is_dirty = true},
+        .kind = kinds[id],
+        .set = set,
+    };
 }
 
 void panel_plot_done(struct panel_plot *p)

@@ -47,10 +47,6 @@ struct panel_plot {
 };
 
 void panel_plot_init(struct panel_plot *p, enum panel_plot_id id, const struct series_set *set);
-/* The same of a kind of one's own, copied; its strings are borrowed. */
-void panel_plot_init_kind(struct panel_plot *p, const struct panel_plot_kind *kind,
-                          const struct series_set *set);
-const struct panel_plot_kind *panel_plot_kind_of(enum panel_plot_id id);
 void panel_plot_done(struct panel_plot *p);
 /* Show other data: live, or of a record. The view is that of a new panel. */
 void panel_plot_show(struct panel_plot *p, const struct series_set *set, bool is_rolling);

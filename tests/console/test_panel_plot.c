@@ -158,7 +158,7 @@ static void test_log_axis_and_baselines(void **state)
     assert_string_equal(panel.base.note, "log y");
     assert_true(shows("50+"));
     for (int i = 0; i < 20; i++) {
-        char label[8];
+        char label[16];
 
         snprintf(label, sizeof label, "l%d", i);
         panel_plot_level(&panel, label, i);

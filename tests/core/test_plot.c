@@ -201,6 +201,87 @@ static void test_y_positions(void **state)
     assert_true(plot_y(&r, false, NAN) == -1 && plot_y(&r, false, INFINITY) == -1);
 }
 
+/* --- data ------------------------------------------------------------------------------------- */
+
+static void test_box_is_that_of_tukey(void **state)
+{
+    (void)state;
+    double v[] = {30, 1, NAN, 2, 3, INFINITY, 4, 5, 6, 7, 8};
+    struct plot_box b = {.label = "b"}, none = {0};
+    plot_box(v, 11, &b); /* 1 to 8 and 30: quartiles at the third, fifth and seventh of nine */
+    assert_int_equal(b.n, 9);
+    assert_true(b.q1 == 3 && b.median == 5 && b.q3 == 7);
+    assert_true(b.min == 1 && b.whisker_lo == 1 && b.whisker_hi == 8 && b.max == 30);
+    assert_string_equal(b.label, "b");
+    double two[] = {1, 2};
+    plot_box(two, 2, &b);
+    assert_true(b.q1 == 1.25 && b.median == 1.5 && b.q3 == 1.75 && b.whisker_hi == 2);
+    plot_box(v, 0, &none);
+    assert_int_equal(none.n, 0);
+}
+
+static void test_cdf_counts_what_is_not_greater(void **state)
+{
+    (void)state;
+    double v[] = {3, 1, NAN, 3, 2};
+    struct series s = {0};
+    assert_true(plot_cdf(v, 5, &s));
+    assert_int_equal(s.len, 3);
+    assert_true(s.t[0] == 1 && s.v[0] == 0.25f && s.t[1] == 2 && s.v[1] == 0.5f);
+    assert_true(s.t[2] == 3 && s.v[2] == 1);
+    struct plot_line line = {"x", &s, 0};
+    struct plot p = {.kind = PLOT_CDF, .lines = &line, .nlines = 1};
+    struct plot_range r;
+    struct plot_stat stat;
+    plot_fit(&p, &r);
+    assert_true(r.x0 == 1 && r.x1 == 3 && r.y0 == 0 && r.y1 == 1);
+    plot_stat(&p, &r, 0, &stat);
+    assert_true(stat.last == 2 && stat.min == 1 && stat.max == 3);
+    series_done(&s);
+}
+
+static void test_csv(void **state)
+{
+    (void)state;
+    struct series s = {0};
+    const double values[] = {1, NAN, 3, 4};
+    for (int i = 0; i < 4; i++) {
+        series_append(&s, 10.5 + i, values[i]);
+    }
+    struct plot_line lines[] = {{"=\"x\"", &s, 1e-3},
+                                {.label = "fair", .is_level = true, .level = 2}};
+    struct plot p = {.x0 = 10, .x1 = 13, .lines = lines, .nlines = 2};
+    struct plot_range r;
+    struct buf out;
+    buf_init(&out, 4096);
+    plot_fit(&p, &r);
+    plot_csv(&p, &r, &out);
+    assert_string_equal(out.data, "line,x,y\n\"'=\"\"x\"\"\",10.5,0.001\n"
+                                  "\"'=\"\"x\"\"\",11.5,\n\"'=\"\"x\"\"\",12.5,0.003\n"
+                                  "\"fair\",10,2\n\"fair\",13,2\n");
+    double x, y;
+    p.has_cursor = true;
+    p.cursor_x = 11.9;
+    assert_true(plot_read(&p, &r, 0, &x, &y) && x == 12.5 && fabs(y - 0.003) < 1e-9);
+    assert_true(plot_read(&p, &r, 1, &x, &y) && y == 2);
+    buf_done(&out);
+    series_done(&s);
+}
+
+static void test_units(void **state)
+{
+    (void)state;
+    char unit[8];
+    plot_unit("RTT [ms]", unit, sizeof(unit));
+    assert_string_equal(unit, "ms");
+    plot_unit("a [b] of [Mbit/s]", unit, sizeof(unit));
+    assert_string_equal(unit, "Mbit/s");
+    plot_unit("none [", unit, sizeof(unit));
+    assert_string_equal(unit, "");
+    plot_unit(NULL, unit, sizeof(unit));
+    assert_string_equal(unit, "");
+}
+
 /* --- SVG -------------------------------------------------------------------------------------- */
 
 static char *svg(const struct plot *p, int width, int height)
@@ -424,6 +505,10 @@ int main(void)
         cmocka_unit_test(test_strange_ticks),
         cmocka_unit_test(test_fit),
         cmocka_unit_test(test_y_positions),
+        cmocka_unit_test(test_box_is_that_of_tukey),
+        cmocka_unit_test(test_cdf_counts_what_is_not_greater),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_units),
         cmocka_unit_test(test_svg_has_what_a_reader_needs),
         cmocka_unit_test(test_svg_of_much_data_keeps_the_spike),
         cmocka_unit_test(test_svg_gaps_within_a_pixel),
