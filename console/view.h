@@ -29,6 +29,7 @@ struct view;
     X(LAB, lab, 1)                                                                                 \
     X(RUNS, runs, 2)                                                                               \
     X(PACKETS, packets, 3)                                                                         \
+    X(LABS, labs, 5)                                                                               \
     X(LOG, log, 6)
 
 enum view_id {

@@ -21,7 +21,7 @@ local function handshake(c)
     for p in assert(cap:packets("tcp.flags.syn == 1")) do
         if p["ip.src"] == c.bed.client_x.address then
             seen.syn = {ece = p["tcp.flags.ece"] == true, cwr = p["tcp.flags.cwr"] == true,
-                        ae = p["tcp.flags.ae"] == true}
+                        ae = p["tcp.flags.ae"] == true, is_ect = p["ip.dsfield.ecn"] ~= 0}
         elseif p["ip.dst"] == c.bed.client_x.address then
             seen.syn_ack = {ece = p["tcp.flags.ece"] == true, cwr = p["tcp.flags.cwr"] == true,
                             ae = p["tcp.flags.ae"] == true}
@@ -44,16 +44,74 @@ local function set_ecn(c, values)
     end
 end
 
+-- A SYN of Prague is ECT itself and asks whatever the sysctl says; a server that follows RFC 3168 does not
+-- answer it as it would another. Then only the sysctl tells what other connections get.
+local function by_sysctl(c, value, good, host)
+    return c.judge(good[value] == true, {seen = "tcp_ecn = " .. value .. ", beside a SYN of Prague's", host = host,
+        want = "1 (3 on a kernel with AccECN)", how = "sysctl net.ipv4.tcp_ecn"})
+end
+
 local function queue_wrong(spec)
     return function(c) c:set_queue(spec) end
 end
 
 return {
     title = "Installing L4S",
-    about = "kernels, TCP Prague, ECN, DualPI2",
+    about = "kernels, ECN, TCP Prague, DualPI2",
     minutes = 20,
     testbed = {rate = "20mbit", rtt = "20ms", aqm = "fifo limit 200p"},
     steps = {
+        {
+            name = "ecn", title = "ECN, asked for and agreed to",
+            setup = function(c)
+                if c.place.kind == "virtual" then
+                    set_ecn(c, {client_x = 2, server = 0})
+                end
+            end,
+            observe = function(c)
+                local seen = handshake(c)
+                seen.client_x = assert(lab.sysctl(c.bed.client_x, "net.ipv4.tcp_ecn"))
+                seen.server = assert(lab.sysctl(c.bed.server, "net.ipv4.tcp_ecn"))
+                return seen
+            end,
+            checks = {
+                {name = "asked", says = "Client X asks for ECN when it connects", look = function(seen, c)
+                    if seen.syn.is_ect then
+                        return by_sysctl(c, seen.client_x, {["1"] = true, ["3"] = true, ["4"] = true}, "client_x")
+                    end
+                    return c.judge(seen.syn.ece == true and seen.syn.cwr == true, {host = "client_x",
+                        seen = ("%s (tcp_ecn = %s)"):format(flags(seen.syn), seen.client_x),
+                        want = "CWR and ECE set (AE too for AccECN)",
+                        how = "flags of the SYN of a connection made for the purpose, at the router"})
+                end},
+                {name = "agreed", says = "The server agrees", look = function(seen, c)
+                    if seen.syn.is_ect then
+                        return by_sysctl(c, seen.server, {["1"] = true, ["2"] = true, ["3"] = true,
+                                                          ["4"] = true, ["5"] = true}, "server")
+                    elseif not seen.syn.ece then
+                        return c.not_yet{seen = "nobody asked it", want = "an ECN SYN first", host = "server"}
+                    end
+                    local f = seen.syn_ack
+                    return c.judge(f.ece == true or f.cwr == true or f.ae == true, {host = "server",
+                        seen = ("%s (tcp_ecn = %s)"):format(flags(f), seen.server),
+                        want = "ECE, or what AccECN answers with", how = "flags of the SYN/ACK, at the router"})
+                end},
+            },
+            hints = {
+                "ECN is agreed on when a connection begins: one end asks, the other may say yes.",
+                "net.ipv4.tcp_ecn: 0 never, 1 asks and agrees, 2 only agrees when asked (the kernel's own "
+                    .. "default), 3 and more with accurate feedback, on kernels that have it.",
+                "As root `sysctl -w net.ipv4.tcp_ecn=1` on client X and on the server (3 on an L4S kernel).",
+            },
+            solution = {does = "sets tcp_ecn to 1 on client X and on the server",
+                        run = function(c) set_ecn(c, {client_x = 1, server = 1}) end},
+            wrong = {
+                {name = "client-only", does = "sets tcp_ecn to 1 on client X alone", fails = "agreed",
+                 run = function(c) set_ecn(c, {client_x = 1, server = 0}) end},
+                {name = "server-only", does = "sets tcp_ecn to 1 on the server alone", fails = "asked",
+                 run = function(c) set_ecn(c, {client_x = 2, server = 1}) end},
+            },
+        },
         {
             name = "prague", title = "TCP Prague on both ends",
             setup = function(c)
@@ -100,51 +158,6 @@ return {
             wrong = {
                 {name = "receiver", does = "makes Prague the default of the server, which only receives",
                  fails = "used", run = function(c) c:set_sysctl({"server"}, CC, c.bed.prague.cc or "prague") end},
-            },
-        },
-        {
-            name = "ecn", title = "ECN, asked for and agreed to",
-            setup = function(c)
-                if c.place.kind == "virtual" then
-                    set_ecn(c, {client_x = 2, server = 0})
-                end
-            end,
-            observe = function(c)
-                local seen = handshake(c)
-                seen.client_x = assert(lab.sysctl(c.bed.client_x, "net.ipv4.tcp_ecn"))
-                seen.server = assert(lab.sysctl(c.bed.server, "net.ipv4.tcp_ecn"))
-                return seen
-            end,
-            checks = {
-                {name = "asked", says = "Client X asks for ECN when it connects", look = function(seen, c)
-                    return c.judge(seen.syn.ece == true and seen.syn.cwr == true, {host = "client_x",
-                        seen = ("%s (tcp_ecn = %s)"):format(flags(seen.syn), seen.client_x),
-                        want = "CWR and ECE set (AE too for AccECN)",
-                        how = "flags of the SYN of a connection made for the purpose, at the router"})
-                end},
-                {name = "agreed", says = "The server agrees", look = function(seen, c)
-                    if not seen.syn.ece then
-                        return c.not_yet{seen = "nobody asked it", want = "an ECN SYN first", host = "server"}
-                    end
-                    local f = seen.syn_ack
-                    return c.judge(f.ece == true or f.cwr == true or f.ae == true, {host = "server",
-                        seen = ("%s (tcp_ecn = %s)"):format(flags(f), seen.server),
-                        want = "ECE, or what AccECN answers with", how = "flags of the SYN/ACK, at the router"})
-                end},
-            },
-            hints = {
-                "ECN is agreed on when a connection begins: one end asks, the other may say yes.",
-                "net.ipv4.tcp_ecn: 0 never, 1 asks and agrees, 2 only agrees when asked (the kernel's own "
-                    .. "default), 3 and more with accurate feedback, on kernels that have it.",
-                "As root `sysctl -w net.ipv4.tcp_ecn=1` on client X and on the server (3 on an L4S kernel).",
-            },
-            solution = {does = "sets tcp_ecn to 1 on client X and on the server",
-                        run = function(c) set_ecn(c, {client_x = 1, server = 1}) end},
-            wrong = {
-                {name = "client-only", does = "sets tcp_ecn to 1 on client X alone", fails = "agreed",
-                 run = function(c) set_ecn(c, {client_x = 1, server = 0}) end},
-                {name = "server-only", does = "sets tcp_ecn to 1 on the server alone", fails = "asked",
-                 run = function(c) set_ecn(c, {client_x = 2, server = 1}) end},
             },
         },
         {

@@ -75,8 +75,9 @@ return {
                  look = look_for("third", "BBR, Reno, or what else client X has")},
                 {name = "rows", says = "Each has window and RTT in enough rows", look = function(seen, c)
                     local least
-                    for _, f in pairs(kinds(seen.files)) do
-                        least = (not least or f.rows < least.rows) and f or least
+                    for _, which in ipairs{"prague", "cubic", "third"} do
+                        local f = kinds(seen.files)[which]
+                        least = f and (not least or f.rows < least.rows) and f or least
                     end
                     return c.judge(least ~= nil and least.rows >= ROWS, {how = HOW,
                         seen = least and ("%s: %d rows"):format(least.file, least.rows) or "no recording",

@@ -9,7 +9,7 @@ local function trial(course, def, step, take, act)
     assert(lab.localhost:run{"rm", "-rf", course.state .. "/work/" .. def.name, label = "clear"})
     course.progress.labs[def.name] = nil
     course:_kept(def).step = step.index
-    if place.kind == "virtual" and (step.acts ~= "files" or step.observes ~= "files") then
+    if place.kind == "virtual" and lab._course_needs_hosts(step) then
         assert(course:_virtual_up(def, true))
     end
     course:_enter(def, step)
@@ -125,7 +125,14 @@ function Course:record(word, o)
             if step.observes ~= "files" then
                 assert(lab.write_file(to .. "/facts.json", lab.json_encode(judged.seen, true) .. "\n"))
             end
-            for _, name in ipairs(lab.list_dir(course:_work(def)) or {}) do
+            for _, name in ipairs(step.keep or {}) do
+                if lab.read_file(course:_work(def) .. "/" .. name) then
+                    assert(lab.make_dir(to .. "/" .. (name:match("^(.*)/") or "")))
+                    assert(lab.localhost:run{"cp", course:_work(def) .. "/" .. name, to .. "/" .. name,
+                                             label = "copy"})
+                end
+            end
+            for _, name in ipairs(not step.keep and lab.list_dir(course:_work(def)) or {}) do
                 if name:find("%.[gp]%w+$") then
                     assert(lab.localhost:run{"cp", course:_work(def) .. "/" .. name, to, label = "copy"})
                 elseif name:find("%.json$") then

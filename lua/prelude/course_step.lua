@@ -4,7 +4,7 @@
 -- Live or from a recording, a check sees the same table: an observation is JSON before it is judged.
 
 local Context = {}
-Context.__index, lab._course_context = Context, Context
+Context.__index = Context
 
 -- What a check answers. pass: what was seen. not_yet: {seen=, want=, host=, how=}. cannot: why.
 function Context.pass(seen, host, how)

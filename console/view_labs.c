@@ -1,0 +1,463 @@
+#include "console/view_labs.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "console/console.h"
+#include "console/markdown.h"
+#include "console/text_view.h"
+#include "core/buf.h"
+
+enum { LIST, TEXT, CHECKS, PANELS };
+enum { SIDE, BELOW };
+
+#define SIDE_MIN_COLS 24
+
+struct text_panel {
+    struct panel base;
+    struct text_view text;
+    char note[64];
+};
+
+struct view_labs {
+    struct view base;
+    struct text_panel panel[PANELS];
+    cJSON *state; /* what was told last; NULL: nothing yet */
+    bool is_busy; /* Lua was asked, and has not answered */
+    bool is_asked;
+    char chosen[64]; /* the lab that a place is being typed for */
+};
+
+/* --- panels ----------------------------------------------------------------------------------- */
+
+static void panel_draw(struct panel *p)
+{
+    struct text_panel *t = (struct text_panel *)p;
+    struct rect r = {p->is_bare ? 0 : 1, 0, getmaxy(p->win) - (p->is_bare ? 0 : 1),
+                     getmaxx(p->win)};
+
+    text_view_draw(&t->text, p->win, &r, p->has_focus);
+}
+
+static bool panel_act(struct panel *p, enum action_id id)
+{
+    bool is_done = text_view_act(&((struct text_panel *)p)->text, id);
+
+    p->is_dirty |= is_done;
+    return is_done;
+}
+
+static bool panel_search(struct panel *p, const char *text, int step)
+{
+    p->is_dirty = true;
+    return text_view_search(&((struct text_panel *)p)->text, text, step);
+}
+
+static bool panel_copy(struct panel *p, char *out, size_t size)
+{
+    return text_view_copy(&((struct text_panel *)p)->text, out, size);
+}
+
+static void panel_click(struct panel *p, int y)
+{
+    p->is_dirty = true;
+    text_view_click(&((struct text_panel *)p)->text, y - !p->is_bare);
+}
+
+static const struct panel_ops panel_ops = {.draw = panel_draw,
+                                           .act = panel_act,
+                                           .search = panel_search,
+                                           .copy = panel_copy,
+                                           .click = panel_click};
+
+/* --- what is shown ---------------------------------------------------------------------------- */
+
+static const cJSON *get(const cJSON *o, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(o, key);
+}
+
+static const char *text_of(const cJSON *o, const char *key)
+{
+    const cJSON *value = get(o, key);
+
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+static int number_of(const cJSON *o, const char *key)
+{
+    const cJSON *value = get(o, key);
+
+    return cJSON_IsNumber(value) ? value->valueint : 0;
+}
+
+CCALAB_PRINTF(5, 6)
+static void add(struct text_panel *t, enum style style, int indent, int tag, const char *fmt, ...)
+{
+    struct buf one;
+    va_list args;
+    char line[1024];
+
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    buf_init(&one, sizeof line); /* control characters of hosts and files end here */
+    for (const char *c = line; *c; c++)
+        buf_append(&one, (unsigned char)*c < ' ' || *c == 0x7f ? " " : c, 1);
+    text_view_add(&t->text, style, indent, tag, one.data);
+    buf_done(&one);
+}
+
+static const char *mark_of(const char *state)
+{
+    static const char *const marks[][2] = {{"passed", "x"}, {"done", "x"},    {"begun", "o"},
+                                           {"solved", "s"}, {"skipped", "-"}, {NULL, NULL}};
+
+    for (int i = 0; state && marks[i][0]; i++)
+        if (!strcmp(state, marks[i][0]))
+            return marks[i][1];
+    return " ";
+}
+
+static void fill_list(struct view_labs *l)
+{
+    struct text_panel *t = &l->panel[LIST];
+    const char *step = text_of(get(l->state, "step"), "step");
+    const cJSON *lab;
+    int tag = 0;
+
+    cJSON_ArrayForEach(lab, get(l->state, "labs"))
+    {
+        bool is_current = cJSON_IsTrue(get(lab, "is_current"));
+        const cJSON *s;
+
+        add(t, is_current ? STYLE_KEY : STYLE_NORMAL, 4, tag, "[%s] %s",
+            mark_of(text_of(lab, "state")), text_of(lab, "name") ? text_of(lab, "name") : "?");
+        cJSON_ArrayForEach(s, get(is_current ? lab : NULL, "steps"))
+        {
+            const char *name = text_of(s, "name");
+
+            add(t, STYLE_NORMAL, 8, tag, "  %c [%s] %s",
+                step && name && !strcmp(step, name) ? '>' : ' ', mark_of(text_of(s, "state")),
+                text_of(s, "title") ? text_of(s, "title") : "?");
+        }
+        tag++;
+    }
+}
+
+static void markdown_line(void *user, enum markdown_kind kind, int indent, const char *text)
+{
+    static const enum style styles[MARKDOWN_TABLE + 1] = {[MARKDOWN_HEADING] = STYLE_FOCUS,
+                                                          [MARKDOWN_CODE] = STYLE_KEY,
+                                                          [MARKDOWN_TABLE] = STYLE_DIM};
+    struct text_panel *t = user;
+    struct buf line;
+
+    buf_init(&line, 3 * MARKDOWN_LINE_MAX);
+    buf_printf(&line, "%*s%s", kind == MARKDOWN_CODE ? indent : 0, "", text);
+    text_view_add(&t->text, styles[kind], indent, 0, line.data);
+    buf_done(&line);
+}
+
+static void fill_text(struct view_labs *l)
+{
+    struct text_panel *t = &l->panel[TEXT];
+    const cJSON *step = get(l->state, "step"), *take, *shown, *hint;
+    int n = 0;
+
+    if (!step) {
+        add(t, STYLE_NORMAL, 0, 0, "Choose a lab, and press Enter.");
+        return;
+    }
+    for (const char *const *key = (const char *const[]){"intro", "text", NULL}; *key; key++)
+        if (text_of(step, *key)) {
+            markdown_each(text_of(step, *key), markdown_line, t);
+            add(t, STYLE_NORMAL, 0, 0, " ");
+        }
+    cJSON_ArrayForEach(shown, get(step, "shown"))
+    {
+        struct buf code;
+
+        buf_init(&code, 1 << 16);
+        buf_printf(&code, "recorded, on %s: `%s`\n\n```\n%s\n```\n",
+                   text_of(shown, "host") ? text_of(shown, "host") : "?",
+                   text_of(shown, "command") ? text_of(shown, "command") : "?",
+                   text_of(shown, "output") ? text_of(shown, "output") : "");
+        markdown_each(code.data, markdown_line, t);
+        buf_done(&code);
+    }
+    cJSON_ArrayForEach(take, get(step, "takes"))
+    {
+        const char *chosen = text_of(step, "take"), *name = text_of(take, "name");
+
+        if (n++ == 0)
+            add(t, STYLE_FOCUS, 0, 0, "A replay: which recording shows it done right? (a)");
+        add(t, STYLE_NORMAL, 4, 0, "%c %s  %s", chosen && name && !strcmp(chosen, name) ? '>' : ' ',
+            text_of(take, "letter") ? text_of(take, "letter") : "?",
+            text_of(take, "does") ? text_of(take, "does") : "");
+    }
+    if (text_of(step, "question"))
+        add(t, STYLE_FOCUS, 0, 0, "Question (a): %s", text_of(step, "question"));
+    cJSON_ArrayForEach(hint, get(l->state, "hints"))
+        add(t, STYLE_WARN, 6, 0, "Hint: %s", cJSON_IsString(hint) ? hint->valuestring : "");
+}
+
+static void fill_check(struct text_panel *t, const cJSON *check)
+{
+    const char *outcome = text_of(check, "outcome"), *host = text_of(check, "host");
+    bool is_pass = outcome && !strcmp(outcome, "pass");
+    bool is_cannot = outcome && !strcmp(outcome, "cannot");
+    const char *says = text_of(check, "says");
+
+    add(t,
+        is_pass     ? STYLE_GOOD
+        : is_cannot ? STYLE_WARN
+                    : STYLE_BAD,
+        9, 0, "%s %s",
+        is_pass     ? "pass    "
+        : is_cannot ? "cannot  "
+                    : "not yet ",
+        says ? says : "?");
+    if (is_cannot && text_of(check, "why"))
+        add(t, STYLE_NORMAL, 2, 0, "  %s", text_of(check, "why"));
+    if (is_cannot && text_of(check, "hint"))
+        add(t, STYLE_NORMAL, 2, 0, "  %s", text_of(check, "hint"));
+    if (text_of(check, "seen"))
+        add(t, STYLE_NORMAL, 2, 0, "  seen%s%s%s: %s", host ? " (" : "", host ? host : "",
+            host ? ")" : "", text_of(check, "seen"));
+    if (!is_pass && text_of(check, "want"))
+        add(t, STYLE_NORMAL, 2, 0, "  wanted: %s", text_of(check, "want"));
+    if (text_of(check, "how"))
+        add(t, STYLE_DIM, 2, 0, "  how: %s", text_of(check, "how"));
+}
+
+static void fill_checks(struct view_labs *l)
+{
+    struct text_panel *t = &l->panel[CHECKS];
+    const cJSON *checks = get(get(l->state, "judged"), "checks"), *check;
+
+    cJSON_ArrayForEach(check, checks) fill_check(t, check);
+    if (!checks)
+        add(t, STYLE_DIM, 0, 0, "c checks what is there now");
+}
+
+void view_labs_show(struct view *v, const char *json)
+{
+    struct view_labs *l = (struct view_labs *)v;
+    cJSON *state = cJSON_Parse(json);
+    const cJSON *step;
+
+    if (!state) {
+        console_say(v->console, "labs: what Lua told is no JSON");
+        return;
+    }
+    cJSON_Delete(l->state);
+    l->state = state;
+    for (int i = 0; i < PANELS; i++) {
+        text_view_clear(&l->panel[i].text);
+        l->panel[i].base.is_dirty = true;
+    }
+    fill_list(l);
+    fill_text(l);
+    fill_checks(l);
+    step = get(state, "step");
+    snprintf(l->panel[TEXT].note, sizeof l->panel[TEXT].note, "step %d of %d, %s",
+             number_of(step, "index"), number_of(step, "of"),
+             text_of(step, "place") ? text_of(step, "place") : "");
+    l->panel[TEXT].base.note = step ? l->panel[TEXT].note : NULL;
+    if (text_of(state, "error"))
+        console_say(v->console, "%s", text_of(state, "error"));
+    else if (text_of(state, "said"))
+        console_say(v->console, "%s", text_of(state, "said"));
+}
+
+/* --- asking Lua ------------------------------------------------------------------------------- */
+
+static void on_told(void *user, const struct error *err, const char *traceback, const char *values)
+{
+    struct view_labs *l = user;
+
+    (void)traceback;
+    l->is_busy = false;
+    l->panel[CHECKS].base.note = NULL;
+    l->panel[CHECKS].base.is_dirty = true;
+    if (err->status != STATUS_OK)
+        console_say_error(l->base.console, err);
+    else if (values)
+        view_labs_show(&l->base, values);
+}
+
+/* An argument as a Lua string: every byte by its number. */
+static void put_argument(struct buf *b, const char *text)
+{
+    buf_puts(b, ", \"");
+    for (; text && *text; text++)
+        buf_printf(b, "\\%03d", (unsigned char)*text);
+    buf_puts(b, "\"");
+}
+
+static void ask(struct view_labs *l, const char *word, const char *a, const char *b)
+{
+    struct buf line;
+    struct error err;
+
+    if (l->is_busy || !l->base.session->script)
+        return;
+    buf_init(&line, 8192);
+    buf_printf(&line, "lab._labs_screen(\"%s\"", word);
+    if (a)
+        put_argument(&line, a);
+    if (b)
+        put_argument(&line, b);
+    buf_puts(&line, ")");
+    if (line.is_failed) {
+        console_say(l->base.console, "labs: that is too long");
+    } else if (script_eval(l->base.session->script, line.data, on_told, l, &err) != STATUS_OK) {
+        console_say_error(l->base.console, &err);
+    } else {
+        l->is_busy = l->is_asked = true;
+        l->panel[CHECKS].base.note = "measuring";
+        l->panel[CHECKS].base.is_dirty = true;
+    }
+    buf_done(&line);
+}
+
+static void confirmed(void *user, bool is_yes, const char *word)
+{
+    if (is_yes)
+        ask(user, word, NULL, NULL);
+}
+
+static void on_solve(void *user, bool is_yes)
+{
+    confirmed(user, is_yes, "solve");
+}
+
+static void on_reset(void *user, bool is_yes)
+{
+    confirmed(user, is_yes, "reset");
+}
+
+static bool on_answer(void *user, const char *text)
+{
+    if (text && *text)
+        ask(user, "answer", text, NULL);
+    return true;
+}
+
+static bool on_place(void *user, const char *text)
+{
+    struct view_labs *l = user;
+
+    if (text)
+        ask(l, "start", l->chosen, text);
+    return true;
+}
+
+/* Enter on a lab of the list: where shall it run? */
+static bool open_lab(struct view_labs *l)
+{
+    const struct text_view_line *line = text_view_selected(&l->panel[LIST].text);
+    const cJSON *lab = line ? cJSON_GetArrayItem(get(l->state, "labs"), line->tag) : NULL;
+    const char *name = text_of(lab, "name"), *place = text_of(get(l->state, "step"), "place");
+
+    if (!name)
+        return false;
+    snprintf(l->chosen, sizeof l->chosen, "%s", name);
+    console_ask(
+        l->base.console,
+        &(struct console_prompt){.label = "Start it on (virtual, replay, or a lab file): ",
+                                 .text = place && !strcmp(place, "replay") ? "replay" : "virtual",
+                                 .done = on_place,
+                                 .user = l});
+    return true;
+}
+
+/* --- the screen ------------------------------------------------------------------------------- */
+
+static void layout(struct view *v, struct rect area, struct rect out[])
+{
+    struct rect right;
+
+    layout_columns(area, v->share[SIDE], SIDE_MIN_COLS, 30, &out[LIST], &right);
+    layout_rows(right, v->share[BELOW], 6, 4, &out[TEXT], &out[CHECKS]);
+}
+
+static bool act(struct view *v, enum action_id id)
+{
+    struct view_labs *l = (struct view_labs *)v;
+
+    switch (id) {
+    case ACTION_OPEN:
+        return v->focus == LIST && open_lab(l);
+    case ACTION_LAB_CHECK:
+        ask(l, "check", NULL, NULL);
+        return true;
+    case ACTION_LAB_HINT:
+        ask(l, "hint", NULL, NULL);
+        return true;
+    case ACTION_LAB_NEXT:
+        ask(l, "next", NULL, NULL);
+        return true;
+    case ACTION_LAB_ANSWER:
+        console_ask(v->console, &(struct console_prompt){
+                                    .label = "Your answer: ", .done = on_answer, .user = l});
+        return true;
+    case ACTION_LAB_SOLVE:
+        console_confirm(v->console, "Show the solution of this step and do it for you? (y/n)",
+                        on_solve, l);
+        return true;
+    case ACTION_LAB_RESET:
+        console_confirm(v->console, "Forget what was done in this lab? (y/n)", on_reset, l);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void show(struct view *v, bool is_shown)
+{
+    struct view_labs *l = (struct view_labs *)v;
+
+    if (is_shown && !l->is_asked)
+        ask(l, "state", NULL, NULL);
+}
+
+static void done(struct view *v)
+{
+    struct view_labs *l = (struct view_labs *)v;
+
+    for (int i = 0; i < PANELS; i++)
+        text_view_done(&l->panel[i].text);
+    cJSON_Delete(l->state);
+    free(l);
+}
+
+static const struct view_ops ops = {.name = "Labs",
+                                    .where = ACTION_IN_LABS,
+                                    .layout = layout,
+                                    .act = act,
+                                    .show = show,
+                                    .done = done};
+
+struct view *view_labs_new(const struct view_env *env)
+{
+    static const char *const titles[PANELS] = {"Labs", "Step", "Checks"};
+    static const int sized_by[PANELS] = {SIDE + 1, BELOW + 1, -(BELOW + 1)};
+    struct view_labs *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return NULL;
+    view_init(&l->base, &ops, env);
+    view_share(&l->base, 280);
+    view_share(&l->base, 650);
+    for (int i = 0; i < PANELS; i++) {
+        l->panel[i].base.ops = &panel_ops;
+        l->panel[i].base.title = titles[i];
+        l->panel[i].base.is_dirty = true;
+        view_add(&l->base, &l->panel[i].base, sized_by[i]);
+    }
+    return &l->base;
+}
