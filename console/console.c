@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "console/keymap.h"
+#include "console/term.h"
 #include "console/utf8.h"
 #include "core/log.h"
 
@@ -286,6 +287,18 @@ void console_key(struct console *c, bool is_code, wint_t key)
 {
     struct view *v = c->screen.view;
 
+    /* Pasted text is no answer and no actions: it is to be edited. */
+    if (is_code && key == TERM_KEY_PASTE && !c->command.is_active) {
+        if (c->confirmed)
+            console_key(c, false, 'n');
+        if (c->screen.has_help)
+            screen_help(&c->screen, false);
+        if (!v->ops->key || !v->ops->key(v, is_code, key)) {
+            panel_command_open(&c->command);
+            line_key(c, is_code, key);
+        }
+        return;
+    }
     if (c->confirmed) {
         void (*fn)(void *user, bool is_yes) = c->confirmed;
 

@@ -27,6 +27,8 @@ static struct {
     bool has_exit_hook;
 } term = {.tty = -1, .screen_fd = -1, .saved = {-1, -1, -1}, .stray = {-1, -1, -1}};
 
+static const char paste_on[] = "\033[?2004h", paste_off[] = "\033[?2004l";
+
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT};
 #define NCRASHES (sizeof crashes / sizeof crashes[0])
 static struct sigaction before_crash[NCRASHES];
@@ -67,6 +69,13 @@ static void unwatch_crashes(void)
 {
     for (size_t i = 0; i < NCRASHES; i++)
         sigaction(crashes[i], &before_crash[i], NULL);
+}
+
+static void write_all(const char *text)
+{
+    ssize_t ignored = write(term.screen_fd, text, strlen(text));
+
+    (void)ignored; /* a terminal that is gone is noticed where keys are read */
 }
 
 /* Append a terminfo string without its padding ("$<5>"). */
@@ -128,6 +137,8 @@ enum status term_open(struct error *err)
     if (tcgetattr(term.tty, &term.modes))
         goto io;
     term.reset_len = 0;
+    for (const char *s = paste_off; *s; s++)
+        term.reset[term.reset_len++] = *s;
     add_reset("sgr0");
     add_reset("rmkx");
     add_reset("cnorm");
@@ -166,6 +177,9 @@ enum status term_open(struct error *err)
     nonl();
     curs_set(0);
     set_escdelay(25);
+    define_key("\033[200~", TERM_KEY_PASTE);
+    define_key("\033[201~", TERM_KEY_PASTE_END);
+    write_all(paste_on);
     return STATUS_OK;
 io:
     st = error_sys(err, STATUS_IO, errno, "console", "cannot open the terminal");
@@ -184,6 +198,7 @@ void term_close(void)
 {
     if (term.is_open) {
         unwatch_crashes();
+        write_all(paste_off);
         endwin();
         tcsetattr(term.tty, TCSADRAIN, &term.modes);
         term.is_open = 0;
@@ -219,6 +234,7 @@ int term_stray_fd(int fd)
 
 void term_suspend(void)
 {
+    write_all(paste_off);
     endwin();
     tcsetattr(term.tty, TCSADRAIN, &term.modes);
 }
@@ -226,6 +242,7 @@ void term_suspend(void)
 void term_resume(void)
 {
     reset_prog_mode();
+    write_all(paste_on);
     term_resize();
     clearok(curscr, TRUE);
 }
