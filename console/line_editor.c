@@ -170,6 +170,7 @@ static bool find_older(struct line_editor *le, size_t from)
 static bool search(struct line_editor *le, enum line_edit what, bool *is_done)
 {
     size_t wanted = strlen(le->wanted);
+    char last;
 
     *is_done = true;
     switch (what) {
@@ -179,8 +180,9 @@ static bool search(struct line_editor *le, enum line_edit what, bool *is_done)
         if (!wanted)
             return false;
         do {
-            le->wanted[--wanted] = '\0';
-        } while (wanted && (le->wanted[wanted - 1] & 0x80) && (le->wanted[wanted] & 0xc0) == 0x80);
+            last = le->wanted[--wanted];
+            le->wanted[wanted] = '\0';
+        } while (wanted && (last & 0xc0) == 0x80);
         recall(le, le->history->len);
         find_older(le, le->history->len);
         return true;

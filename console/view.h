@@ -29,7 +29,9 @@ struct view;
     X(LAB, lab, 1)                                                                                 \
     X(RUNS, runs, 2)                                                                               \
     X(PACKETS, packets, 3)                                                                         \
-    X(LOG, log, 6)
+    X(TRAIN, train, 4)                                                                             \
+    X(LOG, log, 6)                                                                                 \
+    X(REPL, repl, 7)
 
 enum view_id {
 #define X(id, name, number) VIEW_##id,

@@ -1,4 +1,5 @@
-/* Lines typed by hand; the logic that needs no C is in lua/prelude/repl.lua. */
+/* Lines typed by hand, and what screens ask; the logic that needs no C is in
+ * lua/prelude/{repl,runs}.lua. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,4 +136,42 @@ void script_words_done(struct script_words *w)
     free(w->word);
     free(w->hint);
     *w = (struct script_words){0};
+}
+
+struct ask {
+    const char *name;
+    const cJSON *argument;
+    cJSON *answer;
+};
+
+static int ask(lua_State *L)
+{
+    struct ask *a = lua_touserdata(L, 1);
+
+    push_helper(L, "_screen");
+    if (lua_getfield(L, -1, a->name) != LUA_TFUNCTION)
+        return luaL_error(L, "no %s to ask for", a->name);
+    if (a->argument)
+        value_push_json(L, a->argument);
+    lua_call(L, a->argument != NULL, 1);
+    a->answer = value_to_json(L, -1);
+    return 0;
+}
+
+enum status script_ask(struct script *s, const char *name, const cJSON *argument, cJSON **out,
+                       struct error *err)
+{
+    struct ask a = {.name = name, .argument = argument};
+    enum status st = STATUS_OK;
+
+    *out = NULL;
+    lua_pushcfunction(s->L, ask);
+    lua_pushlightuserdata(s->L, &a);
+    if (lua_pcall(s->L, 1, 0, 0) != LUA_OK) {
+        value_to_error(s->L, -1, err);
+        lua_pop(s->L, 1);
+        st = err->status;
+    }
+    *out = a.answer;
+    return st;
 }

@@ -87,6 +87,11 @@ struct script_words {
 void script_complete(struct script *s, const char *text, size_t cursor, struct script_words *out);
 void script_words_done(struct script_words *w);
 
+/* What a screen asks of the prelude: lab._screen[name](argument), which must not wait. `argument`
+ * is borrowed and may be NULL. *out is to be deleted. Errors: STATUS_FAIL with Lua's message. */
+CCALAB_MUST_USE enum status script_ask(struct script *s, const char *name, const cJSON *argument,
+                                       cJSON **out, struct error *err);
+
 /* Stop every task with STATUS_INTERRUPTED: their jobs are cancelled, their <close> variables run.
  * `done` of each comes from the loop. */
 void script_cancel(struct script *s);

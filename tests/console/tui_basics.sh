@@ -20,7 +20,7 @@ enter ":1+1"
 wait_for "^= 2"
 enter ':print("four", 2+2)'
 wait_for "^four 4"
-enter ":nonsense("
+enter ":nonsense)"
 wait_for "error: .*nonsense\|error: .*unexpected\|error: .*expected"
 enter ':error("boom")'
 wait_for "error: .*boom"
