@@ -68,7 +68,7 @@ static bool result(struct training *t, const struct event *ev)
     }
     t->fraction = 1;
     t->value[TRAINING_ETA_S] = NAN;
-    snprintf(t->end, sizeof t->end, "ended after %.0f s%s", json_num(data, "seconds", 0),
+    snprintf(t->end, sizeof t->end, "in %.0f s%s", json_num(data, "seconds", 0),
              json_bool(data, "stopped_early", false) ? ", stopped early" : "");
     return true;
 }

@@ -100,8 +100,11 @@ static void draw_state(struct panel *base)
 
     if (!t->is_known) {
         text_put(win, y, 0, getmaxx(win), STYLE_DIM,
-                 r->recorded ? r->recorded->file ? "reading" : "no training in this file"
-                             : "no training yet: lab.adapt{} in a script, or o for a file");
+                 !r->recorded        ? "no training yet"
+                 : r->recorded->file ? "reading"
+                                     : "no training in this file");
+        if (!r->recorded && getmaxy(win) > 3)
+            text_put(win, 2, 0, getmaxx(win), STYLE_DIM, "o opens that of a file");
         return;
     }
     snprintf(text, sizeof text, "%s", t->end[0] ? t->end : t->progress);
@@ -124,20 +127,19 @@ static void draw_state(struct panel *base)
                  t->best_valid_loss, t->best_epoch);
         y = put_row(win, y, STYLE_NORMAL, "valid loss", text);
     }
-    snprintf(text, sizeof text, "%.0f, step %.0f", t->value[TRAINING_EPOCH],
-             t->value[TRAINING_STEP]);
-    y = put_row(win, y, STYLE_NORMAL, "epoch", text);
+    for (size_t i = 0; i < t->nbaselines; i++) {
+        bool is_beaten = t->best_valid_loss < t->baseline[i].loss;
+
+        snprintf(text, sizeof text, "%.4g, %s", t->baseline[i].loss,
+                 is_beaten ? "beaten" : "better");
+        y = put_row(win, y, is_beaten ? STYLE_NORMAL : STYLE_WARN, t->baseline[i].name, text);
+    }
+    y = put_number(win, y, "epoch", t->value[TRAINING_EPOCH], "");
+    y = put_number(win, y, "step", t->value[TRAINING_STEP], "");
     y = put_number(win, y, "rate", t->value[TRAINING_LR], "");
     y = put_number(win, y, "gradient", t->value[TRAINING_GRAD_NORM], "");
     y = put_number(win, y, "tokens", t->value[TRAINING_TOKENS_S], "/s");
     y = put_number(win, y, "memory", t->value[TRAINING_RSS_MIB], " MiB");
-    for (size_t i = 0; i < t->nbaselines; i++) {
-        bool is_beaten = t->best_valid_loss < t->baseline[i].loss;
-
-        snprintf(text, sizeof text, "%.4g (%s)", t->baseline[i].loss,
-                 is_beaten ? "beaten" : "not beaten");
-        y = put_row(win, y, is_beaten ? STYLE_NORMAL : STYLE_WARN, t->baseline[i].name, text);
-    }
 }
 
 static const struct panel_ops state_ops = {.draw = draw_state};

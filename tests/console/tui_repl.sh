@@ -50,7 +50,7 @@ wait_for "^= 1$"
 t send-keys -t lab -l ":lab.sleep("
 wait_for "^:lab.sleep(   lab.sleep(seconds)$"
 keys C-u BSpace
-wait_gone "^:"
+wait_gone "^:lab.sleep("
 
 # Search in the history; leaving it gives the line back, Enter runs what was found.
 t send-keys -t lab -l ":draft"
