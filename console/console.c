@@ -257,14 +257,15 @@ static void renew_palette(struct console *c)
 
 static void line_key(struct console *c, bool is_code, wint_t key)
 {
+    bool is_tab = !is_code && key == '\t' && !c->command.editor.is_pasting;
+
     console_hush(c);
-    if (c->prompt.done && c->prompt.complete && !is_code && key == '\t') {
+    if (c->prompt.done && c->prompt.complete && is_tab) {
         c->prompt.complete(c->prompt.user, &c->command.editor);
         c->command.is_dirty = true;
         return;
     }
-    if (!c->prompt.done && !is_code && key == '\t' &&
-        palette_complete(&c->palette, &c->command.editor)) {
+    if (!c->prompt.done && is_tab && palette_complete(&c->palette, &c->command.editor)) {
         renew_palette(c);
         return;
     }
@@ -291,8 +292,10 @@ void console_key(struct console *c, bool is_code, wint_t key)
     if (is_code && key == TERM_KEY_PASTE && !c->command.is_active) {
         if (c->confirmed)
             console_key(c, false, 'n');
-        if (c->screen.has_help)
-            screen_help(&c->screen, false);
+        if (c->help.is_open) {
+            help_key(&c->help, false, 27);
+            screen_touch(&c->screen);
+        }
         if (!v->ops->key || !v->ops->key(v, is_code, key)) {
             panel_command_open(&c->command);
             line_key(c, is_code, key);

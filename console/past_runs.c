@@ -7,7 +7,7 @@
 
 #include "core/json.h"
 #include "core/log.h"
-#include "core/run_samples.h"
+#include "core/run_series.h"
 
 #define SERIES_MAX 1024
 
@@ -95,34 +95,32 @@ cJSON *past_runs_chosen(const struct past_runs *p, const struct past_run *select
     return ids;
 }
 
-struct filler {
-    struct series_set *series;
-    struct flow_table *flows;
-};
-
-static void on_sample(void *user, const char *src, double t, const char *const *columns,
-                      const double *values, size_t n)
+/* The values of the windows, or those of everything else. */
+static void add_flows(struct flow_table *flows, const struct series_set *set, bool is_first)
 {
-    const struct filler *f = user;
-    char name[SERIES_NAME_MAX];
+    for (const struct series *s = set->first; s; s = s->next) {
+        const char *slash = strrchr(s->name, '/');
+        char src[SERIES_NAME_MAX];
 
-    for (size_t i = 0; i < n; i++) {
-        struct series *s;
-
-        if (snprintf(name, sizeof name, "%s/%s", src, columns[i]) < (int)sizeof name &&
-            (s = series_set_get(f->series, name)))
-            series_append(s, t, values[i]);
-        flow_table_add(f->flows, src, columns[i], values[i]);
+        if (!slash || !strcmp(slash + 1, "cwnd_bytes") != is_first)
+            continue;
+        snprintf(src, sizeof src, "%.*s", (int)(slash - s->name), s->name);
+        for (size_t i = 0; i < s->len; i++)
+            if (!flow_table_add(flows, src, slash + 1, s->v[i]))
+                break;
     }
 }
 
 enum status past_run_samples(const struct past_run *run, struct series_set *series,
                              struct flow_table *flows, struct error *err)
 {
-    struct filler filler = {series, flows};
+    enum status st;
 
     series_set_done(series);
     series_set_init(series, SERIES_MAX);
     flow_table_clear(flows);
-    return run_samples_read(run->dir, on_sample, &filler, err);
+    st = run_series_read(run->dir, series, err);
+    add_flows(flows, series, true); /* by its window a flow is known */
+    add_flows(flows, series, false);
+    return st;
 }

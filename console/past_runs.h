@@ -27,7 +27,7 @@ void past_runs_done(struct past_runs *p);
 /* The ids of the marked runs, without any marked that of `selected` (NULL: of all), as JSON. */
 cJSON *past_runs_chosen(const struct past_runs *p, const struct past_run *selected);
 /* The samples of a run, as series and as a table of flows, both emptied before.
- * Errors: those of run_samples_read(). */
+ * Errors: those of run_series_read(). */
 CCALAB_MUST_USE enum status past_run_samples(const struct past_run *run, struct series_set *series,
                                              struct flow_table *flows, struct error *err);
 

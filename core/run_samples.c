@@ -1,6 +1,5 @@
 #include "core/run_samples.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -177,87 +176,4 @@ void run_samples_free(struct run_samples *s)
         free(f);
     }
     free(s);
-}
-
-/* --- reading ---------------------------------------------------------------------------------- */
-
-/* Cut a line into fields, in place. */
-static size_t split(char *line, char **fields, size_t max)
-{
-    size_t n = 0;
-    for (char *field; n < max && (field = strsep(&line, ",")); n++) {
-        fields[n] = field;
-    }
-    return n;
-}
-
-void run_samples_parse(const char *src, const char *text, size_t len, run_sample_fn fn, void *user)
-{
-    char *copy = malloc(len + 1), *rest = copy, *line, *fields[COLUMNS_MAX + 1],
-         *columns[COLUMNS_MAX + 1];
-    double values[COLUMNS_MAX];
-    size_t ncolumns = 0;
-    if (!copy) {
-        return;
-    }
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    while ((line = strsep(&rest, "\n"))) {
-        char *end;
-        if (!ncolumns) {
-            ncolumns = split(line, columns, COLUMNS_MAX + 1);
-            if (strcmp(columns[0], "t_s")) {
-                break; /* none of ours */
-            }
-            continue;
-        }
-        size_t n = split(line, fields, COLUMNS_MAX + 1);
-        double t = strtod(fields[0], &end);
-        if (end == fields[0] || *end || !isfinite(t)) {
-            continue;
-        }
-        for (size_t i = 1; i < ncolumns; i++) {
-            values[i - 1] = i < n ? strtod(fields[i], &end) : NAN;
-            if (i < n && (end == fields[i] || *end)) {
-                values[i - 1] = NAN;
-            }
-        }
-        fn(user, src, t, (const char *const *)columns + 1, values, ncolumns - 1);
-    }
-    free(copy);
-}
-
-static int is_csv(const struct dirent *e)
-{
-    size_t n = strlen(e->d_name);
-    return n > 4 && e->d_name[0] != '.' && !strcmp(e->d_name + n - 4, ".csv");
-}
-
-enum status run_samples_read(const char *dir, run_sample_fn fn, void *user, struct error *err)
-{
-    char samples[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX];
-    struct dirent **names = NULL;
-    size_t left = RUN_SAMPLES_READ_MAX;
-    enum status st = STATUS_OK;
-    int n = path_join(samples, sizeof(samples), dir, "samples")
-                ? scandir(samples, &names, is_csv, alphasort)
-                : -1;
-    if (n < 0 && errno != ENOENT) {
-        return error_sys(err, STATUS_IO, errno, "runs", "%s", samples);
-    }
-    for (int i = 0; i < n; i++) {
-        struct buf text;
-        if (st == STATUS_OK && path_join(path, sizeof(path), samples, names[i]->d_name)) {
-            st = buf_read_file(&text, path, left, err);
-            if (st == STATUS_OK) {
-                names[i]->d_name[strlen(names[i]->d_name) - 4] = '\0';
-                run_samples_parse(names[i]->d_name, text.data, text.len, fn, user);
-                left -= text.len;
-            }
-            buf_done(&text);
-        }
-        free(names[i]);
-    }
-    free(names);
-    return st;
 }

@@ -22,17 +22,4 @@ void run_samples_add(struct run_samples *s, const struct event *ev);
 /* Close the files. */
 void run_samples_free(struct run_samples *s);
 
-/* A line of such a file: `n` columns besides the time, NaN for what is empty or no number. All is
- * borrowed for the call. `src` is the file's name without ".csv": "link_down" of link/down. */
-typedef void (*run_sample_fn)(void *user, const char *src, double t, const char *const *columns,
-                              const double *values, size_t n);
-
-/* Read the text of one file. What is no line of numbers is skipped. */
-void run_samples_parse(const char *src, const char *text, size_t len, run_sample_fn fn, void *user);
-/* Read the files of <dir>/samples/, by name. A run without any is no error.
- * Errors: STATUS_IO, STATUS_NOMEM (more than RUN_SAMPLES_READ_MAX bytes; what fits is read). */
-CCALAB_MUST_USE enum status run_samples_read(const char *dir, run_sample_fn fn, void *user,
-                                             struct error *err);
-#define RUN_SAMPLES_READ_MAX (256u << 20)
-
 #endif

@@ -91,7 +91,7 @@ static void test_runs_live(void **state)
     golden_resize(80, 24);
     golden_assert("runs-80x24");
     golden_type("r"); /* Lua is not up: an empty list, and no crash */
-    golden_type("\rmcw");
+    golden_type("\rmcx");
     golden_close();
 }
 
@@ -120,13 +120,13 @@ static void test_runs_past(void **state)
     golden_assert_shown("Flows of 20261121T081500Z-cc");
     golden_type("h");
     golden_assert_shown("no flows yet");
-    snprintf(path, sizeof path, "w%s/out.csv\r", dir);
+    snprintf(path, sizeof path, "x%s/out.csv\r", dir);
     golden_type(path);
     golden_assert_shown("written to");
     snprintf(path, sizeof path, "%s/out.csv", dir);
     assert_int_equal(stat(path, &st), 0);
     assert_true(st.st_size > 60);
-    snprintf(path, sizeof path, "w%s/out.csv\r", dir); /* not twice */
+    snprintf(path, sizeof path, "x%s/out.csv\r", dir); /* not twice */
     golden_type(path);
     golden_assert_shown("File exists");
     golden_type("\33");

@@ -67,7 +67,7 @@ wait_for "Side by side"
 wait_for "^A  .*-small (ok)"
 keys h h
 wait_for "no flows yet"
-enter "w$dir/runs.csv"
+enter "x$dir/runs.csv"
 wait_until "the export" test -s "$dir/runs.csv"
 grep -q "small,ok" "$dir/runs.csv" || fail "export: $(cat "$dir/runs.csv")"
 if [ "$has_torch" = 1 ]; then
