@@ -162,6 +162,7 @@ static void show_data(struct view_train *r)
 
     for (int i = 0; i < PLOTS; i++)
         panel_plot_show(&r->plots[i], set, false);
+    r->plots[LOSS].nlevels = 0;
     show_levels(r);
     r->log.lines = rec ? &rec->log : r->live_log;
     r->log.seen = 0;
