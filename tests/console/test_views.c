@@ -1,4 +1,5 @@
-/* The console's own screens: Lab, Log (test_views_work.c has others); what goes from one to the other. */
+/* The console's own screens: Lab, Log, Packets (others: test_views_work.c); what goes from one to
+ * the other. */
 #include "tests/console/screen_golden.h"
 
 #include "console/keymap.h"
