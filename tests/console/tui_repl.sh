@@ -87,5 +87,6 @@ wait_for "| idle"
 keys : Up Up Up
 wait_for "^3/5: *q = q + #'k is' \* k$"
 keys C-c
+wait_gone "^3/5:"
 keys q
 wait_code 0
