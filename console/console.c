@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "console/keymap.h"
+#include "console/term.h"
 #include "console/utf8.h"
 #include "core/buf.h"
 #include "core/log.h"
@@ -359,14 +360,15 @@ static void renew_palette(struct console *c)
 
 static void line_key(struct console *c, bool is_code, wint_t key)
 {
+    bool is_tab = !is_code && key == '\t' && !c->command.editor.is_pasting;
+
     console_hush(c);
-    if (c->prompt.done && c->prompt.complete && !is_code && key == '\t') {
+    if (c->prompt.done && c->prompt.complete && is_tab) {
         c->prompt.complete(c->prompt.user, &c->command.editor);
         c->command.is_dirty = true;
         return;
     }
-    if (!c->prompt.done && !is_code && key == '\t' &&
-        palette_complete(&c->palette, &c->command.editor)) {
+    if (!c->prompt.done && is_tab && palette_complete(&c->palette, &c->command.editor)) {
         renew_palette(c);
         return;
     }
@@ -389,6 +391,20 @@ void console_key(struct console *c, bool is_code, wint_t key)
 {
     struct view *v = c->screen.view;
 
+    /* Pasted text is no answer and no actions: it is to be edited. */
+    if (is_code && key == TERM_KEY_PASTE && !c->command.is_active) {
+        if (c->confirmed)
+            console_key(c, false, 'n');
+        if (c->help.is_open) {
+            help_key(&c->help, false, 27);
+            screen_touch(&c->screen);
+        }
+        if (!v->ops->key || !v->ops->key(v, is_code, key)) {
+            panel_command_open(&c->command);
+            line_key(c, is_code, key);
+        }
+        return;
+    }
     if (c->confirmed) {
         void (*fn)(void *user, bool is_yes) = c->confirmed;
 

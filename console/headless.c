@@ -131,7 +131,8 @@ int headless_main(const struct options *o)
         return status_exit_code(STATUS_INTERRUPTED);
     if (h.write_errno) {
         error_sys(&h.error, STATUS_IO, h.write_errno, "console", "standard output");
-        error_print(stderr, &h.error);
+        if (h.write_errno != EPIPE) /* a reader that has gone knows, and wants no words */
+            error_print(stderr, &h.error);
     }
     return status_exit_code(h.error.status);
 }

@@ -82,7 +82,8 @@ int main(int argc, char **argv)
     }
     if (fflush(stdout)) {
         error_sys(&err, STATUS_IO, errno, "console", "standard output");
-        error_print(stderr, &err);
+        if (err.sys_errno != EPIPE)
+            error_print(stderr, &err);
         code = status_exit_code(err.status);
     }
     return code;

@@ -1,5 +1,6 @@
 #include "console/panel_command.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void panel_command_init(struct panel_command *p)
@@ -18,11 +19,13 @@ void panel_command_load(struct panel_command *p, const char *history_path)
 void panel_command_done(struct panel_command *p)
 {
     history_done(&p->history);
+    lua_line_done(&p->lua);
 }
 
 void panel_command_open(struct panel_command *p)
 {
     line_editor_clear(&p->editor);
+    lua_line_clear(&p->lua);
     p->is_active = p->is_dirty = true;
 }
 
@@ -30,6 +33,7 @@ void panel_command_ask(struct panel_command *p, const char *prompt, bool is_secr
 {
     panel_command_open(p);
     p->editor.history = NULL;
+    p->editor.is_single = true;
     p->prompt = prompt;
     p->is_secret = is_secret;
 }
@@ -39,64 +43,54 @@ void panel_command_close(struct panel_command *p)
     p->is_active = p->is_secret = false;
     p->prompt = NULL;
     p->editor.history = &p->history;
+    p->editor.is_single = p->editor.is_pasting = false;
     p->is_dirty = true;
 }
 
-static const struct {
-    bool is_code;
-    wint_t key;
-    enum line_edit edit;
-} edits[] = {
-    {true, KEY_LEFT, LINE_EDIT_LEFT},
-    {true, KEY_RIGHT, LINE_EDIT_RIGHT},
-    {true, KEY_HOME, LINE_EDIT_HOME},
-    {true, KEY_END, LINE_EDIT_END},
-    {true, KEY_UP, LINE_EDIT_OLDER},
-    {true, KEY_DOWN, LINE_EDIT_NEWER},
-    {true, KEY_BACKSPACE, LINE_EDIT_BACKSPACE},
-    {true, KEY_DC, LINE_EDIT_DELETE},
-    /* The control keys of readline(3). */
-    {false, 127, LINE_EDIT_BACKSPACE},
-    {false, 'H' - '@', LINE_EDIT_BACKSPACE},
-    {false, 'A' - '@', LINE_EDIT_HOME},
-    {false, 'B' - '@', LINE_EDIT_LEFT},
-    {false, 'D' - '@', LINE_EDIT_DELETE},
-    {false, 'E' - '@', LINE_EDIT_END},
-    {false, 'F' - '@', LINE_EDIT_RIGHT},
-    {false, 'K' - '@', LINE_EDIT_KILL_AFTER},
-    {false, 'N' - '@', LINE_EDIT_NEWER},
-    {false, 'P' - '@', LINE_EDIT_OLDER},
-    {false, 'U' - '@', LINE_EDIT_KILL_BEFORE},
-    {false, 'W' - '@', LINE_EDIT_KILL_WORD},
-};
-
 enum panel_command_key panel_command_key(struct panel_command *p, bool is_code, wint_t key)
 {
+    bool is_rubout = is_code ? key == KEY_BACKSPACE : key == 127 || key == 'H' - '@';
+    enum line_key what;
+
     p->is_dirty = true;
-    if ((!is_code && (key == '\r' || key == '\n')) || (is_code && key == KEY_ENTER))
-        return PANEL_COMMAND_ENTER;
-    if (!is_code && (key == 27 || key == 3))
+    /* Rubbing out the ':' itself. */
+    if (is_rubout && !p->editor.len && !p->editor.is_searching && !p->prompt)
         return PANEL_COMMAND_LEAVE;
-    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
-        if (edits[i].is_code != is_code || edits[i].key != key)
-            continue;
-        /* Rubbing out the ':' itself. */
-        if (edits[i].edit == LINE_EDIT_BACKSPACE && !p->editor.len && !p->prompt)
-            return PANEL_COMMAND_LEAVE;
-        line_editor_do(&p->editor, edits[i].edit);
-        return PANEL_COMMAND_OTHER;
+    what = p->prompt ? line_keys_do(&p->editor, is_code, key)
+                     : lua_line_key(&p->lua, &p->editor, is_code, key);
+    return what == LINE_KEY_ENTER   ? PANEL_COMMAND_ENTER
+           : what == LINE_KEY_LEAVE ? PANEL_COMMAND_LEAVE
+                                    : PANEL_COMMAND_OTHER;
+}
+
+/* What stands before the text, and is more than a colon for a search and for several lines. */
+static const char *prompt_of(const struct panel_command *p, char *out, size_t size)
+{
+    const struct line_editor *le = &p->editor;
+    int line = 1, lines = 1;
+
+    if (p->prompt)
+        return p->prompt;
+    for (size_t i = 0; i < le->len; i++) {
+        lines += le->text[i] == '\n';
+        line += le->text[i] == '\n' && i < le->cursor;
     }
-    if (!is_code)
-        line_editor_insert(&p->editor, (uint32_t)key);
-    return PANEL_COMMAND_OTHER;
+    if (le->is_searching)
+        snprintf(out, size, "(%s '%s')", le->has_match ? "search" : "not found", le->wanted);
+    else if (lines > 1)
+        snprintf(out, size, "%d/%d:", line, lines);
+    else
+        return ":";
+    return out;
 }
 
 void panel_command_draw(struct panel_command *p, WINDOW *win)
 {
     const struct line_editor *le = &p->editor;
-    const char *prompt = p->prompt ? p->prompt : ":";
+    char prompt_text[LINE_EDITOR_SEARCH_MAX + 16], offer[512];
+    const char *prompt = prompt_of(p, prompt_text, sizeof prompt_text), *more;
     int width = text_columns(prompt, strlen(prompt));
-    size_t from = 0;
+    size_t from, end;
     int x, cols;
 
     p->is_dirty = false;
@@ -117,10 +111,16 @@ void panel_command_draw(struct panel_command *p, WINDOW *win)
         wmove(win, 0, width);
         return;
     }
+    from = line_editor_line_start(le, le->cursor);
+    end = line_editor_line_end(le, le->cursor);
     /* Scroll so that the cursor is in view. */
     while (text_columns(le->text + from, le->cursor - from) > cols)
         from += text_fit(le->text + from, 1);
-    text_put(win, 0, width, cols, STYLE_NORMAL, le->text + from);
-    x = width + text_columns(le->text + from, le->cursor - from);
-    wmove(win, 0, x);
+    x = width + text_put_n(win, 0, width, cols, STYLE_NORMAL, le->text + from, end - from);
+    more = lua_line_offer(&p->lua, offer, sizeof offer);
+    if (!*more && p->lua.words.hint)
+        more = p->lua.words.hint;
+    if (!p->prompt && x + 12 < getmaxx(win))
+        text_put(win, 0, x + 3, getmaxx(win) - x - 3, STYLE_DIM, more);
+    wmove(win, 0, width + text_columns(le->text + from, le->cursor - from));
 }

@@ -1,10 +1,12 @@
-/* The command line at the bottom: a line of Lua with its history, or a question, or a hint. It is
- * one row, without a panel's title. */
+/* The command line at the bottom: Lua with its history and help (lua_line.h), or a question, or a
+ * hint. It is one row, without a panel's title; of a text of several lines it shows the one with
+ * the cursor. */
 #ifndef CCALAB_CONSOLE_PANEL_COMMAND_H
 #define CCALAB_CONSOLE_PANEL_COMMAND_H
 
 #include "console/history.h"
 #include "console/line_editor.h"
+#include "console/lua_line.h"
 #include "console/theme.h"
 
 enum panel_command_key {
@@ -16,6 +18,7 @@ enum panel_command_key {
 struct panel_command {
     struct history history;
     struct line_editor editor;
+    struct lua_line lua; /* its script is set by the owner */
     bool is_active;
     const char *prompt;  /* while active: in place of ':', and nothing goes to the history */
     bool is_secret;      /* with prompt: do not show what is typed */

@@ -6,11 +6,13 @@
 #include "console/term.h"
 #include "core/clock.h"
 
-#define FRAME_MS 33 /* 30 frames a second at most */
+#define FRAME_MS 33 /* 30 frames a second at most, */
+#define KEY_MS   8  /* but who types need not wait for the next of them */
 
 void stage_draw(struct stage *s)
 {
     uv_timer_stop(&s->frame);
+    s->has_key = false;
     s->callbacks->draw(s->user);
     s->drawn_ns = clock_mono_ns();
 }
@@ -23,13 +25,14 @@ static void on_frame(uv_timer_t *timer)
 void stage_look(struct stage *s, bool is_dirty)
 {
     uint64_t age_ms = (clock_mono_ns() - s->drawn_ns) / 1000000u;
+    uint64_t wait_ms = s->has_key ? KEY_MS : FRAME_MS;
 
-    if (!is_dirty || uv_is_active((uv_handle_t *)&s->frame))
+    if (!is_dirty)
         return;
-    if (age_ms >= FRAME_MS)
+    if (age_ms >= wait_ms)
         stage_draw(s);
-    else
-        uv_timer_start(&s->frame, on_frame, FRAME_MS - age_ms, 0);
+    else if (s->has_key || !uv_is_active((uv_handle_t *)&s->frame))
+        uv_timer_start(&s->frame, on_frame, wait_ms - age_ms, 0);
 }
 
 static void on_input(uv_poll_t *poll_handle, int status, int events)
@@ -41,8 +44,10 @@ static void on_input(uv_poll_t *poll_handle, int status, int events)
 
     (void)events;
     while ((r = wget_wch(s->keys, &code)) != ERR)
-        if (!(r == KEY_CODE_YES && code == KEY_RESIZE)) /* term_resize() queues one */
+        if (!(r == KEY_CODE_YES && code == KEY_RESIZE)) { /* term_resize() queues one */
+            s->has_key = true;
             s->callbacks->key(s->user, r == KEY_CODE_YES, code);
+        }
     if (status < 0 || (poll(&p, 1, 0) >= 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL))) {
         uv_poll_stop(poll_handle); /* the terminal is gone */
         s->callbacks->hang_up(s->user);

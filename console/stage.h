@@ -27,6 +27,7 @@ struct stage {
     uv_signal_t on_winch, on_stop, on_cont;
     uv_timer_t frame;
     uint64_t drawn_ns;
+    bool has_key; /* since then */
 };
 
 /* Take the terminal, with the theme. On failure too, stage_close() is to be called.

@@ -31,6 +31,7 @@ static struct {
 
 /* xterm's modes: presses, and coordinates as text. */
 #define MOUSE_OFF "\033[?1006l\033[?1000l"
+static const char paste_on[] = "\033[?2004h", paste_off[] = "\033[?2004l";
 
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT};
 #define NCRASHES (sizeof crashes / sizeof crashes[0])
@@ -86,6 +87,13 @@ static void unwatch_crashes(void)
 {
     for (size_t i = 0; i < NCRASHES; i++)
         sigaction(crashes[i], &before_crash[i], NULL);
+}
+
+static void write_all(const char *text)
+{
+    ssize_t ignored = write(term.screen_fd, text, strlen(text));
+
+    (void)ignored; /* a terminal that is gone is noticed where keys are read */
 }
 
 /* Append a terminfo string without its padding ("$<5>"). */
@@ -147,6 +155,8 @@ enum status term_open(struct error *err)
     if (tcgetattr(term.tty, &term.modes))
         goto io;
     term.reset_len = 0;
+    for (const char *s = paste_off; *s; s++)
+        term.reset[term.reset_len++] = *s;
     add_reset("sgr0");
     add_reset("rmkx");
     add_reset("cnorm");
@@ -185,6 +195,9 @@ enum status term_open(struct error *err)
     nonl();
     curs_set(0);
     set_escdelay(25);
+    define_key("\033[200~", TERM_KEY_PASTE);
+    define_key("\033[201~", TERM_KEY_PASTE_END);
+    write_all(paste_on);
     return STATUS_OK;
 io:
     st = error_sys(err, STATUS_IO, errno, "console", "cannot open the terminal");
@@ -203,6 +216,7 @@ void term_close(void)
 {
     if (term.is_open) {
         unwatch_crashes();
+        write_all(paste_off);
         endwin();
         tcsetattr(term.tty, TCSADRAIN, &term.modes);
         term.is_open = 0;
@@ -286,6 +300,7 @@ bool term_copy(const char *text)
 
 void term_suspend(void)
 {
+    write_all(paste_off);
     endwin();
     tcsetattr(term.tty, TCSADRAIN, &term.modes);
 }
@@ -293,6 +308,7 @@ void term_suspend(void)
 void term_resume(void)
 {
     reset_prog_mode();
+    write_all(paste_on);
     term_resize();
     clearok(curscr, TRUE);
 }

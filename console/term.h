@@ -7,6 +7,12 @@
 
 #include "core/error.h"
 
+/* Keys besides those of curses: pasted text begins and ends ("bracketed paste" of XTerm Control
+ * Sequences). It is asked for from term_open() on, and never outlives us: not a crash, nor Ctrl-Z.
+ */
+#define TERM_KEY_PASTE     (KEY_MAX + 1)
+#define TERM_KEY_PASTE_END (KEY_MAX + 2)
+
 /* Start curses. From here to term_close(), standard output (and standard error where it is the
  * terminal) is a pipe, so that nobody writes on the screen: read it from term_stray_fd(). Call
  * setlocale() and install handlers of SIGWINCH and SIGTSTP first, or curses takes them.

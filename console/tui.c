@@ -346,6 +346,7 @@ static enum status start_script(struct tui *t, struct error *err)
         &t->console.command,
         paths_state(dir, sizeof dir) && path_join(path, sizeof path, dir, "history") ? path : NULL);
     st = session_script(&t->session, on_print, t, err);
+    t->console.command.lua.script = t->session.script;
     if (st != STATUS_OK || !o->file)
         return st;
     st = script_run_file(t->session.script, o->file, o->argc, o->argv, on_script_done, t, err);

@@ -29,8 +29,10 @@ struct view;
     X(LAB, lab, 1)                                                                                 \
     X(RUNS, runs, 2)                                                                               \
     X(PACKETS, packets, 3)                                                                         \
+    X(TRAIN, train, 4)                                                                             \
     X(LABS, labs, 5)                                                                               \
-    X(LOG, log, 6)
+    X(LOG, log, 6)                                                                                 \
+    X(REPL, repl, 7)
 
 enum view_id {
 #define X(id, name, number) VIEW_##id,

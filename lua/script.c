@@ -33,9 +33,10 @@
     X(runs)                                                                                        \
     X(matrix)                                                                                      \
     X(plot)                                                                                        \
-    X(report) X(report_sections) X(doctor) X(kernel) X(pods) X(guard) X(away) X(hub) X(drive)      \
-        X(course_step) X(course) X(course_place) X(course_prove) X(course_report) X(course_screen) \
-            X(help)
+    X(report)                                                                                      \
+    X(report_sections) X(doctor) X(kernel) X(pods) X(guard) X(away) X(hub) X(drive) X(course_step) \
+        X(course) X(course_place) X(course_prove) X(course_report) X(course_screen) X(help)        \
+            X(repl)
 
 /* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
 #define MANUAL(X)                                                                                  \
@@ -307,31 +308,6 @@ enum status script_run_command(struct script *s, const char *name, int argc, cha
         return error_set(err, STATUS_INTERNAL, "script", "no command %s", name);
     snprintf(chunk, sizeof chunk, "=[ccalab %s]", name);
     return run_text(s, chunk, name, (const char *)c->text, *c->size, argc, argv, done, user, err);
-}
-
-enum status script_eval(struct script *s, const char *line, script_done_fn done, void *user,
-                        struct error *err)
-{
-    lua_State *L = s->L;
-    lua_pushfstring(L, "return %s", line);
-    int r = luaL_loadbufferx(L, lua_tostring(L, -1), strlen(lua_tostring(L, -1)), "=(line)", "t");
-    if (r != LUA_OK) {
-        lua_pop(L, 1);
-        r = luaL_loadbufferx(L, line, strlen(line), "=(line)", "t");
-    }
-    lua_remove(L, -2);
-    if (r != LUA_OK) {
-        error_set(err, STATUS_SYNTAX, "script", "%s", lua_tostring(L, -1));
-        lua_pop(L, 1);
-        return STATUS_SYNTAX;
-    }
-    lua_getfield(L, LUA_REGISTRYINDEX, "lab.repl");
-    lua_setupvalue(L, -2, 1);
-    struct task *t = task_start(s, L, 0, NULL, done, user);
-    if (!t)
-        return error_set(err, STATUS_NOMEM, "script", "out of memory");
-    task_set_line(t);
-    return STATUS_OK;
 }
 
 void script_clean_up(struct script *s)

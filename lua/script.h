@@ -65,9 +65,33 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,
                                                char *const argv[], script_done_fn done, void *user,
                                                struct error *err);
-/* Run a line typed by hand: "return LINE" first, then LINE. Errors at once: STATUS_SYNTAX. */
+/* Run what was typed by hand, a line or several: "return TEXT" first, then TEXT. Its first value
+ * becomes the global `_`. A `local` that is lost at its end is warned of in the log.
+ * Errors at once: STATUS_SYNTAX. */
 CCALAB_MUST_USE enum status script_eval(struct script *s, const char *line, script_done_fn done,
                                         void *user, struct error *err);
+/* Is it the beginning of something, to which lines are missing ("for i = 1, 3 do")? */
+bool script_is_incomplete(struct script *s, const char *text);
+
+/* What could be typed at a place of a line. */
+struct script_words {
+    size_t start; /* bytes before the word that a completion replaces */
+    char **word;  /* sorted; each begins with what is there of it */
+    size_t len;   /* at most 200 */
+    char *hint;   /* signature of the function that is being called, or NULL */
+};
+
+/* Complete names: of globals, of what is in live values (read without running any code of theirs),
+ * of the manual's options of a call. `cursor` is in bytes. Nothing is found when memory is out.
+ * script_words_done() frees it; that of a struct of zeros does nothing. */
+void script_complete(struct script *s, const char *text, size_t cursor, struct script_words *out);
+void script_words_done(struct script_words *w);
+
+/* What a screen asks of the prelude: lab._screen[name](argument), which must not wait. `argument`
+ * is borrowed and may be NULL. *out is to be deleted. Errors: STATUS_FAIL with Lua's message. */
+CCALAB_MUST_USE enum status script_ask(struct script *s, const char *name, const cJSON *argument,
+                                       cJSON **out, struct error *err);
+
 /* Stop every task with STATUS_INTERRUPTED: their jobs are cancelled, their <close> variables run.
  * `done` of each comes from the loop. */
 void script_cancel(struct script *s);

@@ -43,8 +43,6 @@ void value_push_json(lua_State *L, const cJSON *v);
 /* Lua to JSON; raises on functions, cycles and mixed tables. Caller deletes. A table with [1] is an
  * array, an empty one an object. NaN and infinities become null. */
 cJSON *value_to_json(lua_State *L, int index);
-/* Push a readable form of the value at `index`, as the REPL prints it. */
-void value_push_pretty(lua_State *L, int index);
 void bind_value(lua_State *L);
 
 /* --- option tables ---------------------------------------------------------------------------- */

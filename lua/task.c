@@ -286,21 +286,10 @@ static void settle(struct task *t)
     keep_cleanups(s, t);
 
     t->state = TASK_DONE;
-    char *pretty = NULL;
-    if (t->error.status == STATUS_OK && t->nresults) {
-        struct buf b;
-        buf_init(&b, 1u << 20);
-        for (int i = 1; i <= t->nresults; i++) {
-            value_push_pretty(t->co, i);
-            buf_puts(&b, i > 1 ? "\t" : "");
-            buf_puts(&b, lua_tostring(t->co, -1));
-            lua_pop(t->co, 1);
-        }
-        pretty = buf_take(&b);
+    if (t->done) {
+        bool has_values = t->is_line && t->error.status == STATUS_OK && t->nresults;
+        t->done(t->user, &t->error, t->traceback, has_values ? lua_tostring(t->co, 1) : NULL);
     }
-    if (t->done)
-        t->done(t->user, &t->error, t->traceback, pretty);
-    free(pretty);
     wait_list_wake(&t->joiners, push_outcome, t);
 
     struct task **p = &s->tasks;

@@ -215,25 +215,6 @@ static int l_json_encode(lua_State *L)
     return 1;
 }
 
-/* --- pretty printing: the prelude's lab.pretty, safely ---------------------------------------- */
-
-void value_push_pretty(lua_State *L, int index)
-{
-    index = lua_absindex(L, index);
-    luaL_checkstack(L, 4, "pretty printer");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-    lua_pushliteral(L, "lab");
-    lua_rawget(L, -2);
-    lua_getfield(L, -1, "pretty");
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-    lua_pushvalue(L, index);
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK || lua_type(L, -1) != LUA_TSTRING) {
-        lua_pop(L, 1);
-        lua_pushfstring(L, "(%s)", luaL_typename(L, index));
-    }
-}
-
 /* --- option tables ---------------------------------------------------------------------------- */
 
 static int opt_field(lua_State *L, int index, const char *key, int type)

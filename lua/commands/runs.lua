@@ -18,25 +18,7 @@ local function usage(message)
            hint = "see ccalab runs --help"}, 0)
 end
 
--- What a run was of and what came out, without what differs for each: times, processes, machines.
-local RESULTS = {"result", "link", "lab", "seeds"}
-
-local function columns_of(run)
-    local picked = {}
-    for _, key in ipairs(RESULTS) do
-        picked[key] = run.record and run.record[key]
-    end
-    return lab.flatten(picked)
-end
-
-local function sorted_keys(of)
-    local keys = {}
-    for k in pairs(of) do
-        keys[#keys + 1] = k
-    end
-    table.sort(keys)
-    return keys
-end
+local columns_of, sorted_keys, value_text, utc = lab._run_columns, lab._sorted_keys, lab._value_text, lab._run_utc
 
 local function readable(run)
     if not run.record then
@@ -49,18 +31,6 @@ end
 local function seconds(s)
     return s and (s < 120 and ("%.1f s"):format(s) or s < 7200 and ("%.1f min"):format(s / 60)
         or ("%.1f h"):format(s / 3600)) or "-"
-end
-
-local function utc(run)
-    local text = run.record and run.record.started_utc or run.id
-    return (text:gsub("^(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z.*$", "%1-%2-%3 %4:%5:%6"))
-end
-
-local function value_text(v)
-    if math.type(v) == "float" then
-        return ("%.6g"):format(v)
-    end
-    return tostring(v)
 end
 
 local function wanted_runs()
@@ -149,30 +119,11 @@ function verbs.compare()
     if not o[3] then
         usage("compare takes two runs or more")
     end
-    local runs, flats, keys = {}, {}, {}
+    local runs = {}
     for i = 2, #o do
-        local run = readable(assert(lab.find_run(o[i], o.dir)))
-        runs[#runs + 1] = run
-        flats[#flats + 1] = columns_of(run)
-        for k in pairs(flats[#flats]) do
-            keys[k] = true
-        end
+        runs[i - 1] = readable(assert(lab.find_run(o[i], o.dir)))
     end
-    local rows = {}
-    for _, key in ipairs(sorted_keys(keys)) do
-        local row, differs = {key = key}, false
-        for i, flat in ipairs(flats) do
-            row[i] = flat[key]
-            differs = differs or flat[key] ~= flats[1][key]
-        end
-        local a, b = row[1], row[2]
-        if #flats == 2 and type(a) == "number" and type(b) == "number" and a ~= 0 then
-            row.ratio = b / a
-        end
-        if differs or o.all then
-            rows[#rows + 1] = row
-        end
-    end
+    local rows = lab._compare_runs(runs, o.all)
     if o.json then
         local out = {runs = {}, values = {}}
         for i, run in ipairs(runs) do
@@ -208,7 +159,6 @@ function verbs.compare()
     end
 end
 
--- One row a run, one column a value: what a spreadsheet or pandas.read_csv() takes.
 function verbs.export()
     local runs = {}
     for i = 2, #o do
@@ -221,24 +171,7 @@ function verbs.export()
             end
         end
     end
-    local flats, keys = {}, {}
-    for i, run in ipairs(runs) do
-        flats[i] = columns_of(run)
-        for k in pairs(flats[i]) do
-            keys[k] = true
-        end
-    end
-    keys = sorted_keys(keys)
-    local head, rows = {"run", "name", "status", "started_s", "duration_s"}, {}
-    table.move(keys, 1, #keys, #head + 1, head)
-    for i, run in ipairs(runs) do
-        local row = {run.id, run.record.name, run.status, run.record.started_s, run.record.duration_s}
-        for k, key in ipairs(keys) do
-            row[5 + k] = flats[i][key]
-        end
-        rows[i] = row
-    end
-    local text = lab.csv(head, rows)
+    local text = lab._export_runs(runs)
     if o.output then
         assert(lab.write_file(o.output, text))
     else

@@ -37,41 +37,61 @@ setmetatable(_G, {
     end,
 })
 
--- lab.pretty(v): how the command line shows a value. Keys sorted, nesting and length bounded.
+-- lab.pretty(v): how the command line shows a value. Keys sorted; nesting, length and the whole bounded. Tables are
+-- read raw; of what a value brings along only its __tostring is called.
+local DEPTH_MAX, KEYS_MAX, VALUES_MAX, STRING_MAX = 6, 100, 2000, 2000
+
+local function pretty_string(s)
+    local cut = #s > STRING_MAX and s:sub(1, (utf8.offset(s, 0, STRING_MAX + 1) or STRING_MAX + 1) - 1) or s
+    local text = ("%q"):format(cut):gsub("\\\n", "\\n")
+    return #cut < #s and ("%s... (%d bytes)"):format(text, #s) or text
+end
+
+local function pretty_key(k)
+    return type(k) == "string" and pretty_string(k) or tostring(k)
+end
+
+local function order_keys(a, b)
+    local ta, tb = type(a), type(b)
+    if ta ~= tb then
+        return ta == "number" or (tb ~= "number" and ta < tb)
+    elseif ta == "number" or ta == "string" then
+        return a < b
+    end
+    return tostring(a) < tostring(b)
+end
+
 local function pretty(v, indent, seen)
+    local meta = debug.getmetatable(v)
+    seen.count = seen.count + 1
     if type(v) == "string" then
-        return ("%q"):format(v):gsub("\\\n", "\\n")
-    elseif type(v) ~= "table" or (getmetatable(v) or {}).__tostring then
+        return pretty_string(v)
+    elseif type(v) ~= "table" or (type(meta) == "table" and rawget(meta, "__tostring")) then
         return tostring(v)
     elseif seen[v] then
         return "{...}"
-    elseif #indent > 12 then
-        return "{ deeper }"
+    elseif #indent > 2 * DEPTH_MAX then
+        return next(v) == nil and "{}" or "{ deeper }"
     end
     seen[v] = true
-    local keys, out, inner = {}, {}, indent .. "  "
-    for k in pairs(v) do
+    local keys, out, inner, is_list = {}, {}, indent .. "  ", true
+    for k in next, v do
         keys[#keys + 1] = k
     end
-    table.sort(keys, function(a, b)
-        if type(a) == "number" and type(b) == "number" then
-            return a < b
-        end
-        return type(a) == type(b) and tostring(a) < tostring(b) or type(a) == "number"
-            and type(b) ~= "number"
-    end)
+    table.sort(keys, order_keys)
     for i, k in ipairs(keys) do
-        if i > 100 then
-            out[#out + 1] = ("... %d more"):format(#keys - 100)
+        if i > KEYS_MAX or seen.count > VALUES_MAX then
+            out[#out + 1] = ("... %d more"):format(#keys - i + 1)
             break
         end
-        local text = pretty(v[k], inner, seen)
-        if math.type(k) == "integer" and k == i then
+        local text = pretty(rawget(v, k), inner, seen)
+        is_list = is_list and math.type(k) == "integer" and k == i
+        if is_list then
             out[#out + 1] = text
         elseif type(k) == "string" and k:match("^[%a_][%w_]*$") then
             out[#out + 1] = k .. " = " .. text
         else
-            out[#out + 1] = "[" .. tostring(k) .. "] = " .. text
+            out[#out + 1] = "[" .. pretty_key(k) .. "] = " .. text
         end
     end
     seen[v] = nil
@@ -83,7 +103,7 @@ local function pretty(v, indent, seen)
 end
 
 function lab.pretty(v)
-    return (pretty(v, "", {}))
+    return (pretty(v, "", {count = 0}))
 end
 
 -- Run the functions side by side. (lua/api/ says what each public function takes, gives and fails with.)

@@ -159,6 +159,22 @@ local function class_of(value)
     end
 end
 
+-- For the command line (lua/prelude/repl.lua): the manual's class of a value and its entry of a function or value.
+function lab._class_of(value)
+    local class = class_of(value)
+    return class and load_manual().classes[class]
+end
+
+function lab._entry_of(value)
+    for _, name in ipairs(value ~= nil and load_manual().names or {}) do
+        if manual.by_name[name] and rawequal(value_of(name), value) then
+            return manual.by_name[name]
+        end
+    end
+end
+
+lab._signature = signature
+
 local function show_all()
     for _, chapter in ipairs(manual.chapters) do
         print(chapter.title)

@@ -89,6 +89,85 @@ function lab.flatten(v)
     return out
 end
 
+-- What a run was of and what came out, without what differs for each: times, processes, machines.
+local RESULTS = {"result", "link", "lab", "seeds"}
+
+function lab._run_columns(run)
+    local picked = {}
+    for _, key in ipairs(RESULTS) do
+        picked[key] = run.record and run.record[key]
+    end
+    return lab.flatten(picked)
+end
+
+function lab._sorted_keys(of)
+    local keys = {}
+    for k in pairs(of) do
+        keys[#keys + 1] = k
+    end
+    table.sort(keys)
+    return keys
+end
+
+-- What of runs differs (with is_all: everything), a row for each value: {key=, [i]=, ratio= of two}.
+function lab._compare_runs(runs, is_all)
+    local flats, keys, rows = {}, {}, {}
+    for i, run in ipairs(runs) do
+        flats[i] = lab._run_columns(run)
+        for k in pairs(flats[i]) do
+            keys[k] = true
+        end
+    end
+    for _, key in ipairs(lab._sorted_keys(keys)) do
+        local row, differs = {key = key}, false
+        for i, flat in ipairs(flats) do
+            row[i] = flat[key]
+            differs = differs or flat[key] ~= flats[1][key]
+        end
+        local a, b = row[1], row[2]
+        if #flats == 2 and type(a) == "number" and type(b) == "number" and a ~= 0 then
+            row.ratio = b / a
+        end
+        if differs or is_all then
+            rows[#rows + 1] = row
+        end
+    end
+    return rows
+end
+
+-- One row a run, one column a value, as CSV: what a spreadsheet or pandas.read_csv() takes.
+function lab._export_runs(runs)
+    local flats, keys = {}, {}
+    for i, run in ipairs(runs) do
+        flats[i] = lab._run_columns(run)
+        for k in pairs(flats[i]) do
+            keys[k] = true
+        end
+    end
+    keys = lab._sorted_keys(keys)
+    local head, rows = {"run", "name", "status", "started_s", "duration_s"}, {}
+    table.move(keys, 1, #keys, #head + 1, head)
+    for i, run in ipairs(runs) do
+        local row = {run.id, run.record.name, run.status, run.record.started_s, run.record.duration_s}
+        for k, key in ipairs(keys) do
+            row[5 + k] = flats[i][key]
+        end
+        rows[i] = row
+    end
+    return lab.csv(head, rows)
+end
+
+-- The text of a value in a table of them.
+function lab._value_text(v)
+    return math.type(v) == "float" and ("%.6g"):format(v) or tostring(v)
+end
+
+-- When a run began, in UTC, for people.
+function lab._run_utc(run)
+    local text = run.record and run.record.started_utc or run.id
+    return (text:gsub("^(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z.*$", "%1-%2-%3 %4:%5:%6"))
+end
+
 local function csv_field(v)
     local text = v == nil and "" or math.type(v) == "float" and ("%.17g"):format(v) or tostring(v)
     return text:find('[,"\n\r]') and '"' .. text:gsub('"', '""') .. '"' or text
@@ -110,4 +189,74 @@ function lab.csv(head, rows)
         add(row)
     end
     return table.concat(lines, "\n") .. "\n"
+end
+
+-- What the screen Runs asks (console/view_runs.c), each with JSON for an answer. Records are read when they are asked for.
+lab._screen = {}
+
+local function readable_runs(ids)
+    local by_id, out = {}, {}
+    for _, run in ipairs(lab.run_records() or {}) do
+        by_id[run.id] = run
+    end
+    for i, id in ipairs(ids) do
+        local run = by_id[id]
+        if not run or not run.record then
+            error(("%s: %s"):format(id, run and tostring(run.error) or "no such run"), 0)
+        end
+        out[i] = run
+    end
+    return out
+end
+
+local NUMBERS_SHOWN = 3
+
+function lab._screen.runs()
+    local runs, err = lab.run_records()
+    if not runs then
+        error(err, 0)
+    end
+    local out = lab.json_decode("[]")
+    for i, run in ipairs(runs) do
+        local figures, flat, keys = {}, run.record and lab.flatten{result = run.record.result} or {}, nil
+        keys = lab._sorted_keys(flat)
+        for _, key in ipairs(keys) do
+            if type(flat[key]) == "number" and #figures < NUMBERS_SHOWN then
+                figures[#figures + 1] = key:gsub("^result%.", "") .. " " .. lab._value_text(flat[key])
+            end
+        end
+        out[i] = {id = run.id, dir = run.dir, status = run.status, started = lab._run_utc(run),
+                  duration_s = run.record and run.record.duration_s, figures = table.concat(figures, "  "),
+                  message = run.record and run.record.message}
+    end
+    return out
+end
+
+-- Rows of text: the run's own values, or those of several side by side where they differ.
+function lab._screen.compare(ids)
+    local runs = readable_runs(ids)
+    local lines, rows = {}, lab._compare_runs(runs, #runs == 1)
+    for i, run in ipairs(runs) do
+        lines[i] = ("%s  %s (%s)"):format(string.char(64 + i), run.id, run.status)
+    end
+    local head = {("%-36s"):format("")}
+    for i = 1, #runs do
+        head[i + 1] = ("%12s"):format(string.char(64 + i))
+    end
+    lines[#lines + 1] = table.concat(head, " ") .. (#runs == 2 and ("%9s"):format("B/A") or "")
+    for _, row in ipairs(rows) do
+        local line = {("%-36s"):format(row.key)}
+        for i = 1, #runs do
+            line[i + 1] = ("%12s"):format(row[i] == nil and "-" or lab._value_text(row[i]))
+        end
+        lines[#lines + 1] = table.concat(line, " ") .. (row.ratio and ("%9.3f"):format(row.ratio) or "")
+    end
+    if #rows == 0 then
+        lines[#lines + 1] = "no difference"
+    end
+    return lines
+end
+
+function lab._screen.export(ids)
+    return {lab._export_runs(readable_runs(ids))}
 end

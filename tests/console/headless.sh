@@ -88,7 +88,31 @@ echo 'while true do print(("x"):rep(1000)) end' >spam.lua
     echo $? >code
 } | head -n 1 >out
 [ "$(cat code)" = 7 ] || fail "broken pipe: exit code $(cat code), not 7"
-err_has "standard output"
+[ -s err ] && fail "a reader that went away is told about it"
+
+# All of them at once, and a pipe that nobody reads on standard error.
+echo 'print(io.read("l")) lab.log("for people", "warn") io.stderr:write("more")' >reads.lua
+"$ccalab" --run reads.lua <&- >&- 2>&-
+[ $? = 7 ] || fail "with all three closed"
+"$ccalab" --run reads.lua <&- >out 2>err || fail "reading from a closed standard input"
+out_is nil
+{
+    "$ccalab" --run reads.lua </dev/null 2>&1 >out
+    echo $? >code
+} | true
+[ "$(cat code)" = 0 ] || fail "standard error is a pipe without a reader: $(cat code)"
+out_is nil
+
+# What is guarded, and what --unsafe lets through.
+echo 'os.exit(0)' >exit.lua
+run 1 --run exit.lua
+err_has "would leave the lab as it is"
+run 1 --unsafe --run exit.lua
+echo 'print(os.execute("exit 3")) print(io.popen("echo out"):read())' >shell.lua
+run 1 --run shell.lua
+err_has "need --unsafe"
+run 0 --unsafe --run shell.lua
+out_is "$(printf 'nil\texit\t3\nout')"
 
 # Stopped by a signal. Three times, for the worst of three is what counts.
 cat >forever.lua <<'END'

@@ -10,8 +10,11 @@
 #include <cmocka.h>
 
 #include <locale.h>
+#include <ncurses.h>
 
 #include "console/line_editor.h"
+#include "console/line_keys.h"
+#include "console/term.h"
 #include "console/utf8.h"
 
 static struct history history;
@@ -193,6 +196,135 @@ static void test_history_file(void **state)
     rmdir(dir);
 }
 
+static void test_history_file_of_blocks(void **state)
+{
+    char path[] = "/tmp/ccalab-history-XXXXXX", *big;
+    struct history h;
+    FILE *f;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    history_init(&h, path);
+    history_add(&h, "for i = 1, 3 do\n    print(i)\nend");
+    history_add(&h, "\t\tx = 1\n\ty = 2"); /* no entry goes on with the one before it */
+    big = malloc(HISTORY_ENTRY_MAX + 2);
+    memset(big, 'x', HISTORY_ENTRY_MAX + 1);
+    big[HISTORY_ENTRY_MAX + 1] = '\0';
+    history_add(&h, big);
+    history_add(&h, "last");
+    history_done(&h);
+    history_init(&h, path);
+    assert_int_equal(h.len, 3);
+    assert_string_equal(history_at(&h, 0), "for i = 1, 3 do\n    print(i)\nend");
+    assert_string_equal(history_at(&h, 1), "x = 1\n\ty = 2");
+    assert_string_equal(history_at(&h, 2), "last");
+    history_done(&h);
+    f = fopen(path, "w");
+    fprintf(f, "\tbegins in the middle\n\n%s\nends in it", big);
+    fclose(f);
+    history_init(&h, path);
+    assert_int_equal(h.len, 2);
+    assert_string_equal(history_at(&h, 1), "ends in it");
+    history_done(&h);
+    free(big);
+    unlink(path);
+}
+
+static void test_several_lines(void **state)
+{
+    (void)state;
+    history_add(&history, "old");
+    line_editor_clear(&le);
+    type("ab\u00b5d\nx\nefgh");
+    assert_true(line_editor_do(&le, LINE_EDIT_HOME));
+    assert_int_equal(le.cursor, 8);
+    line_editor_do(&le, LINE_EDIT_RIGHT);
+    line_editor_do(&le, LINE_EDIT_RIGHT);
+    line_editor_do(&le, LINE_EDIT_RIGHT);
+    assert_true(line_editor_do(&le, LINE_EDIT_OLDER)); /* a shorter line */
+    assert_int_equal(le.cursor, 7);
+    line_editor_do(&le, LINE_EDIT_LEFT);
+    assert_true(line_editor_do(&le, LINE_EDIT_END));
+    assert_true(line_editor_do(&le, LINE_EDIT_OLDER));
+    assert_int_equal(le.cursor, 1);
+    assert_true(line_editor_do(&le, LINE_EDIT_OLDER)); /* above the first line */
+    assert_string_equal(le.text, "old");
+    assert_true(line_editor_do(&le, LINE_EDIT_NEWER));
+    assert_string_equal(le.text, "ab\u00b5d\nx\nefgh");
+    assert_true(line_editor_do(&le, LINE_EDIT_KILL_BEFORE));
+    assert_string_equal(le.text, "ab\u00b5d\nx\n");
+    assert_true(line_editor_do(&le, LINE_EDIT_BACKSPACE)); /* the newline */
+    line_editor_do(&le, LINE_EDIT_OLDER);
+    line_editor_do(&le, LINE_EDIT_HOME);
+    assert_true(line_editor_do(&le, LINE_EDIT_KILL_AFTER));
+    assert_string_equal(le.text, "\nx");
+    assert_true(line_editor_do(&le, LINE_EDIT_KILL_AFTER));
+    assert_string_equal(le.text, "x");
+    assert_true(line_editor_replace(&le, 0, "new"));
+    assert_string_equal(le.text, "newx");
+    assert_int_equal(le.cursor, 3);
+    le.is_single = true;
+    assert_false(line_editor_insert(&le, '\n'));
+    le.is_single = false;
+}
+
+static void test_search(void **state)
+{
+    (void)state;
+    history_add(&history, "lab.run{}");
+    history_add(&history, "print(1)");
+    history_add(&history, "lab.run{rate = '1mbit'}");
+    line_editor_clear(&le);
+    type("dra");
+    assert_true(line_editor_do(&le, LINE_EDIT_SEARCH));
+    assert_string_equal(le.text, "dra");
+    type("run");
+    assert_string_equal(le.text, "lab.run{rate = '1mbit'}");
+    assert_int_equal(le.cursor, 4);
+    assert_true(line_editor_do(&le, LINE_EDIT_SEARCH));
+    assert_string_equal(le.text, "lab.run{}");
+    assert_false(line_editor_do(&le, LINE_EDIT_SEARCH));
+    assert_false(le.has_match);
+    type("\u00b5");
+    assert_true(line_editor_do(&le, LINE_EDIT_BACKSPACE));
+    assert_string_equal(le.wanted, "run");
+    assert_true(le.has_match);
+    assert_string_equal(le.text, "lab.run{rate = '1mbit'}");
+    assert_true(line_editor_do(&le, LINE_EDIT_SEARCH_LEAVE));
+    assert_string_equal(le.text, "dra");
+    line_editor_do(&le, LINE_EDIT_SEARCH);
+    type("print");
+    assert_true(
+        line_editor_do(&le, LINE_EDIT_END)); /* an edit ends the search and keeps the text */
+    assert_false(le.is_searching);
+    assert_string_equal(le.text, "print(1)");
+    assert_int_equal(le.cursor, 8);
+}
+
+static void press(bool is_code, wint_t key)
+{
+    line_keys_do(&le, is_code, key);
+}
+
+static void test_paste(void **state)
+{
+    (void)state;
+    press(true, TERM_KEY_PASTE);
+    for (const char *s = "if x\r\n\tthen\rq\x1b\x03\nend"; *s; s++)
+        press(false, (wint_t)*s);
+    press(true, KEY_UP);
+    press(true, TERM_KEY_PASTE_END);
+    assert_string_equal(le.text, "if x\n    then\nq\nend");
+    assert_int_equal(line_keys_do(&le, false, '\r'), LINE_KEY_ENTER);
+    assert_int_equal(line_keys_do(&le, false, '\t'), LINE_KEY_COMPLETE);
+    assert_int_equal(line_keys_do(&le, false, 27), LINE_KEY_LEAVE);
+    press(true, TERM_KEY_PASTE); /* its end is lost */
+    le.pasted_ns -= 2000000000u;
+    assert_int_equal(line_keys_do(&le, false, '\r'), LINE_KEY_ENTER);
+}
+
 static void test_utf8_refuses_what_is_broken(void **state)
 {
     static const char *const broken[] = {
@@ -231,6 +363,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_history_keeps_the_draft, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_history_is_bounded, set_up, tear_down),
         cmocka_unit_test(test_history_file),
+        cmocka_unit_test(test_history_file_of_blocks),
+        cmocka_unit_test_setup_teardown(test_several_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_search, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_paste, set_up, tear_down),
         cmocka_unit_test(test_utf8_refuses_what_is_broken),
     };
 

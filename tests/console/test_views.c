@@ -1,4 +1,5 @@
-/* The console's own screens: Lab, Runs, Log; what goes from one to the other. */
+/* The console's own screens: Lab, Log, Packets (others: test_views_work.c); what goes from one to
+ * the other. */
 #include "tests/console/screen_golden.h"
 
 #include <unistd.h>
@@ -105,33 +106,6 @@ static void test_a_big_lab(void **state)
     golden_assert("lab-big-80x24");
     for (int rows = 40; rows > 0; rows -= 3)
         golden_resize(rows * 4, rows);
-    golden_close();
-}
-
-static void test_runs(void **state)
-{
-    char json[256];
-
-    (void)state;
-    golden_open(VIEW_RUNS, 80, 24);
-    for (int i = 0; i < 100; i++) {
-        snprintf(json, sizeof json,
-                 "{\"t\":%d.%d,\"type\":\"sample\",\"src\":\"client_x\",\"values\":{"
-                 "\"throughput_bps\":%d,\"cwnd_bytes\":%d,\"srtt_us\":%d}}",
-                 1795251163 + i / 10, i % 10, 20000000 + 100000 * (i % 30), 20000 + 500 * (i % 20),
-                 20000 + 10 * i);
-        golden_event("client_x", json);
-    }
-    golden_assert("runs-80x24");
-    golden_type("p");
-    golden_assert_shown("(paused)");
-    golden_type("p");
-    golden_resize(200, 50);
-    golden_assert("runs-200x50");
-    golden_resize(20, 5);
-    golden_assert("too-small-20x5");
-    golden_resize(80, 24);
-    golden_assert("runs-80x24");
     golden_close();
 }
 
@@ -653,7 +627,6 @@ int main(void)
         cmocka_unit_test(test_lab),
         cmocka_unit_test(test_lab_selects_checks),
         cmocka_unit_test(test_a_big_lab),
-        cmocka_unit_test(test_runs),
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_log_moving),
         cmocka_unit_test(test_numbers_and_focus),

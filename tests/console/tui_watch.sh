@@ -18,7 +18,7 @@ END
 shell 100 30
 console "$dir/ok.lua" "$dir/go" second
 wait_for "running ok.lua"
-wait_for "30 % script: three of ten"
+wait_for "30 % script: three"
 wait_for "^args 2"
 : >"$dir/go"
 wait_code 0
