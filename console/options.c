@@ -52,7 +52,7 @@ static const struct command {
     CCALAB_COMMANDS(X)
 #undef X
 #define X(name, help) {#name, help},
-        SCRIPT_COMMANDS(X)
+#include "lua/commands.def"
 #undef X
 };
 #define NCOMMANDS (sizeof commands / sizeof commands[0])
@@ -151,7 +151,7 @@ static const struct subcommand {
     const char *command, *word, *name;
 } subcommands[] = {
 #define X(command, word) {#command, #word, #command "_" #word},
-    SCRIPT_SUBCOMMANDS(X)
+#include "lua/subcommands.def"
 #undef X
 };
 
