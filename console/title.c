@@ -175,19 +175,19 @@ int title_tab_at(const struct title *t, int x)
 void title_draw(struct title *t, WINDOW *win, enum action_where where)
 {
     const struct lab_map *map = &t->session->map;
-    char text[512], job[320], clock[16];
+    char text[512], pods[64] = "", job[320], clock[16];
     time_t now = (time_t)clock_wall_s();
     struct tm tm;
-    int cols = getmaxx(win), x, n = 0;
+    int cols = getmaxx(win), x, n;
 
     t->is_dirty = false;
     text_fill(win, 0, 0, cols, STYLE_BAR, "");
     x = draw_tabs(t, win, cols, where);
-    if (t->pods.running)
-        n = snprintf(text, sizeof text, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
-                     t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);
-    n += snprintf(text + n, sizeof text - (size_t)n, " | %s%.47s | ",
-                  map->is_up ? "lab " : "no lab", map->name);
+    if (t->pods.running) /* of its own bound: a note can say any number */
+        snprintf(pods, sizeof pods, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
+                 t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);
+    n = snprintf(text, sizeof text, "%s | %s%.47s | ", pods, map->is_up ? "lab " : "no lab",
+                 map->name);
     if (t->is_leaving) {
         n += snprintf(text + n, sizeof text - (size_t)n, "stopping");
     } else if (t->was_busy) {
