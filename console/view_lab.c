@@ -84,7 +84,7 @@ struct view *view_lab_new(const struct view_env *env)
     panel_checks_init(&l->checks, &env->session->checks);
     panel_log_init(&l->log, env->log);
     view_add(&l->base, &l->topology.base, LEFT + 1);
-    view_add(&l->base, &l->checks.base, -(LEFT + 1));
+    view_add(&l->base, &l->checks.lines.base, -(LEFT + 1));
     view_add(&l->base, &l->log.base, -(TOP + 1));
     return &l->base;
 }
