@@ -503,7 +503,6 @@ void console_keep_layout(struct console *c, const char *path)
 /* Lines "Lab 0 650": screen, which of its shares, thousandths. */
 static void write_layout(const struct console *c)
 {
-    char dir[CCALAB_PATH_MAX];
     struct error err;
     struct buf b;
 
@@ -513,10 +512,7 @@ static void write_layout(const struct console *c)
     for (int k = 0; k < VIEW_COUNT; k++)
         for (int i = 0; c->view[k] && i < c->view[k]->shares; i++)
             buf_printf(&b, "%s %d %d\n", c->view[k]->ops->name, i, c->view[k]->share[i]);
-    snprintf(dir, sizeof dir, "%s", c->layout_path);
-    if (strrchr(dir, '/'))
-        *strrchr(dir, '/') = '\0';
-    if (path_mkdirs(dir, &err) != STATUS_OK ||
+    if (path_mkdirs_above(c->layout_path, &err) != STATUS_OK ||
         file_write_atomic(c->layout_path, b.data, b.len, &err) != STATUS_OK)
         log_err(&err);
     buf_done(&b);

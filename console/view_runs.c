@@ -1,13 +1,10 @@
 /* The screen Runs: the flows of what runs now, as a table and as plots; the runs of before, opened
  * in their place, side by side as a table of what differs, and exported. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "console/console.h"
 #include "console/panel_log.h"
@@ -15,6 +12,7 @@
 #include "console/panel_text.h"
 #include "console/past_runs.h"
 #include "console/view.h"
+#include "core/buf.h"
 #include "core/json.h"
 #include "core/log.h"
 
@@ -283,23 +281,15 @@ static bool export(void *user, const char *path)
     struct error err;
     cJSON *answer;
     const char *text;
-    bool is_written;
-    int fd;
 
     if (!path || !*path || !(answer = ask_about(r, "export", true)))
         return true;
     text = cJSON_GetStringValue(cJSON_GetArrayItem(answer, 0));
     text = text ? text : "";
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644); /* nothing is overwritten */
-    is_written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (!is_written) {
-        error_sys(&err, STATUS_IO, errno, "runs", "%s", path);
+    if (file_write_new(path, text, strlen(text), 0666, &err) != STATUS_OK)
         console_say_error(r->base.console, &err);
-    } else {
+    else
         console_say(r->base.console, "written to %s", path);
-    }
-    if (fd >= 0)
-        close(fd);
     cJSON_Delete(answer);
     return true;
 }
