@@ -64,12 +64,8 @@ static void done(struct view *v)
     free(l);
 }
 
-static const struct view_ops ops = {.name = "Lab",
-                                    .where = ACTION_IN_LAB,
-                                    .layout = layout,
-                                    .act = act,
-                                    .look = look,
-                                    .done = done};
+static const struct view_ops ops = {
+    .where = ACTION_IN_LAB, .layout = layout, .act = act, .look = look, .done = done};
 
 struct view *view_lab_new(const struct view_env *env)
 {

@@ -369,12 +369,8 @@ static void done(struct view *v)
     free(l);
 }
 
-static const struct view_ops ops = {.name = "Labs",
-                                    .where = ACTION_IN_LABS,
-                                    .layout = layout,
-                                    .act = act,
-                                    .show = show,
-                                    .done = done};
+static const struct view_ops ops = {
+    .where = ACTION_IN_LABS, .layout = layout, .act = act, .show = show, .done = done};
 
 struct view *view_labs_new(const struct view_env *env)
 {

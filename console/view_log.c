@@ -95,12 +95,8 @@ static void done(struct view *v)
     free(v);
 }
 
-static const struct view_ops ops = {.name = "Log",
-                                    .where = ACTION_IN_LOG,
-                                    .layout = layout,
-                                    .act = act,
-                                    .look = look,
-                                    .done = done};
+static const struct view_ops ops = {
+    .where = ACTION_IN_LOG, .layout = layout, .act = act, .look = look, .done = done};
 
 struct view *view_log_new(const struct view_env *env)
 {

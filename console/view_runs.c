@@ -414,8 +414,7 @@ static void done(struct view *v)
     free(r);
 }
 
-static const struct view_ops ops = {.name = "Runs",
-                                    .where = ACTION_IN_RUNS,
+static const struct view_ops ops = {.where = ACTION_IN_RUNS,
                                     .layout = layout,
                                     .act = act,
                                     .event = event,
