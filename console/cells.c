@@ -44,11 +44,14 @@ void cells_done(struct cells *c)
     memset(c, 0, sizeof *c);
 }
 
-static void put_text(struct cells *c, int x, int y, const char *ascii, short line)
+/* The cells are ASCII, blocks or braille: of a label, which can come from a host, every byte that
+ * is not printable ASCII becomes '?'. */
+static void put_text(struct cells *c, int x, int y, const char *text, short line)
 {
-    for (; *ascii && x < c->width; ascii++, x++)
+    for (; *text && x < c->width; text++, x++)
         if (x >= 0)
-            c->at[y * c->width + x] = (struct cell){(unsigned char)*ascii, line};
+            c->at[y * c->width + x] =
+                (struct cell){*text >= ' ' && *text <= '~' ? (wchar_t)*text : L'?', line};
 }
 
 /* Where the lines go: a grid of dots over a rectangle of cells, and a pen on it. */

@@ -126,7 +126,7 @@ static bool search_done(void *user, const char *text)
 /* --- actions and keys ------------------------------------------------------------------------- */
 
 static const enum action_id show_action[] = {
-#define X(id, name, number) [VIEW_##id] = ACTION_SCREEN_##id,
+#define X(id, name, label) [VIEW_##id] = ACTION_SCREEN_##id,
     CCALAB_VIEWS(X)
 #undef X
 };
@@ -492,7 +492,7 @@ void console_keep_layout(struct console *c, const char *path)
             if (sscanf(s, "%15[A-Za-z] %4d %6d", name, &i, &share) != 3)
                 continue;
             for (int k = 0; k < VIEW_COUNT; k++)
-                if (!strcmp(c->view[k]->ops->name, name) && i >= 0 && i < c->view[k]->shares)
+                if (!strcmp(view_label((enum view_id)k), name) && i >= 0 && i < c->view[k]->shares)
                     share_set(c->view[k], i, share);
         }
     }
@@ -503,7 +503,6 @@ void console_keep_layout(struct console *c, const char *path)
 /* Lines "Lab 0 650": screen, which of its shares, thousandths. */
 static void write_layout(const struct console *c)
 {
-    char dir[CCALAB_PATH_MAX];
     struct error err;
     struct buf b;
 
@@ -512,11 +511,8 @@ static void write_layout(const struct console *c)
     buf_init(&b, LAYOUT_FILE_MAX);
     for (int k = 0; k < VIEW_COUNT; k++)
         for (int i = 0; c->view[k] && i < c->view[k]->shares; i++)
-            buf_printf(&b, "%s %d %d\n", c->view[k]->ops->name, i, c->view[k]->share[i]);
-    snprintf(dir, sizeof dir, "%s", c->layout_path);
-    if (strrchr(dir, '/'))
-        *strrchr(dir, '/') = '\0';
-    if (path_mkdirs(dir, &err) != STATUS_OK ||
+            buf_printf(&b, "%s %d %d\n", view_label((enum view_id)k), i, c->view[k]->share[i]);
+    if (path_mkdirs_above(c->layout_path, &err) != STATUS_OK ||
         file_write_atomic(c->layout_path, b.data, b.len, &err) != STATUS_OK)
         log_err(&err);
     buf_done(&b);
@@ -526,7 +522,7 @@ enum status console_init(struct console *c, struct session *session, enum view_i
                          const struct console_ops *ops, void *user, struct error *err)
 {
     static struct view *(*const make[])(const struct view_env *env) = {
-#define X(id, name, number) [VIEW_##id] = view_##name##_new,
+#define X(id, name, label) [VIEW_##id] = view_##name##_new,
         CCALAB_VIEWS(X)
 #undef X
     };

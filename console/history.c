@@ -102,17 +102,12 @@ void history_done(struct history *h)
 
 static int open_for_append(const char *path)
 {
-    char dir[CCALAB_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    const int how = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+    int fd = open(path, how, 0600);
 
-    if (fd >= 0 || errno != ENOENT || !slash || (size_t)(slash - path) >= sizeof dir)
-        return fd;
-    memcpy(dir, path, (size_t)(slash - path));
-    dir[slash - path] = '\0';
-    if (path_mkdirs(dir, NULL) != STATUS_OK)
-        return -1;
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == ENOENT && path_mkdirs_above(path, NULL) == STATUS_OK)
+        fd = open(path, how, 0600);
+    return fd;
 }
 
 void history_add(struct history *h, const char *entry)

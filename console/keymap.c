@@ -9,8 +9,7 @@
 #include "core/paths.h"
 #include "core/suggest.h"
 
-#define KEYMAP_MAX      512
-#define KEYMAP_FILE_MAX (64u << 10)
+#define KEYMAP_MAX 512
 
 struct binding {
     enum action_id action;

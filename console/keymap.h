@@ -15,6 +15,7 @@
 #include "core/error.h"
 
 #define KEYMAP_NAME_MAX 12
+#define KEYMAP_FILE_MAX (64u << 10)
 
 /* The action of a key on that screen (one bit), or ACTION_NONE. */
 enum action_id keymap_action(enum action_where where, int code);

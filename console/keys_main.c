@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "console/keymap.h"
+#include "console/view.h"
 #include "core/buf.h"
 #include "core/paths.h"
 
@@ -12,10 +13,10 @@ static const struct {
     enum action_where where;
     const char *name;
 } screens[] = {
-    {ACTION_IN_LAB, "Lab"},         {ACTION_IN_RUNS, "Runs"},
-    {ACTION_IN_PACKETS, "Packets"}, {ACTION_IN_TRAIN, "Train"},
-    {ACTION_IN_LABS, "Labs"},       {ACTION_IN_LOG, "Log"},
-    {ACTION_IN_REPL, "REPL"},       {ACTION_IN_ALONE, "ccalab packets"},
+#define X(id, name, label) {ACTION_IN_##id, label},
+    CCALAB_VIEWS(X)
+#undef X
+        {ACTION_IN_ALONE, "ccalab packets"},
 };
 
 /* "every screen", "Packets, Log". */
@@ -108,30 +109,25 @@ static void print_man(void)
     }
 }
 
-struct check {
-    const char *path;
-};
-
 static void on_fault(void *user, int line, const char *text)
 {
-    const struct check *c = user;
+    const char *path = user;
 
     if (line)
-        printf("%s:%d: %s\n", c->path, line, text);
+        printf("%s:%d: %s\n", path, line, text);
     else
-        printf("%s: %s\n", c->path, text);
+        printf("%s: %s\n", path, text);
 }
 
-static int check(const char *path)
+static int check(char *path)
 {
-    struct check c = {path};
     struct buf b;
     struct error err;
-    enum status st = buf_read_file(&b, path, 64u << 10, &err);
+    enum status st = buf_read_file(&b, path, KEYMAP_FILE_MAX, &err);
     int faults = 0;
 
     if (st == STATUS_OK) {
-        faults = keymap_take(b.data, on_fault, &c);
+        faults = keymap_take(b.data, on_fault, path);
         printf("%s: %d fault%s\n", path, faults, faults == 1 ? "" : "s");
     } else {
         error_print(stderr, &err);

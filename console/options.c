@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "console/theme.h"
 #include "core/suggest.h"
 #include "core/units.h"
 
@@ -33,7 +34,7 @@ static const struct option {
     {OPT_TEST, "--test", 0, "DIR [OPTIONS]", "run the tests of a directory: ccalab test DIR"},
     {OPT_EVENTS, "--events", 0, "FILE", "write the events of all jobs as JSON Lines"},
     {OPT_PLOT, "--plot", 0, "MODE", "braille, block, ascii or auto (what the locale can show)"},
-    {OPT_THEME, "--theme", 0, "NAME", "dark, light, mono or high-contrast"},
+    {OPT_THEME, "--theme", 0, "NAME", THEME_NAMES},
     {OPT_MEMORY, "--memory", 0, "MIB", "what a script may keep in memory, in MiB (2048)"},
     {OPT_UNSAFE, "--unsafe", 0, NULL, "let scripts start commands (os.execute, io.popen)"},
     {OPT_ACCEPT_NEW_HOSTS, "--accept-new-hosts", 0, NULL,
@@ -52,7 +53,7 @@ static const struct command {
     CCALAB_COMMANDS(X)
 #undef X
 #define X(name, help) {#name, help},
-        SCRIPT_COMMANDS(X)
+#include "lua/commands.def"
 #undef X
 };
 #define NCOMMANDS (sizeof commands / sizeof commands[0])
@@ -125,11 +126,10 @@ static enum status set_plot(struct options *o, const char *value, struct error *
 
 static enum status set_theme(struct options *o, const char *value, struct error *err)
 {
-    static const char *const names[] = {"dark", "light", "mono", "high-contrast", NULL};
     int i = 0;
-    enum status st = choose("--theme", value, names, "dark, light, mono or high-contrast", &i, err);
+    enum status st = choose("--theme", value, theme_names, THEME_NAMES, &i, err);
 
-    o->theme = names[i];
+    o->theme = theme_names[i];
     return st;
 }
 
@@ -151,7 +151,7 @@ static const struct subcommand {
     const char *command, *word, *name;
 } subcommands[] = {
 #define X(command, word) {#command, #word, #command "_" #word},
-    SCRIPT_SUBCOMMANDS(X)
+#include "lua/subcommands.def"
 #undef X
 };
 

@@ -46,7 +46,7 @@ struct options {
     enum options_mode mode;
     enum command_id command;
     const char *file;    /* the script, or NULL */
-    const char *builtin; /* with OPTIONS_RUN: the name of a SCRIPT_COMMANDS, then file is NULL */
+    const char *builtin; /* with OPTIONS_RUN: a name of lua/commands.def, then file is NULL */
     int argc; /* arguments of the script (without its name), or of the command (with it) */
     char **argv;
     const char *events_path; /* or NULL */

@@ -12,7 +12,7 @@ static void add(struct panel_checks *p, enum style style, int indent, const char
     char line[1200], clean[1200];
 
     snprintf(line, sizeof line, "%s%s", before, text);
-    text_view_add(&p->text, style, indent, 0, log_escape(line, clean, sizeof clean));
+    text_view_add(&p->lines.text, style, indent, 0, log_escape(line, clean, sizeof clean));
 }
 
 static void add_check(struct panel_checks *p, const cJSON *check)
@@ -44,7 +44,7 @@ static void fill(struct panel_checks *p)
 {
     int failed = 0, unknown = 0;
 
-    text_view_clear(&p->text);
+    text_view_clear(&p->lines.text);
     for (size_t i = 0; i < p->checks->len; i++) {
         const struct checks_host *h = &p->checks->of[i];
         const cJSON *check;
@@ -54,7 +54,8 @@ static void fill(struct panel_checks *p)
         unknown += h->unknown;
         snprintf(head, sizeof head, "%s: %d ok, %d FAIL, %d ?", h->name, h->passed, h->failed,
                  h->unknown);
-        text_view_add(&p->text, STYLE_FOCUS, 2, (int)i + 1, log_escape(head, clean, sizeof clean));
+        text_view_add(&p->lines.text, STYLE_FOCUS, 2, (int)i + 1,
+                      log_escape(head, clean, sizeof clean));
         cJSON_ArrayForEach(check, h->checks)
         {
             if (strcmp(json_str(check, "verdict", ""), "pass"))
@@ -67,56 +68,20 @@ static void fill(struct panel_checks *p)
         }
     }
     snprintf(p->note, sizeof p->note, "%d FAIL, %d ?", failed, unknown);
-    p->base.note = failed || unknown ? p->note : NULL;
+    p->lines.base.note = failed || unknown ? p->note : NULL;
 }
-
-static void draw(struct panel *base)
-{
-    struct panel_checks *p = (struct panel_checks *)base;
-    struct rect r = {1, 0, getmaxy(base->win) - 1, getmaxx(base->win)};
-
-    if (!p->text.nlines) {
-        text_put(base->win, 1, 0, r.cols, STYLE_DIM, "nothing checked yet");
-        if (r.rows > 1)
-            text_put(base->win, 2, 0, r.cols, STYLE_DIM, "  : lab.doctor(bed)");
-        return;
-    }
-    text_view_draw(&p->text, base->win, &r, base->has_focus);
-}
-
-static bool act(struct panel *base, enum action_id id)
-{
-    return base->is_dirty |= text_view_act(&((struct panel_checks *)base)->text, id);
-}
-
-static bool search(struct panel *base, const char *text, int step)
-{
-    return base->is_dirty |= text_view_search(&((struct panel_checks *)base)->text, text, step);
-}
-
-static bool copy(struct panel *base, char *out, size_t size)
-{
-    return text_view_copy(&((struct panel_checks *)base)->text, out, size);
-}
-
-static void click(struct panel *base, int y)
-{
-    text_view_click(&((struct panel_checks *)base)->text, y - 1);
-    base->is_dirty = true;
-}
-
-static const struct panel_ops ops = {
-    .draw = draw, .act = act, .search = search, .copy = copy, .click = click};
 
 void panel_checks_init(struct panel_checks *p, const struct checks_table *checks)
 {
-    *p = (struct panel_checks){.base = {.ops = &ops, .title = "Checks", .is_dirty = true},
-                               .checks = checks};
+    *p = (struct panel_checks){.checks = checks};
+    panel_text_init(&p->lines, "Checks");
+    p->lines.empty[0] = "nothing checked yet";
+    p->lines.empty[1] = "  : lab.doctor(bed)";
 }
 
 void panel_checks_done(struct panel_checks *p)
 {
-    text_view_done(&p->text);
+    panel_text_done(&p->lines);
 }
 
 void panel_checks_look(struct panel_checks *p)
@@ -125,12 +90,12 @@ void panel_checks_look(struct panel_checks *p)
         return;
     p->seen = p->checks->updates;
     fill(p);
-    p->base.is_dirty = true;
+    p->lines.base.is_dirty = true;
 }
 
 void panel_checks_select(struct panel_checks *p, const char *host)
 {
     for (size_t i = 0; i < p->checks->len; i++)
         if (!strcmp(p->checks->of[i].name, host))
-            p->base.is_dirty |= text_view_select(&p->text, (int)i + 1);
+            p->lines.base.is_dirty |= text_view_select(&p->lines.text, (int)i + 1);
 }

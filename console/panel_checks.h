@@ -4,13 +4,11 @@
 #define CCALAB_CONSOLE_PANEL_CHECKS_H
 
 #include "console/checks.h"
-#include "console/panel.h"
-#include "console/text_view.h"
+#include "console/panel_text.h"
 
 struct panel_checks {
-    struct panel base;
+    struct panel_text lines;
     const struct checks_table *checks;
-    struct text_view text;
     unsigned seen; /* checks->updates, as it is shown */
     char note[64];
 };

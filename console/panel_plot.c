@@ -58,9 +58,6 @@ static void label_of(const struct panel_plot_kind *kind, const char *name, char 
         end = name + strlen(name);
     snprintf(out, size, "%.*s", (int)(end - name), name);
     log_escape(strdupa(out), out, size);
-    for (char *c = out; *c; c++) /* the cells of a plot are ASCII, blocks or braille */
-        if ((unsigned char)*c > 0x7e)
-            *c = '?';
 }
 
 void panel_plot_cells(WINDOW *win, int top, int left, const struct cells *c)

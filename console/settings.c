@@ -12,7 +12,6 @@
 
 #define SETTINGS_FILE_MAX (64u << 10)
 
-static const char *const theme_names[] = {"dark", "light", "mono", "high-contrast", NULL};
 static const char *const names[] = {"theme", "mouse", NULL};
 
 static const char *find(const char *const *list, const char *word)

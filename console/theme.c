@@ -35,14 +35,16 @@ static enum cells_tier plot_tier(enum options_plot plot)
                                                                        : CELLS_BRAILLE;
 }
 
+const char *const theme_names[] = {"dark", "light", "mono", "high-contrast", NULL};
+
+/* In the order of their names. */
 static const struct {
-    const char *name;
     bool has_color;
     short back; /* -1: the terminal's own */
     struct look look[STYLE_COUNT];
 } themes[] = {
-    {.name = "dark",
-     .has_color = true,
+    /* dark */
+    {.has_color = true,
      .back = -1,
      .look = {[STYLE_NORMAL] = {A_NORMAL, -1},
               [STYLE_DIM] = {A_DIM, -1},
@@ -59,9 +61,8 @@ static const struct {
               [STYLE_LINE + 3] = {A_NORMAL, COLOR_MAGENTA},
               [STYLE_LINE + 4] = {A_NORMAL, COLOR_RED},
               [STYLE_LINE + 5] = {A_NORMAL, COLOR_BLUE}}},
-    /* No yellow, cyan or faint text: they cannot be read on white. */
-    {.name = "light",
-     .has_color = true,
+    /* light: no yellow, cyan or faint text: they cannot be read on white. */
+    {.has_color = true,
      .back = -1,
      .look = {[STYLE_NORMAL] = {A_NORMAL, -1},
               [STYLE_DIM] = {A_NORMAL, -1},
@@ -78,8 +79,8 @@ static const struct {
               [STYLE_LINE + 3] = {A_NORMAL, COLOR_MAGENTA},
               [STYLE_LINE + 4] = {A_BOLD, COLOR_BLUE},
               [STYLE_LINE + 5] = {A_BOLD, COLOR_RED}}},
-    {.name = "mono",
-     .back = -1,
+    /* mono */
+    {.back = -1,
      .look = {[STYLE_NORMAL] = {A_NORMAL, -1},
               [STYLE_DIM] = {A_DIM, -1},
               [STYLE_BAR] = {A_REVERSE, -1},
@@ -95,9 +96,8 @@ static const struct {
               [STYLE_LINE + 3] = {A_BOLD, -1},
               [STYLE_LINE + 4] = {A_NORMAL, -1},
               [STYLE_LINE + 5] = {A_BOLD, -1}}},
-    /* Bright on black, nothing faint, and only colours that differ in brightness too. */
-    {.name = "high-contrast",
-     .has_color = true,
+    /* high-contrast: bright on black, nothing faint, and only colours that differ in brightness too. */
+    {.has_color = true,
      .back = COLOR_BLACK,
      .look = {[STYLE_NORMAL] = {A_BOLD, COLOR_WHITE},
               [STYLE_DIM] = {A_NORMAL, COLOR_WHITE},
@@ -116,6 +116,7 @@ static const struct {
               [STYLE_LINE + 5] = {A_BOLD, COLOR_RED}}},
 };
 #define NTHEMES (sizeof themes / sizeof themes[0])
+_Static_assert(NTHEMES + 1 == sizeof theme_names / sizeof theme_names[0], "a name for each");
 
 static void use(size_t i)
 {
@@ -152,7 +153,7 @@ void theme_init(enum options_plot plot)
 bool theme_set(const char *name)
 {
     for (size_t i = 0; i < NTHEMES; i++) {
-        if (!strcmp(themes[i].name, name)) {
+        if (!strcmp(theme_names[i], name)) {
             use(i);
             return true;
         }
@@ -162,7 +163,7 @@ bool theme_set(const char *name)
 
 const char *theme_name(void)
 {
-    return themes[theme.now].name;
+    return theme_names[theme.now];
 }
 
 const char *theme_next(void)

@@ -29,7 +29,8 @@ enum style {
  * no colours; what a plot is drawn with from the option, else from the locale (nl_langinfo(3)): in
  * a locale without UTF-8 curses sends no braille, whatever the terminal could do. */
 void theme_init(enum options_plot plot);
-/* The names of the themes, for options and messages. */
+/* The names of the themes, and a NULL; and the same for options and messages. */
+extern const char *const theme_names[];
 #define THEME_NAMES "dark, light, mono or high-contrast"
 /* Look different from now on; the screen is to be drawn anew. Without colours all are as mono but
  * for bold and reverse. False: no theme is called that. */

@@ -1,6 +1,5 @@
 #include "console/title.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,7 +7,6 @@
 #include "console/keymap.h"
 #include "console/view.h"
 #include "core/clock.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "remote/job.h"
 
@@ -135,10 +133,9 @@ static int draw_tabs(struct title *t, WINDOW *win, int cols, enum action_where w
 {
     static const struct {
         enum action_id id;
-        const char *name;
         enum action_where where;
     } tabs[] = {
-#define X(id, name, number) {ACTION_SCREEN_##id, #name, ACTION_IN_##id},
+#define X(id, name, label) {ACTION_SCREEN_##id, ACTION_IN_##id},
         CCALAB_VIEWS(X)
 #undef X
     };
@@ -147,17 +144,13 @@ static int draw_tabs(struct title *t, WINDOW *win, int cols, enum action_where w
 
     for (size_t i = 0; i < sizeof tabs / sizeof tabs[0]; i++) {
         bool is_shown = tabs[i].where == where;
-        char name[16], text[48];
+        char text[48];
 
-        snprintf(name, sizeof name, "%s", tabs[i].name);
-        name[0] = (char)toupper(name[0]);
-        if (!strcmp(name, "Repl"))
-            strcpy(name, "REPL");
         snprintf(text, sizeof text,
                  is_shown  ? "[%s %s]"
                  : is_wide ? " %s %s "
                            : " %s ",
-                 keymap_label(tabs[i].id), name);
+                 keymap_label(tabs[i].id), view_label((enum view_id)i));
         x += text_put(win, 0, x, cols - x, STYLE_BAR, text);
         t->tab_end[i] = x;
     }
@@ -175,19 +168,19 @@ int title_tab_at(const struct title *t, int x)
 void title_draw(struct title *t, WINDOW *win, enum action_where where)
 {
     const struct lab_map *map = &t->session->map;
-    char text[512], job[320], clock[16];
+    char text[512], pods[64] = "", job[320], clock[16];
     time_t now = (time_t)clock_wall_s();
     struct tm tm;
-    int cols = getmaxx(win), x, n = 0;
+    int cols = getmaxx(win), x, n;
 
     t->is_dirty = false;
     text_fill(win, 0, 0, cols, STYLE_BAR, "");
     x = draw_tabs(t, win, cols, where);
-    if (t->pods.running)
-        n = snprintf(text, sizeof text, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
-                     t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);
-    n += snprintf(text + n, sizeof text - (size_t)n, " | %s%.47s | ",
-                  map->is_up ? "lab " : "no lab", map->name);
+    if (t->pods.running) /* of its own bound: a note can say any number */
+        snprintf(pods, sizeof pods, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
+                 t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);
+    n = snprintf(text, sizeof text, "%s | %s%.47s | ", pods, map->is_up ? "lab " : "no lab",
+                 map->name);
     if (t->is_leaving) {
         n += snprintf(text + n, sizeof text - (size_t)n, "stopping");
     } else if (t->was_busy) {

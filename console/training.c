@@ -61,8 +61,9 @@ static bool result(struct training *t, const struct event *ev)
     t->nbaselines = 0;
     cJSON_ArrayForEach(b, json_get(data, "baselines"))
     {
-        if (t->nbaselines == TRAINING_BASELINES || !cJSON_IsNumber(b) || !isfinite(b->valuedouble))
-            continue;
+        if (t->nbaselines == TRAINING_BASELINES || !b->string || !cJSON_IsNumber(b) ||
+            !isfinite(b->valuedouble))
+            continue; /* b->string: in an array they would have no names */
         log_escape(b->string, t->baseline[t->nbaselines].name, sizeof t->baseline[0].name);
         t->baseline[t->nbaselines++].loss = b->valuedouble;
     }

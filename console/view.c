@@ -2,6 +2,17 @@
 
 #include <string.h>
 
+const char *view_label(enum view_id id)
+{
+    static const char *const labels[] = {
+#define X(id, name, label) [VIEW_##id] = label,
+        CCALAB_VIEWS(X)
+#undef X
+    };
+
+    return labels[id];
+}
+
 void view_init(struct view *v, const struct view_ops *ops, const struct view_env *env)
 {
     memset(v, 0, sizeof *v);

@@ -23,26 +23,28 @@ struct console;   /* console.h */
 struct log_lines; /* log_lines.h */
 struct view;
 
-/* X(id, name, number): function view_<name>_new(), action SCREEN_<id>, number of the tab. In the
- * order of the numbers. */
+/* X(id, name, label): function view_<name>_new(), action SCREEN_<id>, what people call it. In the
+ * order of the tabs. */
 #define CCALAB_VIEWS(X)                                                                            \
-    X(LAB, lab, 1)                                                                                 \
-    X(RUNS, runs, 2)                                                                               \
-    X(PACKETS, packets, 3)                                                                         \
-    X(TRAIN, train, 4)                                                                             \
-    X(LABS, labs, 5)                                                                               \
-    X(LOG, log, 6)                                                                                 \
-    X(REPL, repl, 7)
+    X(LAB, lab, "Lab")                                                                             \
+    X(RUNS, runs, "Runs")                                                                          \
+    X(PACKETS, packets, "Packets")                                                                 \
+    X(TRAIN, train, "Train")                                                                       \
+    X(LABS, labs, "Labs")                                                                          \
+    X(LOG, log, "Log")                                                                             \
+    X(REPL, repl, "REPL")
 
 enum view_id {
-#define X(id, name, number) VIEW_##id,
+#define X(id, name, label) VIEW_##id,
     CCALAB_VIEWS(X)
 #undef X
         VIEW_COUNT
 };
 
+/* "Lab". */
+const char *view_label(enum view_id id);
+
 struct view_ops {
-    const char *name;        /* of the tab: "Lab" */
     enum action_where where; /* its bit: which actions and keys it knows */
     /* The panels' places in `area`; out[] is all zero, rows == 0 hides a panel. Not called while
      * one panel is zoomed, nor on a terminal under the minimum size. */
@@ -93,7 +95,7 @@ int view_add(struct view *v, struct panel *p, int sized_by);
 int view_share(struct view *v, int share);
 
 /* NULL: out of memory. */
-#define X(id, name, number) struct view *view_##name##_new(const struct view_env *env);
+#define X(id, name, label) struct view *view_##name##_new(const struct view_env *env);
 CCALAB_VIEWS(X)
 #undef X
 

@@ -64,12 +64,8 @@ static void done(struct view *v)
     free(l);
 }
 
-static const struct view_ops ops = {.name = "Lab",
-                                    .where = ACTION_IN_LAB,
-                                    .layout = layout,
-                                    .act = act,
-                                    .look = look,
-                                    .done = done};
+static const struct view_ops ops = {
+    .where = ACTION_IN_LAB, .layout = layout, .act = act, .look = look, .done = done};
 
 struct view *view_lab_new(const struct view_env *env)
 {
@@ -84,7 +80,7 @@ struct view *view_lab_new(const struct view_env *env)
     panel_checks_init(&l->checks, &env->session->checks);
     panel_log_init(&l->log, env->log);
     view_add(&l->base, &l->topology.base, LEFT + 1);
-    view_add(&l->base, &l->checks.base, -(LEFT + 1));
+    view_add(&l->base, &l->checks.lines.base, -(LEFT + 1));
     view_add(&l->base, &l->log.base, -(TOP + 1));
     return &l->base;
 }

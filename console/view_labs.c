@@ -7,107 +7,45 @@
 
 #include "console/console.h"
 #include "console/markdown.h"
-#include "console/text_view.h"
+#include "console/panel_text.h"
 #include "core/buf.h"
+#include "core/json.h"
+#include "core/log.h"
 
 enum { LIST, TEXT, CHECKS, PANELS };
 enum { SIDE, BELOW };
 
 #define SIDE_MIN_COLS 24
 
-struct text_panel {
-    struct panel base;
-    struct text_view text;
-    char note[64];
-};
-
 struct view_labs {
     struct view base;
-    struct text_panel panel[PANELS];
-    cJSON *state; /* what was told last; NULL: nothing yet */
-    bool is_busy; /* Lua was asked, and has not answered */
+    struct panel_text panel[PANELS];
+    char note[64]; /* of TEXT */
+    cJSON *state;  /* what was told last; NULL: nothing yet */
+    bool is_busy;  /* Lua was asked, and has not answered */
     bool is_asked;
     char chosen[64]; /* the lab that a place is being typed for */
 };
 
-/* --- panels ----------------------------------------------------------------------------------- */
-
-static void panel_draw(struct panel *p)
-{
-    struct text_panel *t = (struct text_panel *)p;
-    struct rect r = {p->is_bare ? 0 : 1, 0, getmaxy(p->win) - (p->is_bare ? 0 : 1),
-                     getmaxx(p->win)};
-
-    text_view_draw(&t->text, p->win, &r, p->has_focus);
-}
-
-static bool panel_act(struct panel *p, enum action_id id)
-{
-    bool is_done = text_view_act(&((struct text_panel *)p)->text, id);
-
-    p->is_dirty |= is_done;
-    return is_done;
-}
-
-static bool panel_search(struct panel *p, const char *text, int step)
-{
-    p->is_dirty = true;
-    return text_view_search(&((struct text_panel *)p)->text, text, step);
-}
-
-static bool panel_copy(struct panel *p, char *out, size_t size)
-{
-    return text_view_copy(&((struct text_panel *)p)->text, out, size);
-}
-
-static void panel_click(struct panel *p, int y)
-{
-    p->is_dirty = true;
-    text_view_click(&((struct text_panel *)p)->text, y - !p->is_bare);
-}
-
-static const struct panel_ops panel_ops = {.draw = panel_draw,
-                                           .act = panel_act,
-                                           .search = panel_search,
-                                           .copy = panel_copy,
-                                           .click = panel_click};
-
 /* --- what is shown ---------------------------------------------------------------------------- */
-
-static const cJSON *get(const cJSON *o, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(o, key);
-}
 
 static const char *text_of(const cJSON *o, const char *key)
 {
-    const cJSON *value = get(o, key);
-
-    return cJSON_IsString(value) ? value->valuestring : NULL;
-}
-
-static int number_of(const cJSON *o, const char *key)
-{
-    const cJSON *value = get(o, key);
-
-    return cJSON_IsNumber(value) ? value->valueint : 0;
+    return json_str(o, key, NULL);
 }
 
 CCALAB_PRINTF(5, 6)
-static void add(struct text_panel *t, enum style style, int indent, int tag, const char *fmt, ...)
+static void add(struct panel_text *t, enum style style, int indent, int tag, const char *fmt, ...)
 {
-    struct buf one;
+    char line[1024], clean[1024];
     va_list args;
-    char line[1024];
 
     va_start(args, fmt);
     vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
-    buf_init(&one, sizeof line); /* control characters of hosts and files end here */
-    for (const char *c = line; *c; c++)
-        buf_append(&one, (unsigned char)*c < ' ' || *c == 0x7f ? " " : c, 1);
-    text_view_add(&t->text, style, indent, tag, one.data);
-    buf_done(&one);
+    for (char *nl = line; (nl = strchr(nl, '\n'));)
+        *nl = ' '; /* what was seen can be several lines */
+    text_view_add(&t->text, style, indent, tag, log_escape(line, clean, sizeof clean));
 }
 
 static const char *mark_of(const char *state)
@@ -123,25 +61,25 @@ static const char *mark_of(const char *state)
 
 static void fill_list(struct view_labs *l)
 {
-    struct text_panel *t = &l->panel[LIST];
-    const char *step = text_of(get(l->state, "step"), "step");
+    struct panel_text *t = &l->panel[LIST];
+    const char *step = text_of(json_get(l->state, "step"), "step");
     const cJSON *lab;
     int tag = 0;
 
-    cJSON_ArrayForEach(lab, get(l->state, "labs"))
+    cJSON_ArrayForEach(lab, json_get(l->state, "labs"))
     {
-        bool is_current = cJSON_IsTrue(get(lab, "is_current"));
+        bool is_current = json_bool(lab, "is_current", false);
         const cJSON *s;
 
         add(t, is_current ? STYLE_KEY : STYLE_NORMAL, 4, tag, "[%s] %s",
-            mark_of(text_of(lab, "state")), text_of(lab, "name") ? text_of(lab, "name") : "?");
-        cJSON_ArrayForEach(s, get(is_current ? lab : NULL, "steps"))
+            mark_of(text_of(lab, "state")), json_str(lab, "name", "?"));
+        cJSON_ArrayForEach(s, json_get(is_current ? lab : NULL, "steps"))
         {
             const char *name = text_of(s, "name");
 
             add(t, STYLE_NORMAL, 8, tag, "  %c [%s] %s",
                 step && name && !strcmp(step, name) ? '>' : ' ', mark_of(text_of(s, "state")),
-                text_of(s, "title") ? text_of(s, "title") : "?");
+                json_str(s, "title", "?"));
         }
         tag++;
     }
@@ -152,7 +90,7 @@ static void markdown_line(void *user, enum markdown_kind kind, int indent, const
     static const enum style styles[MARKDOWN_TABLE + 1] = {[MARKDOWN_HEADING] = STYLE_FOCUS,
                                                           [MARKDOWN_CODE] = STYLE_KEY,
                                                           [MARKDOWN_TABLE] = STYLE_DIM};
-    struct text_panel *t = user;
+    struct panel_text *t = user;
     struct buf line;
 
     buf_init(&line, 3 * MARKDOWN_LINE_MAX);
@@ -163,8 +101,8 @@ static void markdown_line(void *user, enum markdown_kind kind, int indent, const
 
 static void fill_text(struct view_labs *l)
 {
-    struct text_panel *t = &l->panel[TEXT];
-    const cJSON *step = get(l->state, "step"), *take, *shown, *hint;
+    struct panel_text *t = &l->panel[TEXT];
+    const cJSON *step = json_get(l->state, "step"), *take, *shown, *hint;
     int n = 0;
 
     if (!step) {
@@ -176,35 +114,32 @@ static void fill_text(struct view_labs *l)
             markdown_each(text_of(step, *key), markdown_line, t);
             add(t, STYLE_NORMAL, 0, 0, " ");
         }
-    cJSON_ArrayForEach(shown, get(step, "shown"))
+    cJSON_ArrayForEach(shown, json_get(step, "shown"))
     {
         struct buf code;
 
         buf_init(&code, 1 << 16);
-        buf_printf(&code, "recorded, on %s: `%s`\n\n```\n%s\n```\n",
-                   text_of(shown, "host") ? text_of(shown, "host") : "?",
-                   text_of(shown, "command") ? text_of(shown, "command") : "?",
-                   text_of(shown, "output") ? text_of(shown, "output") : "");
+        buf_printf(&code, "recorded, on %s: `%s`\n\n```\n%s\n```\n", json_str(shown, "host", "?"),
+                   json_str(shown, "command", "?"), json_str(shown, "output", ""));
         markdown_each(code.data, markdown_line, t);
         buf_done(&code);
     }
-    cJSON_ArrayForEach(take, get(step, "takes"))
+    cJSON_ArrayForEach(take, json_get(step, "takes"))
     {
         const char *chosen = text_of(step, "take"), *name = text_of(take, "name");
 
         if (n++ == 0)
             add(t, STYLE_FOCUS, 0, 0, "A replay: which recording shows it done right? (a)");
         add(t, STYLE_NORMAL, 4, 0, "%c %s  %s", chosen && name && !strcmp(chosen, name) ? '>' : ' ',
-            text_of(take, "letter") ? text_of(take, "letter") : "?",
-            text_of(take, "does") ? text_of(take, "does") : "");
+            json_str(take, "letter", "?"), json_str(take, "does", ""));
     }
     if (text_of(step, "question"))
         add(t, STYLE_FOCUS, 0, 0, "Question (a): %s", text_of(step, "question"));
-    cJSON_ArrayForEach(hint, get(l->state, "hints"))
+    cJSON_ArrayForEach(hint, json_get(l->state, "hints"))
         add(t, STYLE_WARN, 6, 0, "Hint: %s", cJSON_IsString(hint) ? hint->valuestring : "");
 }
 
-static void fill_check(struct text_panel *t, const cJSON *check)
+static void fill_check(struct panel_text *t, const cJSON *check)
 {
     const char *outcome = text_of(check, "outcome"), *host = text_of(check, "host");
     bool is_pass = outcome && !strcmp(outcome, "pass");
@@ -235,8 +170,8 @@ static void fill_check(struct text_panel *t, const cJSON *check)
 
 static void fill_checks(struct view_labs *l)
 {
-    struct text_panel *t = &l->panel[CHECKS];
-    const cJSON *checks = get(get(l->state, "judged"), "checks"), *check;
+    struct panel_text *t = &l->panel[CHECKS];
+    const cJSON *checks = json_get(json_get(l->state, "judged"), "checks"), *check;
 
     cJSON_ArrayForEach(check, checks) fill_check(t, check);
     if (!checks)
@@ -262,11 +197,10 @@ void view_labs_show(struct view *v, const char *json)
     fill_list(l);
     fill_text(l);
     fill_checks(l);
-    step = get(state, "step");
-    snprintf(l->panel[TEXT].note, sizeof l->panel[TEXT].note, "step %d of %d, %s",
-             number_of(step, "index"), number_of(step, "of"),
-             text_of(step, "place") ? text_of(step, "place") : "");
-    l->panel[TEXT].base.note = step ? l->panel[TEXT].note : NULL;
+    step = json_get(state, "step");
+    snprintf(l->note, sizeof l->note, "step %.0f of %.0f, %s", json_num(step, "index", 0),
+             json_num(step, "of", 0), json_str(step, "place", ""));
+    l->panel[TEXT].base.note = step ? l->note : NULL;
     if (text_of(state, "error"))
         console_say(v->console, "%s", text_of(state, "error"));
     else if (text_of(state, "said"))
@@ -360,8 +294,8 @@ static bool on_place(void *user, const char *text)
 static bool open_lab(struct view_labs *l)
 {
     const struct text_view_line *line = text_view_selected(&l->panel[LIST].text);
-    const cJSON *lab = line ? cJSON_GetArrayItem(get(l->state, "labs"), line->tag) : NULL;
-    const char *name = text_of(lab, "name"), *place = text_of(get(l->state, "step"), "place");
+    const cJSON *lab = line ? cJSON_GetArrayItem(json_get(l->state, "labs"), line->tag) : NULL;
+    const char *name = text_of(lab, "name"), *place = text_of(json_get(l->state, "step"), "place");
 
     if (!name)
         return false;
@@ -430,17 +364,13 @@ static void done(struct view *v)
     struct view_labs *l = (struct view_labs *)v;
 
     for (int i = 0; i < PANELS; i++)
-        text_view_done(&l->panel[i].text);
+        panel_text_done(&l->panel[i]);
     cJSON_Delete(l->state);
     free(l);
 }
 
-static const struct view_ops ops = {.name = "Labs",
-                                    .where = ACTION_IN_LABS,
-                                    .layout = layout,
-                                    .act = act,
-                                    .show = show,
-                                    .done = done};
+static const struct view_ops ops = {
+    .where = ACTION_IN_LABS, .layout = layout, .act = act, .show = show, .done = done};
 
 struct view *view_labs_new(const struct view_env *env)
 {
@@ -454,9 +384,7 @@ struct view *view_labs_new(const struct view_env *env)
     view_share(&l->base, 280);
     view_share(&l->base, 650);
     for (int i = 0; i < PANELS; i++) {
-        l->panel[i].base.ops = &panel_ops;
-        l->panel[i].base.title = titles[i];
-        l->panel[i].base.is_dirty = true;
+        panel_text_init(&l->panel[i], titles[i]);
         view_add(&l->base, &l->panel[i].base, sized_by[i]);
     }
     return &l->base;

@@ -1,15 +1,15 @@
 /* The screen Log: all of it with the times, by level and source; to search, follow and save. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "console/console.h"
 #include "console/panel_log.h"
 #include "console/view.h"
+#include "core/buf.h"
+
+#define TEXT_MAX (64u << 20) /* more than LOG_LINES_MAX lines can be */
 
 struct view_log {
     struct view base;
@@ -22,9 +22,10 @@ static void layout(struct view *v, struct rect area, struct rect out[])
     out[0] = area;
 }
 
-static bool write_lines(const struct panel_log *p, FILE *f, unsigned *count)
+static unsigned write_lines(const struct panel_log *p, struct buf *out)
 {
-    *count = 0;
+    unsigned count = 0;
+
     for (uint64_t n = p->lines->first; n < p->lines->end; n++) {
         const struct log_line *line = log_lines_at(p->lines, n);
         time_t t = (time_t)line->t;
@@ -35,10 +36,10 @@ static bool write_lines(const struct panel_log *p, FILE *f, unsigned *count)
             continue;
         if (gmtime_r(&t, &tm))
             strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &tm);
-        fprintf(f, "%s %s\n", stamp, line->text);
-        ++*count;
+        buf_printf(out, "%s %s\n", stamp, line->text);
+        count++;
     }
-    return !ferror(f);
+    return count;
 }
 
 static bool save(void *user, const char *path)
@@ -46,29 +47,21 @@ static bool save(void *user, const char *path)
     struct view_log *l = user;
     struct error err;
     unsigned count;
-    int fd;
-    FILE *f;
-    bool is_written;
+    struct buf text;
+    enum status st;
 
     if (!path || !*path)
         return true;
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644); /* nothing is overwritten */
-    f = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!f) {
-        error_sys(&err, STATUS_IO, errno, "log", "%s", path);
+    buf_init(&text, TEXT_MAX);
+    count = write_lines(&l->log, &text);
+    st = text.is_failed ? error_set(&err, STATUS_NOMEM, "log", "out of memory")
+                        : file_write_new(path, text.data, text.len, 0666, &err);
+    if (st != STATUS_OK)
         console_say_error(l->base.console, &err);
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
-    is_written = write_lines(&l->log, f, &count);
-    if (fclose(f) || !is_written) {
-        error_sys(&err, STATUS_IO, errno, "log", "%s", path);
-        console_say_error(l->base.console, &err);
-        return true;
-    }
-    console_say(l->base.console, "%u lines written to %s", count, path);
-    return true;
+    else
+        console_say(l->base.console, "%u lines written to %s", count, path);
+    buf_done(&text);
+    return st == STATUS_OK;
 }
 
 static bool act(struct view *v, enum action_id id)
@@ -102,12 +95,8 @@ static void done(struct view *v)
     free(v);
 }
 
-static const struct view_ops ops = {.name = "Log",
-                                    .where = ACTION_IN_LOG,
-                                    .layout = layout,
-                                    .act = act,
-                                    .look = look,
-                                    .done = done};
+static const struct view_ops ops = {
+    .where = ACTION_IN_LOG, .layout = layout, .act = act, .look = look, .done = done};
 
 struct view *view_log_new(const struct view_env *env)
 {

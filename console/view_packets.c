@@ -212,8 +212,7 @@ static void done(struct view *v)
     uv_close((uv_handle_t *)&p->news, free_it); /* the handle lies in it */
 }
 
-static const struct view_ops ops = {.name = "Packets",
-                                    .where = ACTION_IN_PACKETS,
+static const struct view_ops ops = {.where = ACTION_IN_PACKETS,
                                     .layout = layout,
                                     .key = key,
                                     .act = act,

@@ -192,8 +192,7 @@ static void done(struct view *v)
     free(v);
 }
 
-static const struct view_ops ops = {.name = "REPL",
-                                    .where = ACTION_IN_REPL,
+static const struct view_ops ops = {.where = ACTION_IN_REPL,
                                     .layout = layout,
                                     .key = key,
                                     .act = act,

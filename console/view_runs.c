@@ -1,20 +1,18 @@
 /* The screen Runs: the flows of what runs now, as a table and as plots; the runs of before, opened
  * in their place, side by side as a table of what differs, and exported. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "console/console.h"
 #include "console/panel_log.h"
 #include "console/panel_plot.h"
+#include "console/panel_text.h"
 #include "console/past_runs.h"
-#include "console/text_view.h"
 #include "console/view.h"
+#include "core/buf.h"
 #include "core/json.h"
 #include "core/log.h"
 
@@ -27,12 +25,12 @@ static const enum panel_plot_id plot_ids[PLOTS] = {PANEL_PLOT_THROUGHPUT, PANEL_
 struct view_runs {
     struct view base;
     struct panel_plot plots[PLOTS];
-    struct panel flows, table, past;
+    struct panel flows, past;
+    struct panel_text table; /* what differs */
     struct panel_log log;
     struct flow_table live;
     struct past_runs runs;
     struct list_view list;
-    struct text_view text;
     bool is_paused, has_past, has_table;
     /* The run that is open in place of the live ones. */
     bool is_open;
@@ -171,35 +169,6 @@ static const struct panel_ops past_ops = {.draw = draw_past,
                                           .copy = copy_past,
                                           .click = click_past};
 
-/* --- what differs ----------------------------------------------------------------------------- */
-
-static void draw_table(struct panel *base)
-{
-    struct rect at = {1, 0, getmaxy(base->win) - 1, getmaxx(base->win)};
-
-    text_view_draw(&OF(base, table)->text, base->win, &at, base->has_focus);
-}
-
-static bool act_table(struct panel *base, enum action_id id)
-{
-    base->is_dirty = true;
-    return text_view_act(&OF(base, table)->text, id);
-}
-
-static bool search_table(struct panel *base, const char *text, int step)
-{
-    base->is_dirty = true;
-    return text_view_search(&OF(base, table)->text, text, step);
-}
-
-static bool copy_table(struct panel *base, char *out, size_t size)
-{
-    return text_view_copy(&OF(base, table)->text, out, size);
-}
-
-static const struct panel_ops table_ops = {
-    .draw = draw_table, .act = act_table, .search = search_table, .copy = copy_table};
-
 /* --- actions ---------------------------------------------------------------------------------- */
 
 static void focus_on(struct view_runs *r, int panel)
@@ -293,13 +262,13 @@ static void compare(struct view_runs *r)
 
     if (!lines)
         return;
-    text_view_clear(&r->text);
+    text_view_clear(&r->table.text);
     cJSON_ArrayForEach(line, lines)
     {
         char text[1024];
 
         log_escape(cJSON_IsString(line) ? line->valuestring : "", text, sizeof text);
-        text_view_add(&r->text, STYLE_NORMAL, 4, 0, text);
+        text_view_add(&r->table.text, STYLE_NORMAL, 4, 0, text);
     }
     cJSON_Delete(lines);
     r->has_table = true;
@@ -312,23 +281,15 @@ static bool export(void *user, const char *path)
     struct error err;
     cJSON *answer;
     const char *text;
-    bool is_written;
-    int fd;
 
     if (!path || !*path || !(answer = ask_about(r, "export", true)))
         return true;
     text = cJSON_GetStringValue(cJSON_GetArrayItem(answer, 0));
     text = text ? text : "";
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644); /* nothing is overwritten */
-    is_written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (!is_written) {
-        error_sys(&err, STATUS_IO, errno, "runs", "%s", path);
+    if (file_write_new(path, text, strlen(text), 0666, &err) != STATUS_OK)
         console_say_error(r->base.console, &err);
-    } else {
+    else
         console_say(r->base.console, "written to %s", path);
-    }
-    if (fd >= 0)
-        close(fd);
     cJSON_Delete(answer);
     return true;
 }
@@ -448,13 +409,12 @@ static void done(struct view *v)
     for (int i = 0; i < PLOTS; i++)
         panel_plot_done(&r->plots[i]);
     past_runs_done(&r->runs);
-    text_view_done(&r->text);
+    panel_text_done(&r->table);
     series_set_done(&r->series);
     free(r);
 }
 
-static const struct view_ops ops = {.name = "Runs",
-                                    .where = ACTION_IN_RUNS,
+static const struct view_ops ops = {.where = ACTION_IN_RUNS,
                                     .layout = layout,
                                     .act = act,
                                     .event = event,
@@ -476,11 +436,11 @@ struct view *view_runs_new(const struct view_env *env)
         view_add(&r->base, &r->plots[i].base, i % 2 ? -(LEFT + 1) : LEFT + 1);
     }
     r->flows = (struct panel){.ops = &flows_ops, .title = "Flows"};
-    r->table = (struct panel){.ops = &table_ops, .title = "Side by side"};
+    panel_text_init(&r->table, "Side by side");
     r->past =
         (struct panel){.ops = &past_ops, .title = "Past runs (Enter opens, m marks, c compares)"};
     view_add(&r->base, &r->flows, TOP + 1);
-    view_add(&r->base, &r->table, TOP + 1);
+    view_add(&r->base, &r->table.base, TOP + 1);
     panel_log_init(&r->log, env->log);
     r->base.focus = view_add(&r->base, &r->log.base, -(TOP + 1));
     view_add(&r->base, &r->past, -(TOP + 1));

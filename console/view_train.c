@@ -332,8 +332,7 @@ static void done(struct view *v)
     free(r);
 }
 
-static const struct view_ops ops = {.name = "Train",
-                                    .where = ACTION_IN_TRAIN,
+static const struct view_ops ops = {.where = ACTION_IN_TRAIN,
                                     .layout = layout,
                                     .act = act,
                                     .event = event,

@@ -146,6 +146,20 @@ enum status buf_read_file(struct buf *b, const char *path, size_t max, struct er
     return st;
 }
 
+static bool write_all(int fd, const void *data, size_t len)
+{
+    for (const char *p = data; len;) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
 enum status file_write_atomic(const char *path, const void *data, size_t len, struct error *err)
 {
     char tmp[4096];
@@ -156,19 +170,7 @@ enum status file_write_atomic(const char *path, const void *data, size_t len, st
         return error_sys(err, STATUS_IO, errno, "file", "cannot create a file beside %s", path);
     mode_t mask = umask(0);
     umask(mask);
-    bool ok = fchmod(fd, 0666 & ~mask) == 0;
-    const char *p = data;
-    while (ok && len) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        ok = n > 0;
-        if (ok) {
-            p += n;
-            len -= (size_t)n;
-        }
-    }
-    ok = ok && fsync(fd) == 0;
+    bool ok = fchmod(fd, 0666 & ~mask) == 0 && write_all(fd, data, len) && fsync(fd) == 0;
     int saved = errno;
     if (close(fd) != 0 && ok) {
         saved = errno;
@@ -183,4 +185,22 @@ enum status file_write_atomic(const char *path, const void *data, size_t len, st
     unlink(tmp);
     error_sys(err, STATUS_IO, saved, "file", "cannot write %s", path);
     return saved == ENOSPC && err ? error_hint(err, "free some space on that disk") : STATUS_IO;
+}
+
+enum status file_write_new(const char *path, const void *data, size_t len, mode_t mode,
+                           struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return error_sys(err, STATUS_IO, errno, "file", "cannot make %s", path);
+    bool ok = write_all(fd, data, len);
+    int saved = errno;
+    if (close(fd) != 0 && ok) {
+        saved = errno;
+        ok = false;
+    }
+    if (ok)
+        return STATUS_OK;
+    unlink(path);
+    return error_sys(err, STATUS_IO, saved, "file", "cannot write %s", path);
 }

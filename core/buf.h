@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "core/error.h"
 
@@ -42,5 +43,9 @@ CCALAB_MUST_USE enum status buf_read_file(struct buf *b, const char *path, size_
  * same directory, fsync, rename. Errors: STATUS_IO. */
 CCALAB_MUST_USE enum status file_write_atomic(const char *path, const void *data, size_t len,
                                               struct error *err);
+/* Write a file that must not be there yet (nor a link of that name); `mode` as of open(2). What
+ * could not be written to its end is removed. Errors: STATUS_IO. */
+CCALAB_MUST_USE enum status file_write_new(const char *path, const void *data, size_t len,
+                                           mode_t mode, struct error *err);
 
 #endif

@@ -39,6 +39,19 @@ enum status path_mkdirs(const char *path, struct error *err)
     return STATUS_OK;
 }
 
+enum status path_mkdirs_above(const char *file, struct error *err)
+{
+    char dir[CCALAB_PATH_MAX];
+    const char *slash = strrchr(file, '/');
+
+    if (!slash || slash == file)
+        return STATUS_OK;
+    if ((size_t)(slash - file) >= sizeof dir)
+        return error_set(err, STATUS_IO, "file", "path too long: %s", file);
+    snprintf(dir, sizeof dir, "%.*s", (int)(slash - file), file);
+    return path_mkdirs(dir, err);
+}
+
 bool paths_self(char *out, size_t size)
 {
     ssize_t n = readlink("/proc/self/exe", out, size);

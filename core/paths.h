@@ -14,6 +14,8 @@
 bool path_join(char *out, size_t size, const char *dir, const char *name);
 /* mkdir -p. */
 CCALAB_MUST_USE enum status path_mkdirs(const char *path, struct error *err);
+/* The directories above a file that is to be made. */
+CCALAB_MUST_USE enum status path_mkdirs_above(const char *file, struct error *err);
 /* Directory of the running executable. */
 bool paths_self_dir(char *out, size_t size);
 /* Full path of the running executable. */

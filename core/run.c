@@ -176,10 +176,7 @@ enum status run_path(struct run *r, const char *name, char *out, size_t size, st
     }
     if (!name[0] || !path_join(out, size, r->dir, name))
         return error_set(err, STATUS_USAGE, "run", "bad file name \"%s\"", name);
-    char dir[CCALAB_PATH_MAX];
-    snprintf(dir, sizeof dir, "%s", out);
-    *strrchr(dir, '/') = '\0';
-    return path_mkdirs(dir, err);
+    return path_mkdirs_above(out, err);
 }
 
 enum status run_set(struct run *r, const char *key, cJSON *value, struct error *err)

@@ -1,12 +1,9 @@
 /* Web services in Lua: questions to Runpod and to the model hub, and the scripts that run on hosts.
  * lua/prelude/pods.lua and hub.lua make of them what scripts use. */
-#include <errno.h>
-#include <fcntl.h>
 #include <lauxlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/buf.h"
 #include "core/embed.h"
 #include "core/paths.h"
 #include "lua/bind_host.h"
@@ -106,16 +103,10 @@ static int l_secret_file(lua_State *L)
         return 1;
     } else if (st != STATUS_OK)
         return value_push_failure(L, &e);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool is_written = fd >= 0 && write(fd, key, strlen(key)) == (ssize_t)strlen(key);
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
+    st = file_write_new(path, key, strlen(key), 0600, &e);
     secret_wipe(key);
-    if (!is_written) {
-        error_sys(&e, STATUS_IO, why, "secret", "cannot write %s", path);
+    if (st != STATUS_OK)
         return value_push_failure(L, &e);
-    }
     lua_pushboolean(L, true);
     return 1;
 }

@@ -18,68 +18,46 @@
 #define MEMORY_BYTES ((size_t)2 << 30)
 #define SCRIPT_MAX   (16u << 20)
 
-/* Loaded in this order, each once, before any script. lua/CMakeLists.txt embeds the same. */
-#define PRELUDE(X)                                                                                 \
-    X(base)                                                                                        \
-    X(args)                                                                                        \
-    X(stats)                                                                                       \
-    X(lab)                                                                                         \
-    X(labfile)                                                                                     \
-    X(change)                                                                                      \
-    X(qdisc)                                                                                       \
-    X(sampler)                                                                                     \
-    X(capture)                                                                                     \
-    X(run)                                                                                         \
-    X(runs)                                                                                        \
-    X(matrix)                                                                                      \
-    X(plot)                                                                                        \
-    X(report)                                                                                      \
-    X(report_sections) X(doctor) X(kernel) X(pods) X(guard) X(away) X(hub) X(drive) X(course_step) \
-        X(course) X(course_place) X(course_prove) X(course_report) X(course_screen) X(help)        \
-            X(repl)
-
-/* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
-#define MANUAL(X)                                                                                  \
-    X(tasks) X(hosts) X(laboratory) X(packets) X(records) X(grids) X(pods) X(course) X(values)
-
 #define X(part) EMBED_DECLARE(prelude_##part);
-PRELUDE(X)
+#include "lua/prelude.def"
 #undef X
 #define X(chapter) EMBED_DECLARE(api_##chapter);
-MANUAL(X)
+#include "lua/manual.def"
 #undef X
 #define X(name, help) EMBED_DECLARE(command_##name);
-SCRIPT_COMMANDS(X)
+#include "lua/commands.def"
 #undef X
 #define X(command, word) EMBED_DECLARE(command_##command##_##word);
-SCRIPT_SUBCOMMANDS(X)
+#include "lua/subcommands.def"
 #undef X
 
-static const struct embedded {
+struct embedded {
     const char *name;
     const unsigned char *text;
     const size_t *size;
-} prelude[] =
-    {
+};
+
+static const struct embedded prelude[] = {
 #define X(part) {"=[prelude " #part "]", prelude_##part##_data, &prelude_##part##_size},
-        PRELUDE(X)
+#include "lua/prelude.def"
 #undef X
-},
-  manual[] =
-      {
+};
+
+static const struct embedded manual[] = {
 #define X(chapter) {"=[manual " #chapter "]", api_##chapter##_data, &api_##chapter##_size},
-          MANUAL(X)
+#include "lua/manual.def"
 #undef X
-},
-  commands[] = {
+};
+
+static const struct embedded commands[] = {
 #define X(name, help) {#name, command_##name##_data, &command_##name##_size},
-      SCRIPT_COMMANDS(X)
+#include "lua/commands.def"
 #undef X
 #define X(command, word)                                                                           \
     {#command "_" #word, command_##command##_##word##_data, &command_##command##_##word##_size},
-          SCRIPT_SUBCOMMANDS(X)
+#include "lua/subcommands.def"
 #undef X
-              {NULL},
+    {NULL},
 };
 
 struct script *script_of(lua_State *L)

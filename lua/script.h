@@ -44,24 +44,8 @@ typedef void (*script_done_fn)(void *user, const struct error *err, const char *
 CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, int argc,
                                             char *const argv[], script_done_fn done, void *user,
                                             struct error *err);
-/* X(name, help): commands of ccalab that are Lua scripts, lua/commands/<name>.lua. */
-#define SCRIPT_COMMANDS(X)                                                                         \
-    X(api, "the manual of the Lua functions, and stubs of them for editors")                       \
-    X(backbone, "download a pre-trained model onto a host")                                        \
-    X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
-    X(labs, "the course: labs to work through, each step checked by what is really there")         \
-    X(pods, "rented machines with a GPU: prices, start, stop, what they cost")                     \
-    X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \
-    X(restore, "put hosts back as they were before a console changed them")                        \
-    X(run, "run flows side by side on a lab's hosts, sample them, print the results")              \
-    X(runs, "the records of runs: list, show, compare, export them")                               \
-    X(test, "run the tests of a directory, each test_*.lua in a console of its own")               \
-    X(train, "train the policy on another machine, and follow it there")
-
-/* X(command, word): those that are a word of a command of C; their name is "command_word". */
-#define SCRIPT_SUBCOMMANDS(X) X(testbed, bench)
-
-/* The same for the command of that name; argv[0] is its first argument. */
+/* The same for the command `name` of lua/commands.def, or "command_word" of lua/subcommands.def;
+ * argv[0] is its first argument. */
 CCALAB_MUST_USE enum status script_run_command(struct script *s, const char *name, int argc,
                                                char *const argv[], script_done_fn done, void *user,
                                                struct error *err);

@@ -136,7 +136,8 @@ static void test_golden_two_lines_and_a_gap(void **state)
 static void test_golden_block(void **state)
 {
     struct plot_line line = {"saw", saw(), 1};
-    struct plot p = {.x_label = "time [s]", .x0 = 0, .x1 = 20, .has_zero = true, .lines = &line, .nlines = 1};
+    struct plot p = {
+        .x_label = "time [s]", .x0 = 0, .x1 = 20, .has_zero = true, .lines = &line, .nlines = 1};
 
     (void)state;
     assert_drawn(&p, CELLS_BLOCK, 44, 8,
@@ -153,11 +154,21 @@ static void test_golden_block(void **state)
 /* Events, labelled where there is room; what lies under the cursor; a baseline; units. */
 static void test_golden_marks_and_cursor(void **state)
 {
-    struct plot_line lines[] = {{"saw", saw(), 1e-3}, {.label = "no-op", .is_level = true, .level = 4e-3}};
-    struct plot_mark marks[] = {{3, PLOT_MARK_CE, "CE"}, {12.5, PLOT_MARK_STEP, "rate 25M"},
-                                {13, PLOT_MARK_CHECKPOINT, "checkpoint"}, {99, PLOT_MARK_OTHER, "out of sight"}};
-    struct plot p = {.x_label = "time [s]", .y_label = "cwnd [MB]", .has_zero = true, .lines = lines, .nlines = 2,
-                     .marks = marks, .nmarks = 4, .has_cursor = true, .cursor_x = 7.52};
+    struct plot_line lines[] = {{"saw", saw(), 1e-3},
+                                {.label = "no-op", .is_level = true, .level = 4e-3}};
+    struct plot_mark marks[] = {{3, PLOT_MARK_CE, "CE"},
+                                {12.5, PLOT_MARK_STEP, "rate 25M"},
+                                {13, PLOT_MARK_CHECKPOINT, "checkpoint"},
+                                {99, PLOT_MARK_OTHER, "out of sight"}};
+    struct plot p = {.x_label = "time [s]",
+                     .y_label = "cwnd [MB]",
+                     .has_zero = true,
+                     .lines = lines,
+                     .nlines = 2,
+                     .marks = marks,
+                     .nmarks = 4,
+                     .has_cursor = true,
+                     .cursor_x = 7.52};
 
     (void)state;
     assert_drawn(&p, CELLS_ASCII, 60, 10,
@@ -255,7 +266,11 @@ static void test_golden_scatter(void **state)
 {
     struct series *s = series_set_get(&set, "s");
     struct plot_line line = {"flows", s, 0};
-    struct plot p = {.kind = PLOT_POINTS, .x_label = "rate [Mbit/s]", .y_label = "RTT [ms]", .lines = &line, .nlines = 1};
+    struct plot p = {.kind = PLOT_POINTS,
+                     .x_label = "rate [Mbit/s]",
+                     .y_label = "RTT [ms]",
+                     .lines = &line,
+                     .nlines = 1};
     double xy[40][2];
 
     (void)state;
@@ -341,7 +356,8 @@ static void test_any_size_and_any_data(void **state)
 {
     struct series *s = series_set_get(&set, "odd"), *empty = series_set_get(&set, "empty");
     struct plot_line lines[] = {{"a line with a rather long label, longer than the plot", s, -1},
-                                {"", empty, 0}};
+                                {"\033]0;\xc3\xa4", empty, 0}};
+    struct plot_mark mark = {.x = 1e9 + 1, .label = "\033[2J\n"};
     struct cells c = {0};
 
     (void)state;
@@ -350,13 +366,21 @@ static void test_any_size_and_any_data(void **state)
     series_append(s, 1e9 + 1, NAN);
     series_append(s, 1e9 + 2, 0);
     for (int is_log = 0; is_log < 2; is_log++) {
-        struct plot p = {.is_log_y = is_log, .x_zero = 1e9, .lines = lines, .nlines = 2};
+        struct plot p = {.is_log_y = is_log,
+                         .x_zero = 1e9,
+                         .lines = lines,
+                         .nlines = 2,
+                         .marks = &mark,
+                         .nmarks = 1};
 
         for (int tier = CELLS_ASCII; tier <= CELLS_BRAILLE; tier++) {
             for (int h = 0; h < 14; h++) {
                 for (int w = 0; w < 60; w += 1 + w / 20) {
                     assert_true(cells_resize(&c, w, h));
                     cells_plot(&c, &p, (enum cells_tier)tier);
+                    for (int i = 0; i < w * h; i++) /* nothing that a terminal would obey */
+                        assert_true((c.at[i].ch >= ' ' && c.at[i].ch <= '~') ||
+                                    c.at[i].ch > 0x2500);
                 }
             }
         }

@@ -192,6 +192,11 @@ static void test_train(void **state)
     golden_assert_not_shown("persistence");
     golden_event("adapt", "{\"t\":1,\"type\":\"error\",\"message\":\"out of \\u001b[2Jmemory\"}");
     golden_assert_shown("FAILED      out of ?[2Jmem");
+    golden_event("adapt",
+                 "{\"t\":2,\"type\":\"sample\",\"src\":\"train\",\"values\":{\"loss\":3}}");
+    golden_event("adapt",
+                 "{\"t\":2,\"type\":\"result\",\"data\":{\"train_loss\":1,\"baselines\":[1]}}");
+    golden_assert_shown("done        in 0 s"); /* baselines without names */
     golden_close();
 }
 

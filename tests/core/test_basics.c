@@ -96,6 +96,7 @@ static void test_files_are_written_whole(void **state)
     char dir[] = "/tmp/ccalab-test-XXXXXX", path[64];
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/f", dir);
+    struct stat st;
     struct error e;
     assert_int_equal(file_write_atomic(path, "one", 3, &e), STATUS_OK);
     assert_int_equal(file_write_atomic(path, "two!", 4, &e), STATUS_OK);
@@ -108,6 +109,15 @@ static void test_files_are_written_whole(void **state)
     assert_int_equal(buf_read_file(&b, "/nonexistent/f", 3, &e), STATUS_IO);
     buf_done(&b);
     assert_int_equal(file_write_atomic("/nonexistent/f", "x", 1, &e), STATUS_IO);
+    assert_int_equal(file_write_new(path, "three", 5, 0600, &e), STATUS_IO);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(file_write_new(path, "three", 5, 0600, &e), STATUS_IO);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(file_write_new(path, "three", 5, 0600, &e), STATUS_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, 5);
     if (access("/dev/full", W_OK) == 0) { /* a full disk: nothing is left behind */
         assert_int_equal(file_write_atomic("/dev/full/x", "x", 1, &e), STATUS_IO);
     }
@@ -200,6 +210,9 @@ static void test_paths(void **state)
                      STATUS_UNAVAILABLE);
     assert_true(e.hint[0]);
     assert_int_equal(path_mkdirs("/dev/null/x", &e), STATUS_IO);
+    assert_int_equal(path_mkdirs_above("/dev/null/x/y", &e), STATUS_IO);
+    assert_int_equal(path_mkdirs_above("/tmp/y", &e), STATUS_OK);
+    assert_int_equal(path_mkdirs_above("y", &e), STATUS_OK);
 }
 
 int main(void)
