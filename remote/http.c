@@ -324,7 +324,10 @@ enum status http_start(uv_loop_t *loop, const struct http_request *request, http
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
     c->open_handles = 1;
-    curl_multi_add_handle(c->multi, c->easy); /* starts the timer */
+    if (curl_multi_add_handle(c->multi, c->easy) != CURLM_OK) { /* else it starts the timer */
+        finish(c);
+        return error_set(err, STATUS_NOMEM, "http", "out of memory");
+    }
     *out = c;
     return STATUS_OK;
 nomem:
