@@ -27,6 +27,13 @@ local function put(host, path, files, secret)
         return nil, err
     end
     here = r.out:match("^[^\n]*")
+    local function clear()
+        if here then
+            lab.localhost:run{"rm", "-rf", "--", here, label = "rm"}
+            here = nil
+        end
+    end
+    lab._defer(clear) -- Ctrl-C: a key must not be left behind
     local function fill()
         for name, text in pairs(files) do
             local ok, why = lab.write_file(here .. "/" .. name, text)
@@ -44,7 +51,7 @@ local function put(host, path, files, secret)
     end
     local ok
     ok, err = fill()
-    lab.localhost:run{"rm", "-rf", "--", here, label = "rm"}
+    clear()
     return ok and true, err
 end
 lab._put_files = put
