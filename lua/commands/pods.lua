@@ -76,7 +76,7 @@ function verbs.offers()
     end
     local rows = {{"GPU", "GB", "USD/h", "FREE", "WHERE"}}
     for _, offer in ipairs(offers) do
-        rows[#rows + 1] = {offer.id, ("%d"):format(offer.memory_gb), ("%.2f"):format(offer.price_per_h),
+        rows[#rows + 1] = {offer.id, ("%.0f"):format(offer.memory_gb), ("%.2f"):format(offer.price_per_h),
             offer.availability:lower(), table.concat(offer.data_centers, " ")}
     end
     table_of(rows)

@@ -3,6 +3,7 @@
 
 local IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
 local RETRY_LIMIT_S, TRANSIENT_TRIES = 300, 5
+local ORDER_S = 900 -- what a console may take from starting its guard to ordering the pod
 
 -- What is known here of the pods that were started here: DIR/ID.json, which the title bar reads too.
 local dir = lab._state_dir() .. "/pods"
@@ -229,7 +230,7 @@ function lab._pod_guard(name, stop_at)
                         or tostring(err), ok and "warn" or "error")
                 end
             end
-            if not is_alive then
+            if not is_alive and (was_known or lab.now() > stop_at + ORDER_S) then
                 return true
             end
             lab.sleep(10)
@@ -300,7 +301,7 @@ local function find_volume(name)
     end
     local names = {}
     for _, volume in ipairs(volumes) do
-        names[#names + 1] = ("%s (%s, %s, %d GB)"):format(volume.name or "", volume.id,
+        names[#names + 1] = ("%s (%s, %s, %.0f GB)"):format(volume.name or "", volume.id,
             volume.data_center or "?", volume.size_gb or 0)
         if volume.id == name or volume.name == name then
             return volume
@@ -441,15 +442,17 @@ local function wait_up(id, wait_s)
         lab.sleep(pause)
         pause = math.min(5, pause * 1.3)
     end
-    return lab.failure("timeout", "pods", ("pod %s was not up within %d s"):format(id, wait_s),
+    return lab.failure("timeout", "pods", ("pod %s was not up within %g s"):format(id, wait_s),
         "an image that must be fetched first may take longer: wait_s")
 end
 
-local function agree(o, price, what)
+-- `most`: what it costs an hour if another must be taken.
+local function agree(o, price, most, what)
     local hours = o.budget and math.min(o.hours or 24, o.budget / price) or o.hours or 24
-    print(("%s: %.2f USD per hour%s\nusually up in a few minutes; stopped after %.1f hours at the latest%s"):
-        format(what, price, o.budget and (", budget %.2f USD"):format(o.budget) or "", hours,
-               (o.idle_min or 30) > 0 and (", or when the GPU has idled %d minutes"):format(o.idle_min or 30) or ""))
+    print(("%s: %.2f USD per hour%s%s\nusually up in a few minutes; stopped after %.1f hours at the latest%s"):
+        format(what, price, most > price and (", up to %.2f if another must be taken"):format(most) or "",
+               o.budget and (", budget %.2f USD"):format(o.budget) or "", hours,
+               (o.idle_min or 30) > 0 and (", or when the GPU has idled %g minutes"):format(o.idle_min or 30) or ""))
     if o.yes then
         return true
     end
@@ -497,8 +500,9 @@ function lab.pod(given)
         return nil, err
     end
     local volume, price, what
+    local most, pod_gpu = 0, pod and pod.gpu
     if pod and pod.status ~= "EXITED" and pod.status ~= "ERROR" then
-        price, what = pod.cost_per_h, ("%s runs already, on %s"):format(pod.name, pod.gpu or "no GPU")
+        price, what = pod.cost_per_h or 0, ("%s runs already, on %s"):format(pod.name, pod.gpu or "no GPU")
         o.yes = o.yes or read_note(pod.id) ~= nil
         o.budget = o.budget or (read_note(pod.id) or {}).budget_usd
     else
@@ -514,21 +518,20 @@ function lab.pod(given)
         elseif #list == 0 then
             return lab.failure("usage", "pods", "there is no GPU like that at that price", others(all))
         end
-        local first = list[1]
-        for i = #list, 1, -1 do
-            if list[i].availability ~= "NONE" then
-                first = list[i]
-            end
+        local first
+        for _, offer in ipairs(list) do -- what is not free now may be in a later round
+            local fits = offer.id == pod_gpu or not pod_gpu
+            first = first or (fits and (pod_gpu or offer.availability ~= "NONE") and offer) or nil
+            most = math.max(most, fits and offer.price_per_h * (o.count or 1) or 0)
         end
-        for _, offer in ipairs(list) do -- the dearest that this may come to
-            price = math.max(price or 0, offer.id == (pod and pod.gpu or first.id)
-                and offer.price_per_h * (o.count or 1) or 0)
-        end
-        price = price > 0 and price or first.price_per_h * (o.count or 1)
-        what = ("%s on %d x %s, %d GB, %s"):format(o.name, o.count or 1, pod and pod.gpu or first.name,
+        first = first or list[1]
+        price = first.price_per_h * (o.count or 1)
+        what = ("%s on %d x %s, %.0f GB, %s"):format(o.name, o.count or 1, pod_gpu or first.name,
             first.memory_gb, first.availability:lower())
     end
-    ok, err = agree(o, math.max(price, 0.001), what)
+    price = math.max(price, 0.001)
+    most = math.max(most, price)
+    ok, err = agree(o, price, most, what)
     if not ok then
         return nil, err
     end
@@ -542,7 +545,7 @@ function lab.pod(given)
         began = note.began
     end
     local guard
-    guard, err = start_guard(o.name, stop_at(price))
+    guard, err = start_guard(o.name, stop_at(most)) -- until the note says what it really costs
     if not guard then
         return nil, err
     end
@@ -563,7 +566,7 @@ function lab.pod(given)
         end
     end
     local function write(p)
-        local cost = (p.cost_per_h or 0) > 0 and p.cost_per_h or price
+        local cost = (p.cost_per_h or 0) > 0 and p.cost_per_h or most
         note = {id = p.id, name = o.name, gpu = p.gpu, cost_per_h = cost, began = began,
                 spent_usd = note and note.spent_usd or 0, budget_usd = o.budget, stop_at = stop_at(cost),
                 is_running = true}

@@ -36,6 +36,9 @@ check(not pcall(lab.pod, {nmae = "x"}), "unknown option")
 check(#t.requests("^POST /v2/pods") == 0, "nothing was ordered")
 set{money = true}
 fails("host", {"402", "balance", "top it up"}, lab.pod{name = "x", yes = true, budget = 1, identity = t.identity})
+local _, _, told = lab.localhost:run{assert(lab.program("ccalab")), "pods", "up", "x", "--gpu", "A5000", "--gpu", "4090",
+                                     "--yes", "--budget", 1, "--idle", 0.5, "--identity", t.identity}
+check(told.out:find("0.26 USD per hour, up to 0.44 if", 1, true), "what it may come to: " .. told.out .. told.err)
 set{money = false, no_room = {"NVIDIA GeForce RTX 4090", "NVIDIA RTX A5000"}}
 t.forget()
 fails("host", {"no machine was to be had", "no instances", "there is room for"},
