@@ -34,7 +34,8 @@
     X(matrix)                                                                                      \
     X(plot)                                                                                        \
     X(report)                                                                                      \
-    X(report_sections) X(doctor) X(kernel) X(pods) X(guard) X(away) X(hub) X(drive) X(course_step) \
+    X(report_sections)                                                                             \
+    X(doctor) X(kernel) X(pods) X(pod_guard) X(guard) X(away) X(hub) X(drive) X(course_step)       \
         X(course) X(course_place) X(course_prove) X(course_report) X(course_screen) X(help)        \
             X(repl)
 

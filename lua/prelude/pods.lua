@@ -3,7 +3,6 @@
 
 local IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
 local RETRY_LIMIT_S, TRANSIENT_TRIES = 300, 5
-local ORDER_S = 900 -- what a console may take from starting its guard to ordering the pod
 
 -- What is known here of the pods that were started here: DIR/ID.json, which the title bar reads too.
 local dir = lab._state_dir() .. "/pods"
@@ -199,74 +198,8 @@ function lab._pod_stop(name, is_delete)
     return lab.failure("usage", "pods", "there is no pod " .. name, "see ccalab pods list")
 end
 
--- The guard here: a process of its own, which outlives this console, for the time before the watchdog
--- runs on the pod and for the case that it cannot reach the provider. It ends when the pod does.
-function lab._pod_guard(name, stop_at)
-    local was_known = false
-    while true do
-        local left = stop_at - lab.now()
-        local note
-        for _, file in ipairs(lab.list_dir(dir) or {}) do
-            local one = file:match("%.json$") and read_note(file:sub(1, -6))
-            if one and one.name == name and one.is_running then
-                note = one
-            end
-        end
-        if was_known and not note then
-            return true
-        elseif note then
-            was_known = true
-            left = note.stop_at - lab.now() -- the real price may be another
-        end
-        if left <= 0 then
-            local pods, err = lab.pods()
-            local is_alive = not pods
-            for _, pod in ipairs(pods or {}) do
-                if pod.name == name and not is_over(pod.status) then
-                    is_alive = true
-                    local ok
-                    ok, err = stop(pod.id)
-                    lab.log(ok and ("pod %s was stopped: its time or budget is over"):format(name)
-                        or tostring(err), ok and "warn" or "error")
-                end
-            end
-            if not is_alive and (was_known or lab.now() > stop_at + ORDER_S) then
-                return true
-            end
-            lab.sleep(10)
-        else
-            lab.sleep(math.min(left, 2))
-        end
-    end
-end
-
-local function start_guard(name, stop_at)
-    for _, job in ipairs(lab.localhost:jobs() or {}) do -- those of earlier starts that have ended
-        if job.id:find("^pod%-guard%-") and job.state == "ended" then
-            local old = lab.localhost:attach(job.id)
-            if old then
-                old:wait()
-            end
-        end
-    end
-    local job, err = lab.localhost:start{assert(lab.program("ccalab")), "pods", "guard", name,
-        "--stop-at", ("%.0f"):format(stop_at), label = "pod guard",
-        detached = ("pod-guard-%s-%.0f-%d"):format(name:sub(1, 24), lab.now(), lab.pid)}
-    if not job then
-        return nil, err
-    end
-    lab.sleep(0.3)
-    job:leave()
-    return job:id()
-end
-
-local function end_guard(id)
-    local job = lab.localhost:attach(id)
-    if job then
-        job:cancel()
-        job:wait(5)
-    end
-end
+-- What pod_guard.lua needs of it.
+lab._pod = {dir = dir, read_note = read_note, is_over = is_over, stop = stop}
 
 -- Creating ----------------------------------------------------------------------------------------
 
@@ -545,7 +478,7 @@ function lab.pod(given)
         began = note.began
     end
     local guard
-    guard, err = start_guard(o.name, stop_at(most)) -- until the note says what it really costs
+    guard, err = lab._pod.start_guard(o.name, stop_at(most)) -- until the note says what it really costs
     if not guard then
         return nil, err
     end
@@ -562,7 +495,7 @@ function lab.pod(given)
             end
         end
         if is_safe then
-            end_guard(guard)
+            lab._pod.end_guard(guard)
         end
     end
     local function write(p)
