@@ -1,7 +1,7 @@
 -- The watchdog (remote/watchdog.sh): a script that runs on the host itself, so that it goes on when this
 -- console, its machine or the network is gone.
 
-local WATCHDOG = "watchdog"
+local WATCHDOG = "watchdog" -- a pod's own; lab.guard() on a pod must not take its place
 
 -- The login's home directory, and where things are kept there that can be made anew.
 local function places_of(host)
@@ -117,7 +117,7 @@ function lab.guard(host, o)
         error("lab.guard: hours?", 2)
     end
     if not o.job then
-        return start(host, WATCHDOG, {conf = conf{stop_after_s = 3600 * o.hours}})
+        return start(host, "guard", {conf = conf{stop_after_s = 3600 * o.hours}})
     end
     return start(host, ("guard-%s"):format(o.job):sub(1, 64), {job = o.job .. "\n",
         conf = conf{stop_after_s = 3600 * o.hours, idle_s = 60 * (o.idle_min or 0), grace_s = o.grace_s}})
