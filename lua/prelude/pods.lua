@@ -343,8 +343,8 @@ local function connect(pod, o, until_t)
     local ssh = pod.ssh
     local place = ("%s %s %d"):format(pod.id, ssh.host, ssh.port)
     local n = 1
-    for _ in pairs(opened) do
-        n = n + 1
+    for other in pairs(opened) do
+        n = n + (other:match("^%S+") == pod.id and 1 or 0)
     end
     opened[place] = opened[place] or (n == 1 and pod.name or ("%s-%d"):format(pod.name, n))
     while true do
