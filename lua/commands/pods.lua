@@ -69,7 +69,7 @@ function verbs.list()
 end
 
 function verbs.offers()
-    local offers = assert(lab.pod_offers{gpu = o.gpu and o.gpu[1], memory_gb = o.memory, max_price = o.max_price,
+    local offers = assert(lab.pod_offers{gpu = o.gpu, memory_gb = o.memory, max_price = o.max_price,
                                          cloud = o.cloud, count = o.count})
     if o.json then
         return print(lab.json_encode(#offers > 0 and offers or lab.json_decode("[]")))

@@ -71,6 +71,20 @@ local function matches(gpu, part)
     return (gpu.id .. " " .. (gpu.name or "")):lower():find(part:lower(), 1, true) ~= nil
 end
 
+-- Texts of which a name holds one: none given, any name.
+local function parts_of(gpu)
+    return type(gpu) == "table" and gpu or {gpu or ""}
+end
+
+local function matches_any(gpu, parts)
+    for _, part in ipairs(parts) do
+        if matches(gpu, part) then
+            return true
+        end
+    end
+    return false
+end
+
 function lab.pod_offers(o)
     o = o or {}
     local cloud, count = o.cloud or "SECURE", o.count or 1
@@ -85,7 +99,7 @@ function lab.pod_offers(o)
     for _, gpu in ipairs(gpus) do
         local price = gpu[cloud:lower()]
         if price and (gpu.memory_gb or 0) >= (o.memory_gb or 0) and price <= (o.max_price or math.huge)
-            and (not o.gpu or matches(gpu, o.gpu)) then
+            and matches_any(gpu, parts_of(o.gpu)) then
             offers[#offers + 1] = {id = gpu.id, name = gpu.name or gpu.id, memory_gb = gpu.memory_gb or 0,
                 price_per_h = price, availability = gpu.availability or "NONE",
                 data_centers = gpu.data_centers}
@@ -251,8 +265,8 @@ local function candidates(o)
     if not all then
         return nil, err
     end
-    local parts, list, seen = type(o.gpu) == "table" and o.gpu or {o.gpu or ""}, {}, {}
-    for _, part in ipairs(parts) do
+    local list, seen = {}, {}
+    for _, part in ipairs(parts_of(o.gpu)) do
         for _, offer in ipairs(all) do
             if matches(offer, part) and not seen[offer.id] then
                 seen[offer.id] = true

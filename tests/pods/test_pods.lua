@@ -7,6 +7,7 @@ local offers = assert(lab.pod_offers())
 check(#offers == 4 and offers[1].name == "RTX 3070" and offers[1].price_per_h == 0.13, lab.pretty(offers))
 offers = assert(lab.pod_offers{gpu = "4090", cloud = "COMMUNITY"})
 check(#offers == 1 and offers[1].price_per_h == 0.31 and offers[1].data_centers[2] == "EU-RO-1", lab.pretty(offers))
+check(#assert(lab.pod_offers{gpu = {"4090", "3070"}}) == 2, "one of several")
 check(#assert(lab.pod_offers{memory_gb = 20, max_price = 0.3}) == 1, "memory and price")
 
 -- Pauses that are asked for, faults that pass, and those that do not ------------------------------
