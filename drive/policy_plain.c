@@ -7,10 +7,10 @@
 #include "drive/policy.h"
 #include "testbed/link/rng.h"
 
-#define HEADER_BYTES                                                                               \
-    52                    /* of IPv4 and TCP with timestamps: what the link carries beside the mss \
-                           */
-#define RANDOM_STRIDE 0.2 /* of the window's logarithm, at most, either way */
+/* Of IPv4 and TCP with timestamps: what the link carries beside the mss. */
+#define HEADER_BYTES 52
+/* Of the window's logarithm, at most, either way. */
+#define RANDOM_STRIDE 0.2
 
 struct plain {
     struct drive_policy base;
@@ -119,8 +119,7 @@ enum status drive_bdp_new(const char *argument, const struct drive_policy_opts *
     return STATUS_OK;
 }
 
-/* --- leave it ----------------------------------------------------------------------------------
- */
+/* --- leave it --------------------------------------------------------------------------------- */
 
 static enum status decide_copy_last(struct drive_policy *p, const struct drive_seen *seen,
                                     struct drive_answer *answers, size_t count, struct error *err)
