@@ -188,6 +188,45 @@ function Context:iperf3_files()
     return out
 end
 
+-- The recordings of lab 03, {"prague.json", ...}: the student's own where they are, else ours.
+function Context:bring_recordings()
+    local names = {}
+    for i, name in ipairs{"prague", "cubic", "reno"} do
+        names[i] = name .. ".json"
+        if not self:exists(names[i]) then
+            self:copy_in("record/solution/" .. names[i], nil, "03-collect")
+        end
+    end
+    return names
+end
+
+local NO_TORCH = 6 -- exit status of a netllm without libtorch
+
+-- Run netllm in the student's folder; what it prints. Raises, `unavailable` where it has no libtorch.
+function Context:netllm(words)
+    table.insert(words, 1, assert(lab.program("netllm")))
+    words.cwd, words.label = self.work, words[2]
+    local r, err, left = lab.localhost:run(words)
+    if not r then
+        if left and left.exit_code == NO_TORCH then
+            err.status = "unavailable"
+        end
+        error(err, 0)
+    end
+    return r.out
+end
+
+-- Call fn(c, ...); in a build that cannot do it, take the recording of when we did.
+function Context:do_or_take(take, fn, ...)
+    local ok, err = pcall(fn, self, ...)
+    if not ok and type(err) == "table" and err.status == "unavailable" then
+        assert(lab.localhost:run{"cp", "-r", ("%s/replay/%s/%s/."):format(self.dir, self.step.name, take),
+                                 self.work .. "/", label = "copy"})
+    elseif not ok then
+        error(err, 0)
+    end
+end
+
 -- Our pool tool on files of the student's folder; the object that `netllm pool info --json` prints.
 function Context:pool_info(name)
     local program, err = lab.program("netllm")
