@@ -15,6 +15,8 @@ local began = lab.now()
 set{rate = 1, rate_header = 1, broken = 2}
 check(#assert(lab.pods()) == 0, "no pods")
 check(lab.now() - began >= 2, "the pauses were made")
+-- A key for this machine goes through no proxy.
+assert(lab.localhost:run{"env", "http_proxy=http://127.0.0.1:1", assert(lab.program("ccalab")), "pods", "list"})
 set{garbage = true}
 fails("input", {"JSON"}, lab.pods())
 set{garbage = false, huge = true}
