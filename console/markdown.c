@@ -19,18 +19,21 @@ struct writer {
     bool wants_gap; /* a blank line comes before the next one */
 };
 
+#define MARK_MAX 3 /* stars: "***both***" */
+
 /* Is the star at s[i] a mark of emphasis, and not a product or an item? */
 static bool is_mark(const char *s, size_t i)
 {
     size_t from = i, to = i;
 
-    while (from > 0 && s[from - 1] == '*')
+    /* One more than counts: a line of stars is no reason to read it once for each. */
+    while (from > 0 && i - from < MARK_MAX && s[from - 1] == '*')
         from--;
-    while (s[to + 1] == '*')
+    while (to - i < MARK_MAX && s[to + 1] == '*')
         to++;
     bool is_after_blank = from == 0 || isspace((unsigned char)s[from - 1]);
     bool is_before_blank = !s[to + 1] || isspace((unsigned char)s[to + 1]);
-    return to - from < 3 && !(is_after_blank && is_before_blank);
+    return to - from < MARK_MAX && !(is_after_blank && is_before_blank);
 }
 
 /* Append without marks of emphasis (outside of backticks) and control characters. */

@@ -18,10 +18,9 @@
 
 #define MEMORY_BYTES ((size_t)64 << 20)
 #define LOAD_BUDGET  100 /* times a decision's: what the script's main part may take */
-#define DECISION_MAX_NS                                                                            \
-    100000000u               /* an instruction may be long, as one that joins long strings         \
-                              */
-#define HOOK_STRIDE      100 /* instructions between two looks at the budget */
+#define HOOK_STRIDE  100 /* instructions between two looks at the budget */
+/* An instruction may be long, as one that joins long strings. */
+#define DECISION_MAX_NS  100000000u
 #define COMPLAIN_EACH_NS 1000000000u
 
 struct lua_policy {

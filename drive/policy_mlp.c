@@ -42,7 +42,8 @@ static double decide_one(const struct mlp_policy *p, float *x, const struct driv
     x[POOL_FEATURES] = (float)(p->target * norm->max_return);
     x[POOL_FEATURES + 1] = 0;
     float answer = mlp_answer(p->net, x);
-    x[POOL_FEATURES + 1] = answer; /* the action of that row, from the next one on */
+    /* The action of that row, from the next one on: what is no number would never leave again. */
+    x[POOL_FEATURES + 1] = isfinite(answer) ? answer : 0;
     double action = norm->action_offset + norm->action_span * (double)answer;
     return recipe_cwnd(recipe, action, seen->row.cwnd_bytes, NAN, NAN) / seen->sample.h.mss;
 }

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rng.h"
 #include "core/units.h"
 #include "drive/policy.h"
-#include "testbed/link/rng.h"
 
-#define HEADER_BYTES                                                                               \
-    52                    /* of IPv4 and TCP with timestamps: what the link carries beside the mss \
-                           */
-#define RANDOM_STRIDE 0.2 /* of the window's logarithm, at most, either way */
+/* Of IPv4 and TCP with timestamps: what the link carries beside the mss. */
+#define HEADER_BYTES 52
+/* Of the window's logarithm, at most, either way. */
+#define RANDOM_STRIDE 0.2
 
 struct plain {
     struct drive_policy base;
@@ -119,8 +119,7 @@ enum status drive_bdp_new(const char *argument, const struct drive_policy_opts *
     return STATUS_OK;
 }
 
-/* --- leave it ----------------------------------------------------------------------------------
- */
+/* --- leave it --------------------------------------------------------------------------------- */
 
 static enum status decide_copy_last(struct drive_policy *p, const struct drive_seen *seen,
                                     struct drive_answer *answers, size_t count, struct error *err)
@@ -143,11 +142,6 @@ enum status drive_copy_last_new(const char *argument, const struct drive_policy_
 
 /* --- random ----------------------------------------------------------------------------------- */
 
-static double uniform(struct rng *r)
-{
-    return (double)(rng_next_u64(r) >> 11) * 0x1p-53;
-}
-
 static enum status decide_random(struct drive_policy *p, const struct drive_seen *seen,
                                  struct drive_answer *answers, size_t count, struct error *err)
 {
@@ -156,9 +150,8 @@ static enum status decide_random(struct drive_policy *p, const struct drive_seen
     (void)err;
     /* Rounded by chance: from two packets a step of a fifth would never lead away. */
     for (size_t i = 0; i < count; i++)
-        answers[i].cwnd =
-            floor(seen[i].sample.cwnd * exp(RANDOM_STRIDE * (2 * uniform(&plain->rng) - 1)) +
-                  uniform(&plain->rng));
+        answers[i].cwnd = floor(seen[i].sample.cwnd * exp(rng_uniform(&plain->rng, RANDOM_STRIDE)) +
+                                rng_unit(&plain->rng));
     return STATUS_OK;
 }
 

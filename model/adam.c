@@ -13,16 +13,3 @@ void adam_step(double *value, double *gradient, double *first, double *second, s
         gradient[i] = 0;
     }
 }
-
-uint64_t adam_random(uint64_t *state)
-{
-    uint64_t x = *state += 0x9e3779b97f4a7c15u; /* SplitMix64 */
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-double adam_uniform(uint64_t *state, double bound)
-{
-    return bound * (2 * ((double)(adam_random(state) >> 11) * 0x1p-53) - 1);
-}

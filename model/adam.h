@@ -1,18 +1,12 @@
 /* What the small networks that need no libtorch are trained with: Adam (Kingma and Ba, 2015) with
- * its usual constants, and a seeded source of numbers. Thread: any. */
+ * its usual constants. Thread: any. */
 #ifndef CCALAB_MODEL_ADAM_H
 #define CCALAB_MODEL_ADAM_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 /* One step for n values; `step` counts from 1, the moments start at 0. The gradient is zeroed. */
 void adam_step(double *value, double *gradient, double *first, double *second, size_t n, int step,
                double rate);
-
-/* SplitMix64; any state will do. */
-uint64_t adam_random(uint64_t *state);
-/* Uniform in [-bound, bound). */
-double adam_uniform(uint64_t *state, double bound);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rng.h"
 #include "model/adam.h"
 
 #define PER_ROW      (POOL_FEATURES + 2) /* state, return, action */
@@ -194,7 +195,7 @@ struct mlp {
     struct weights now, best, gradient, first, second;
     size_t *rows, row_count, capacity;
     double x[FEATURES_MAX], hidden[HIDDEN], sum;
-    uint64_t random;
+    struct rng random;
     int step;
 };
 
@@ -261,14 +262,14 @@ static enum status mlp_fit(struct mlp *m, const volatile sig_atomic_t *stop, str
     each_row(d, DATASET_TRAIN, mlp_gather, m);
     for (int h = 0; h < HIDDEN; h++)
         for (size_t i = 0; i < m->sight.count; i++)
-            m->now.in[h][i] = adam_uniform(&m->random, bound);
+            m->now.in[h][i] = rng_uniform(&m->random, bound);
     /* It starts as the constant answer. */
     if (!d->opts.is_published)
         m->now.out[HIDDEN] = (d->norm.action_mean - d->norm.action_offset) / d->norm.action_span;
     size_t n = m->row_count < ROWS_AN_EPOCH ? m->row_count : ROWS_AN_EPOCH;
     for (int epoch = 0, since = 0; epoch < EPOCHS && since < PATIENCE; epoch++) {
         for (size_t i = 0; i < n; i++) {
-            size_t j = i + (size_t)(adam_random(&m->random) % (m->row_count - i));
+            size_t j = i + (size_t)(rng_next_u64(&m->random) % (m->row_count - i));
             size_t row = m->rows[j];
             m->rows[j] = m->rows[i];
             m->rows[i] = row;
@@ -307,7 +308,7 @@ enum status baseline_answers(enum baseline which, const struct dataset *d, enum 
     }
     if (which == BASELINE_MLP && (mlp = calloc(1, sizeof *mlp))) {
         mlp->sight = sight_of(d);
-        mlp->random = seed;
+        mlp->random.state = seed;
         st = mlp_fit(mlp, stop, err);
     }
     if ((which == BASELINE_RIDGE && !ridge) || (which == BASELINE_MLP && !mlp))

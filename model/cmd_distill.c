@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/event.h"
 #include "core/json.h"
-#include "model/adam.h"
+#include "core/rng.h"
 #include "model/checkpoint.h"
 #include "model/cmd.h"
 #include "model/mlp.h"
@@ -42,7 +42,7 @@ struct distill {
     struct policy *teacher;
     struct mlp *student;
     struct mlp_rows lessons[DATASET_SPLITS];
-    uint64_t random;
+    struct rng random;
 };
 
 /* --- lessons ---------------------------------------------------------------------------------- */
@@ -69,7 +69,7 @@ static void want_returns(struct distill *t, struct dataset_batch *b)
 {
     for (size_t i = 0; i < b->windows; i++) {
         double share = (WANTED_MOST + WANTED_LEAST) / 2 +
-                       adam_uniform(&t->random, (WANTED_MOST - WANTED_LEAST) / 2);
+                       rng_uniform(&t->random, (WANTED_MOST - WANTED_LEAST) / 2);
         for (size_t k = 0; k < b->steps; k++)
             b->returns[i * b->steps + k] = (float)(share * t->d->norm.max_return);
     }
@@ -205,7 +205,7 @@ static enum status load(struct distill *t, struct error *err)
     memcpy(t->student->recipe, c->recipe, sizeof t->student->recipe);
     t->student->data = c->data;
     t->student->norm = c->norm;
-    t->random = (uint64_t)t->seed;
+    t->random.state = (uint64_t)t->seed;
     return policy_merge(t->teacher, err);
 }
 

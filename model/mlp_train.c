@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rng.h"
 #include "model/adam.h"
 #include "model/mlp.h"
 
@@ -14,7 +15,7 @@ struct trainer {
     double *values, *gradient, *first, *second, *best;
     double *x, *one, *two, *back_one, *back_two; /* inputs, hidden units, errors that come back */
     size_t *order;
-    uint64_t random;
+    struct rng random;
     int step;
 };
 
@@ -106,7 +107,7 @@ static enum status trainer_init(struct trainer *t, const struct mlp *m, size_t r
 {
     size_t n = mlp_count(m), h = m->hidden;
 
-    *t = (struct trainer){.m = m, .count = n, .random = seed};
+    *t = (struct trainer){.m = m, .count = n, .random = {seed}};
     t->values = calloc(5 * n + m->inputs + 4 * h, sizeof *t->values);
     t->order = calloc(rows, sizeof *t->order);
     if (!t->values || !t->order)
@@ -124,16 +125,16 @@ static enum status trainer_init(struct trainer *t, const struct mlp *m, size_t r
         t->order[i] = i;
     struct layers l = layers_of(m, t->values);
     for (double *v = l.w1; v < l.b1; v++)
-        *v = adam_uniform(&t->random, sqrt(3 / (double)m->inputs));
+        *v = rng_uniform(&t->random, sqrt(3 / (double)m->inputs));
     for (double *v = l.w2; v < l.b2; v++)
-        *v = adam_uniform(&t->random, sqrt(3 / (double)h));
+        *v = rng_uniform(&t->random, sqrt(3 / (double)h));
     return STATUS_OK; /* the last layer begins at 0 */
 }
 
 static void run_epoch(struct trainer *t, const struct mlp_rows *rows, double rate)
 {
     for (size_t i = 0; i < rows->count; i++) {
-        size_t j = i + (size_t)(adam_random(&t->random) % (rows->count - i)), row = t->order[j];
+        size_t j = i + (size_t)(rng_next_u64(&t->random) % (rows->count - i)), row = t->order[j];
         t->order[j] = t->order[i];
         t->order[i] = row;
         add_gradient(t, rows->x + row * t->m->inputs, rows->y[row]);

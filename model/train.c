@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/event.h"
 #include "core/json.h"
+#include "core/rng.h"
 #include "model/bins.h"
 #include "model/checkpoint.h"
 #include "model/evaluate.h"
@@ -35,22 +36,16 @@ struct trainer {
     bool is_early;       /* stopped by patience */
 };
 
-/* SplitMix64. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
 static void shuffle(struct train_state *s)
 {
+    struct rng r = {s->random};
+
     for (size_t i = s->windows; i > 1; i--) {
-        size_t j = (size_t)(next_random(&s->random) % i), swap = s->order[i - 1];
+        size_t j = (size_t)(rng_next_u64(&r) % i), swap = s->order[i - 1];
         s->order[i - 1] = s->order[j];
         s->order[j] = swap;
     }
+    s->random = r.state;
 }
 
 static double learning_rate(const struct trainer *t)

@@ -59,5 +59,10 @@ if [ -e "$build/failed" ]; then
     fail host "building netllm failed on the host" "its last lines are in the log"
 fi
 "$build/netllm" --version >&2 || fail host "the netllm that was built does not start" "see the log"
-cp "$build/netllm" "$out.new" && mv "$out.new" "$out" || fail host "cannot write $out" "is there room?"
+# Two pods may share the volume, and build at the same time.
+new=$(mktemp "$out.XXXXXX") || fail host "cannot write beside $out" "look at its rights"
+if ! { cp "$build/netllm" "$new" && chmod 755 "$new" && mv "$new" "$out"; }; then
+    rm -f "$new"
+    fail host "cannot write $out" "is there room?"
+fi
 event result "\"data\":{\"netllm\":\"$out\",\"torch\":\"$torch\",\"is_built\":true}"

@@ -61,7 +61,7 @@ bool wants_cc(const struct checks_context *c, const char *cc);
 /* Is the module in the kernel, or at hand for it? *state says how, in words. UNKNOWN: it is not
  * loaded, and the list of modules cannot be read. */
 enum verdict find_module(const struct checks_context *c, const char *name, const char **state);
-/* Does the kernel know AccECN (draft-ietf-tcpm-accurate-ecn)? */
+/* Does the kernel know AccECN (RFC 9768)? */
 bool has_accecn(const struct checks_context *c);
 
 /* checks_tcp.c */

@@ -236,19 +236,20 @@ static size_t on_header(char *line, size_t one, size_t n, void *user)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 /* https, or http to this machine: a key must not cross a network that anybody can read. */
-static bool is_allowed(const char *url)
+static bool is_allowed(const char *url, bool *is_here)
 {
     static const char *const here[] = {"127.0.0.1", "localhost", "[::1]"};
     CURLU *u = curl_url();
     char *scheme = NULL, *host = NULL;
     bool is_ok = false;
 
+    *is_here = false;
     if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-        is_ok = !strcmp(scheme, "https");
         for (size_t i = 0; !strcmp(scheme, "http") && i < sizeof here / sizeof *here; i++)
-            is_ok |= !strcmp(host, here[i]);
+            *is_here |= !strcmp(host, here[i]);
+        is_ok = *is_here || !strcmp(scheme, "https");
     }
     curl_free(scheme);
     curl_free(host);
@@ -256,7 +257,7 @@ static bool is_allowed(const char *url)
     return is_ok;
 }
 
-static void set_up(struct http_call *c, const struct http_request *r)
+static void set_up(struct http_call *c, const struct http_request *r, bool is_here)
 {
     CURL *e = c->easy;
 
@@ -264,6 +265,8 @@ static void set_up(struct http_call *c, const struct http_request *r)
     curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https"); /* is_allowed() */
     curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+    if (is_here) /* not through the proxy of $http_proxy, in the clear */
+        curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, r->max_redirects > 0 ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)r->max_redirects);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
@@ -295,9 +298,10 @@ enum status http_start(uv_loop_t *loop, const struct http_request *request, http
                        void *user, struct http_call **out, struct error *err)
 {
     struct http_call *c = NULL;
+    bool is_here;
 
     curl_global_init(CURL_GLOBAL_DEFAULT); /* counts its calls */
-    if (!is_allowed(request->url)) {
+    if (!is_allowed(request->url, &is_here)) {
         error_set(err, STATUS_USAGE, "http", "%.200s is no https:// address", request->url);
         return error_hint(err, "a key is never sent in the clear but to this machine");
     }
@@ -316,11 +320,14 @@ enum status http_start(uv_loop_t *loop, const struct http_request *request, http
     }
     if (!c->easy || !c->multi || (request->body && (!c->sent_body || !c->headers)))
         goto nomem;
-    set_up(c, request);
+    set_up(c, request, is_here);
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
     c->open_handles = 1;
-    curl_multi_add_handle(c->multi, c->easy); /* starts the timer */
+    if (curl_multi_add_handle(c->multi, c->easy) != CURLM_OK) { /* else it starts the timer */
+        finish(c);
+        return error_set(err, STATUS_NOMEM, "http", "out of memory");
+    }
     *out = c;
     return STATUS_OK;
 nomem:

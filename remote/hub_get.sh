@@ -27,6 +27,7 @@ hash_of() { # KIND FILE
 }
 curl_config() {
     printf 'silent\nlocation\nmax-redirs = 5\nconnect-timeout = 20\nspeed-limit = 1000\nspeed-time = 60\n'
+    case $base in https:*) printf 'proto-redir = "=https"\n' ;; esac # from the hub no redirect into the clear
     [ ! -s "$work/key" ] || printf 'oauth2-bearer = "%s"\n' "$(cat "$work/key")"
 }
 command -v curl >/dev/null 2>&1 || fail unavailable "there is no curl on the host" "install curl there"

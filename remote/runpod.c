@@ -96,6 +96,7 @@ static cJSON *read_pod(const cJSON *pod)
 {
     const cJSON *gpu = json_get(pod, "gpu");
     const char *id = json_str(pod, "id", NULL);
+    double count = json_num(gpu, "count", gpu ? 1 : 0);
     cJSON *o;
 
     if (!web_is_word(id, RUNPOD_ID_MAX) || !web_is_text(json_str(pod, "status", NULL), 32))
@@ -107,7 +108,7 @@ static cJSON *read_pod(const cJSON *pod)
         cJSON_ReplaceItemInObject(o, "name", cJSON_CreateString(json_str(pod, "name", "")));
     copy_text(o, "status", pod, "status");
     copy_text(o, "gpu", gpu, "id");
-    cJSON_AddNumberToObject(o, "gpu_count", json_num(gpu, "count", gpu ? 1 : 0));
+    cJSON_AddNumberToObject(o, "gpu_count", count >= 0 && count < 1e6 ? (int)count : 0);
     copy_num(o, "cost_per_h", pod, "cost");
     copy_text(o, "data_center", pod, "dataCenterId");
     copy_text(o, "created", pod, "createdAt");

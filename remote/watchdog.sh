@@ -50,7 +50,8 @@ end_job() {
     p=$(leader)
     [ -z "$p" ] || kill -s KILL -- "-$p" 2>/dev/null
 }
-# The key goes in by standard input: printf is the shell's own.
+# The key goes in by standard input: printf is the shell's own. No redirect is followed: unlike curl,
+# wget would hand the key on.
 stop_pod() {
     if command -v curl >/dev/null 2>&1; then
         printf 'oauth2-bearer = "%s"\n' "$(cat "$dir/key")" |
@@ -58,7 +59,7 @@ stop_pod() {
                 -H 'Content-Type: application/json' -d '{"action":"stop"}' "$url/action" 2>/dev/null
     else
         printf 'header = Authorization: Bearer %s\n' "$(cat "$dir/key")" >"$dir/wgetrc"
-        if wget --config="$dir/wgetrc" -q -T 60 -O /dev/null --header 'Content-Type: application/json' \
+        if wget --config="$dir/wgetrc" -q --max-redirect=0 -T 60 -O /dev/null --header 'Content-Type: application/json' \
             --post-data '{"action":"stop"}' "$url/action" 2>/dev/null; then echo 200; else echo 000; fi
         rm -f "$dir/wgetrc"
     fi

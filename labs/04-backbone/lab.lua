@@ -29,7 +29,7 @@ local function fault_of(path)
     local last = 0
     for name, tensor in pairs(header) do
         local offsets = name ~= "__metadata__" and type(tensor) == "table" and tensor.data_offsets
-        if offsets then
+        if type(offsets) == "table" then
             last = math.max(last, math.tointeger(offsets[2]) or 0)
         end
     end

@@ -1,46 +1,23 @@
 -- Lab 05: a training that ran to its end, on whatever machine: a GPU that was rented, one over SSH, this one.
 
 local EPOCHS = 5
-local NO_TORCH = 6 -- exit status of a netllm without libtorch
 
 -- Recordings of lab 03 as a pool, and a training on this machine with netllm's own words.
 local function train(c, options)
-    local netllm = assert(lab.program("netllm"))
-    local sources = {}
-    for _, name in ipairs{"prague", "cubic", "reno"} do
-        if not c:exists(name .. ".json") then
-            c:copy_in("record/solution/" .. name .. ".json", nil, "03-collect")
-        end
-        sources[#sources + 1] = name .. ".json"
-    end
+    local names = c:bring_recordings()
     assert(lab.localhost:run{"rm", "-rf", c:path("model"), label = "clear"})
-    assert(lab.localhost:run{netllm, "pool", "build", "--recipe", "lab", "-o", "pool.safetensors",
-                             sources[1], sources[2], sources[3], cwd = c.work, label = "pool build"})
-    local cmd = {netllm, "adapt", "--exp-pool-path", "pool.safetensors", "--model-dir", "model", "--w", "4",
-                 "--grad-accum-steps", "4", "--rank", "4", "--threads", "1", cwd = c.work, label = "adapt"}
+    c:netllm{"pool", "build", "--recipe", "lab", "-o", "pool.safetensors", table.unpack(names)}
+    local cmd = {"adapt", "--exp-pool-path", "pool.safetensors", "--model-dir", "model", "--w", "4",
+                 "--grad-accum-steps", "4", "--rank", "4", "--threads", "1"}
     for _, word in ipairs(options) do
         cmd[#cmd + 1] = word
     end
-    local r, err, left = lab.localhost:run(cmd)
-    if not r then
-        if left and left.exit_code == NO_TORCH then
-            err.status = "unavailable"
-        end
-        error(err, 0)
-    end
-    assert(lab.write_file(c:path("train.jsonl"), r.out))
+    assert(lab.write_file(c:path("train.jsonl"), c:netllm(cmd)))
 end
 
--- Train, or, in a build that cannot, take the recording of when we did.
 local function train_or_recording(take, options)
     return function(c)
-        local ok, err = pcall(train, c, options)
-        if not ok and type(err) == "table" and err.status == "unavailable" then
-            assert(lab.localhost:run{"cp", "-r", c.dir .. "/replay/train/" .. take .. "/.", c.work .. "/",
-                                     label = "copy"})
-        elseif not ok then
-            error(err, 0)
-        end
+        c:do_or_take(take, train, options)
     end
 end
 
@@ -63,15 +40,17 @@ return {
             observe = function(c)
                 local seen = {}
                 local info = c:read_json("model/netllm.json")
-                if type(info) == "table" and type(info.training) == "table" and type(info.data) == "table" then
-                    seen.model = {epochs = info.training.epochs, best_epoch = info.training.best_epoch,
+                if type(info) == "table" and type(info.training) == "table" and type(info.data) == "table"
+                    and type(info.policy) == "table" then
+                    seen.model = {epochs = math.tointeger(info.training.epochs) or 0, best_epoch = info.training.best_epoch,
                                   valid_loss = info.training.valid_loss, recipe = info.data.recipe,
                                   backbone = (info.policy.backbone or {}).model_type, plm_path = info.policy.plm_path}
                 end
                 local losses = {}
                 for line in (lab.read_file(c:path("train.jsonl")) or ""):gmatch("[^\n]+") do
                     local event = lab.json_decode(line)
-                    if type(event) == "table" and event.type == "sample" and event.src == "train" then
+                    if type(event) == "table" and event.type == "sample" and event.src == "train"
+                        and type(event.values) == "table" then
                         losses[#losses + 1] = tonumber(event.values.loss)
                     end
                 end

@@ -1,24 +1,8 @@
 -- Lab 06: from recordings to an experience pool: what the recipes make of the same rows, what is wrong with
 -- the published one, and what a baseline is.
 
-local NAMES = {"prague", "cubic", "reno"}
-
--- The recordings of lab 03: the student's own, else ours.
-local function bring_recordings(c)
-    for _, name in ipairs(NAMES) do
-        if not c:exists(name .. ".json") then
-            c:copy_in("record/solution/" .. name .. ".json", nil, "03-collect")
-        end
-    end
-end
-
 local function build(c, recipe, out, names)
-    local cmd = {assert(lab.program("netllm")), "pool", "build", "--recipe", recipe, "-o", c:path(out),
-                 label = "pool build"}
-    for _, name in ipairs(names or NAMES) do
-        cmd[#cmd + 1] = c:path(name .. ".json")
-    end
-    assert(lab.localhost:run(cmd))
+    c:netllm{"pool", "build", "--recipe", recipe, "-o", out, table.unpack(names or c:bring_recordings())}
 end
 
 -- Of each episode of a pool, the rows with the number of the episode.
@@ -65,7 +49,7 @@ return {
     steps = {
         {
             name = "build", title = "A pool of your recordings", acts = "files", observes = "files",
-            setup = bring_recordings,
+            setup = function(c) c:bring_recordings() end,
             observe = function(c)
                 if not c:exists("pool.safetensors") then
                     return {is_there = false}
@@ -106,14 +90,14 @@ return {
                 {name = "tutorial", does = "builds it by the tutorial's recipe", fails = "pool",
                  run = function(c) build(c, "tutorial", "pool.safetensors") end},
                 {name = "one-flow", does = "builds it from the CUBIC flow alone", fails = "flows",
-                 run = function(c) build(c, "lab", "pool.safetensors", {"cubic"}) end},
+                 run = function(c) build(c, "lab", "pool.safetensors", {"cubic.json"}) end},
             },
         },
         {
             name = "leak", title = "The answer is in the question", acts = "files", observes = "files",
             question = "In how many rows of published.safetensors is the action exactly what the same row's window gives?",
             setup = function(c)
-                bring_recordings(c)
+                c:bring_recordings()
                 build(c, "published", "published.safetensors")
             end,
             observe = function(c)
@@ -152,7 +136,7 @@ return {
             name = "baseline", title = "What doing nothing scores", acts = "files", observes = "files",
             question = "With recipe lab (pool.safetensors), what mean squared error has 'leave the window as it is'?",
             setup = function(c)
-                bring_recordings(c)
+                c:bring_recordings()
                 if not c:exists("pool.safetensors") then
                     build(c, "lab", "pool.safetensors")
                 end

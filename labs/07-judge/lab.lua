@@ -1,49 +1,21 @@
 -- Lab 07: an honest judgement: the policy beside predictors that know nothing, on rows that nobody trained
 -- on, and the report to hand in.
 
-local NO_TORCH = 6   -- exit status of a netllm without libtorch
-local TIE = 0.02     -- errors this near to each other, as a part of the lower one, are no difference
+local TIE = 0.02 -- errors this near to each other, as a part of the lower one, are no difference
 
 -- A pool, a training and its test, on this machine; `untrained`: the test of first values.
 local function judge_policy(c, recipe, untrained)
-    local netllm = assert(lab.program("netllm"))
-    local cmd = {netllm, "pool", "build", "--recipe", recipe, "-o", "pool.safetensors", cwd = c.work,
-                 label = "pool build"}
-    for _, name in ipairs{"prague", "cubic", "reno"} do
-        if not c:exists(name .. ".json") then
-            c:copy_in("record/solution/" .. name .. ".json", nil, "03-collect")
-        end
-        cmd[#cmd + 1] = name .. ".json"
-    end
-    local function run(words)
-        words.cwd = c.work
-        local r, err, left = lab.localhost:run(words)
-        if not r then
-            if left and left.exit_code == NO_TORCH then
-                err.status = "unavailable"
-            end
-            error(err, 0)
-        end
-        return r.out
-    end
-    run(cmd)
-    run{"rm", "-rf", "model"}
-    run{netllm, "adapt", "--exp-pool-path", "pool.safetensors", "--model-dir", "model", "--w", "4", "--lr", "1e-3",
-        "--grad-accum-steps", "4", "--rank", "4", "--num-epochs", "10", "--threads", "1", label = "adapt"}
-    assert(lab.write_file(c:path("test.jsonl"), run{netllm, "test", "--exp-pool-path", "pool.safetensors",
-        "--model-dir", "model", "--threads", "1", untrained and "--untrained" or nil, label = "test"}))
+    c:netllm{"pool", "build", "--recipe", recipe, "-o", "pool.safetensors", table.unpack(c:bring_recordings())}
+    assert(lab.localhost:run{"rm", "-rf", c:path("model"), label = "clear"})
+    c:netllm{"adapt", "--exp-pool-path", "pool.safetensors", "--model-dir", "model", "--w", "4", "--lr", "1e-3",
+             "--grad-accum-steps", "4", "--rank", "4", "--num-epochs", "10", "--threads", "1"}
+    assert(lab.write_file(c:path("test.jsonl"), c:netllm{"test", "--exp-pool-path", "pool.safetensors",
+        "--model-dir", "model", "--threads", "1", untrained and "--untrained" or nil}))
 end
 
--- Judge, or, in a build that cannot, take the recording of when we did.
 local function judge_or_recording(take, recipe, untrained)
     return function(c)
-        local ok, err = pcall(judge_policy, c, recipe, untrained)
-        if not ok and type(err) == "table" and err.status == "unavailable" then
-            assert(lab.localhost:run{"cp", "-r", c.dir .. "/replay/score/" .. take .. "/.", c.work .. "/",
-                                     label = "copy"})
-        elseif not ok then
-            error(err, 0)
-        end
+        c:do_or_take(take, judge_policy, recipe, untrained)
     end
 end
 

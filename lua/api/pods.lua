@@ -19,7 +19,7 @@ return {
     entries = {
         {name = "lab.pod_offers", needs = "ssh", tested = "tests/pods/test_pods.lua",
          args = {{"o?", "table", "", fields = {
-            {"gpu?", "string", "only types with this in their name"},
+            {"gpu?", "string|string[]", "only types with this, or one of these, in their name"},
             {"memory_gb?", "number", "at least so much GPU memory", "0"},
             {"max_price?", "number", "at most so many USD per hour and GPU"},
             {"cloud?", "string", "\"SECURE\" or \"COMMUNITY\"", "\"SECURE\""},

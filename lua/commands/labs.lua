@@ -189,9 +189,7 @@ end
 
 -- For who writes labs: the three proofs of each step, and the recordings of replays.
 local function scratch()
-    local dir = os.tmpname()
-    os.remove(dir)
-    assert(lab.make_dir(dir))
+    local dir = assert(lab.localhost:run{"mktemp", "-d", label = "mktemp"}).out:match("^[^\n]*")
     return setmetatable({dir = dir}, {__close = function() lab.localhost:run{"rm", "-rf", dir} end})
 end
 

@@ -69,14 +69,14 @@ function verbs.list()
 end
 
 function verbs.offers()
-    local offers = assert(lab.pod_offers{gpu = o.gpu and o.gpu[1], memory_gb = o.memory, max_price = o.max_price,
+    local offers = assert(lab.pod_offers{gpu = o.gpu, memory_gb = o.memory, max_price = o.max_price,
                                          cloud = o.cloud, count = o.count})
     if o.json then
         return print(lab.json_encode(#offers > 0 and offers or lab.json_decode("[]")))
     end
     local rows = {{"GPU", "GB", "USD/h", "FREE", "WHERE"}}
     for _, offer in ipairs(offers) do
-        rows[#rows + 1] = {offer.id, ("%d"):format(offer.memory_gb), ("%.2f"):format(offer.price_per_h),
+        rows[#rows + 1] = {offer.id, ("%.0f"):format(offer.memory_gb), ("%.2f"):format(offer.price_per_h),
             offer.availability:lower(), table.concat(offer.data_centers, " ")}
     end
     table_of(rows)

@@ -121,14 +121,8 @@ local function begin(o, dir, work)
     for key, value in pairs(o) do
         flags[key] = flags[key] or value
     end
-    local cmd = {"sh", "-c", RUN, "train", work, netllm}
-    for _, word in ipairs(lab._adapt_words({}, flags)) do
-        cmd[#cmd + 1] = word
-    end
-    for _, word in ipairs{"--exp-pool-path", work .. "/pool.safetensors", "--model-dir", work .. "/model"} do
-        cmd[#cmd + 1] = word
-    end
-    table.insert(cmd, 7, "adapt")
+    local cmd = lab._adapt_words({"sh", "-c", RUN, "train", work, netllm, "adapt", "--exp-pool-path",
+        work .. "/pool.safetensors", "--model-dir", work .. "/model"}, flags)
     cmd.detached, cmd.events, cmd.label = o.name, true, "train " .. o.name
     local job
     job, err = o.host:start(cmd)

@@ -32,14 +32,6 @@ local function find_labs()
                    "set CCALAB_LABS to their folder")
 end
 
-local function state_dir()
-    local xdg = os.getenv("XDG_STATE_HOME")
-    if not xdg or xdg:sub(1, 1) ~= "/" then
-        xdg = (os.getenv("HOME") or "/tmp") .. "/.local/state"
-    end
-    return xdg .. "/ccalab/labs"
-end
-
 -- Definitions ---------------------------------------------------------------------------------------
 
 local function complain(path, what)
@@ -116,7 +108,7 @@ function lab.course(o)
             return nil, err
         end
     end
-    local c = setmetatable({dir = dir, state = o.state or state_dir(), labs = {},
+    local c = setmetatable({dir = dir, state = o.state or lab._state_dir() .. "/labs", labs = {},
                             testbed = o.testbed or "course"}, Course)
     local names
     names, err = lab.list_dir(dir)

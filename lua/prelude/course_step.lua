@@ -145,6 +145,11 @@ function Context:data_of(seen, role)
     return sum.total > 0 and sum or nil
 end
 
+-- A table, whatever a student's file has in its place.
+local function fields(x)
+    return type(x) == "table" and x or {}
+end
+
 -- The iperf3 documents in the student's folder, those of run directories below runs/ too:
 -- {{file=, cc=, from= (address), rows=, rtt_us= (median), cwnd_bytes= (median), throughput_bps=, error=}}.
 function Context:iperf3_files()
@@ -162,25 +167,64 @@ function Context:iperf3_files()
     for _, path in ipairs(paths) do
         local text = lab.read_file(self:path(path)) or ""
         local summary, err = lab.iperf3_parse(text)
-        local document = lab.json_decode(lab.iperf3_document(text) or "")
+        local document = fields(lab.json_decode(lab.iperf3_document(text) or ""))
         local rtt, cwnd, rate = {}, {}, {}
-        for _, interval in ipairs(type(document) == "table" and document.intervals or {}) do
-            local s = (interval.streams or {})[1] or {}
-            if tonumber(s.rtt) and s.rtt > 0 and tonumber(s.snd_cwnd) and s.snd_cwnd > 0 then
-                rtt[#rtt + 1], cwnd[#cwnd + 1] = s.rtt, s.snd_cwnd
-                rate[#rate + 1] = s.bits_per_second
+        for _, interval in ipairs(fields(document.intervals)) do
+            local s = fields(fields(fields(interval).streams)[1])
+            local rtt_us, cwnd_bytes = tonumber(s.rtt) or 0, tonumber(s.snd_cwnd) or 0
+            if rtt_us > 0 and cwnd_bytes > 0 then
+                rtt[#rtt + 1], cwnd[#cwnd + 1] = rtt_us, cwnd_bytes
+                rate[#rate + 1] = tonumber(s.bits_per_second)
             end
         end
-        local ended = type(document) == "table" and document["end"] or {}
-        local connected = (type(document) == "table" and document.start or {}).connected or {}
-        out[#out + 1] = {file = path, cc = ended.sender_tcp_congestion, rows = #rtt,
-            from = (connected[1] or {}).local_host,
+        local cc = fields(document["end"]).sender_tcp_congestion
+        out[#out + 1] = {file = path, cc = type(cc) == "string" and cc or nil, rows = #rtt,
+            from = fields(fields(fields(document.start).connected)[1]).local_host,
             rtt_us = #rtt > 0 and lab.stats(rtt).median or nil,
             cwnd_bytes = #cwnd > 0 and lab.stats(cwnd).median or nil,
             throughput_bps = summary and summary.received_bps or (#rate > 0 and lab.stats(rate).mean or nil),
             error = not summary and err and err.message or nil}
     end
     return out
+end
+
+-- The recordings of lab 03, {"prague.json", ...}: the student's own where they are, else ours.
+function Context:bring_recordings()
+    local names = {}
+    for i, name in ipairs{"prague", "cubic", "reno"} do
+        names[i] = name .. ".json"
+        if not self:exists(names[i]) then
+            self:copy_in("record/solution/" .. names[i], nil, "03-collect")
+        end
+    end
+    return names
+end
+
+local NO_TORCH = 6 -- exit status of a netllm without libtorch
+
+-- Run netllm in the student's folder; what it prints. Raises, `unavailable` where it has no libtorch.
+function Context:netllm(words)
+    table.insert(words, 1, assert(lab.program("netllm")))
+    words.cwd, words.label = self.work, words[2]
+    local r, err, left = lab.localhost:run(words)
+    if not r then
+        if left and left.exit_code == NO_TORCH then
+            err.status = "unavailable"
+        end
+        error(err, 0)
+    end
+    return r.out
+end
+
+-- Call fn(c, ...); in a build that cannot do it, take the recording of when we did.
+function Context:do_or_take(take, fn, ...)
+    local ok, err = pcall(fn, self, ...)
+    if not ok and type(err) == "table" and err.status == "unavailable" then
+        assert(lab.localhost:run{"cp", "-r", ("%s/replay/%s/%s/."):format(self.dir, self.step.name, take),
+                                 self.work .. "/", label = "copy"})
+    elseif not ok then
+        error(err, 0)
+    end
 end
 
 -- Our pool tool on files of the student's folder; the object that `netllm pool info --json` prints.

@@ -1,7 +1,7 @@
 -- The watchdog (remote/watchdog.sh): a script that runs on the host itself, so that it goes on when this
 -- console, its machine or the network is gone.
 
-local WATCHDOG = "watchdog"
+local WATCHDOG = "watchdog" -- a pod's own; lab.guard() on a pod must not take its place
 
 -- The login's home directory, and where things are kept there that can be made anew.
 local function places_of(host)
@@ -27,6 +27,13 @@ local function put(host, path, files, secret)
         return nil, err
     end
     here = r.out:match("^[^\n]*")
+    local function clear()
+        if here then
+            lab.localhost:run{"rm", "-rf", "--", here, label = "rm"}
+            here = nil
+        end
+    end
+    lab._defer(clear) -- Ctrl-C: a key must not be left behind
     local function fill()
         for name, text in pairs(files) do
             local ok, why = lab.write_file(here .. "/" .. name, text)
@@ -44,7 +51,7 @@ local function put(host, path, files, secret)
     end
     local ok
     ok, err = fill()
-    lab.localhost:run{"rm", "-rf", "--", here, label = "rm"}
+    clear()
     return ok and true, err
 end
 lab._put_files = put
@@ -110,7 +117,7 @@ function lab.guard(host, o)
         error("lab.guard: hours?", 2)
     end
     if not o.job then
-        return start(host, WATCHDOG, {conf = conf{stop_after_s = 3600 * o.hours}})
+        return start(host, "guard", {conf = conf{stop_after_s = 3600 * o.hours}})
     end
     return start(host, ("guard-%s"):format(o.job):sub(1, 64), {job = o.job .. "\n",
         conf = conf{stop_after_s = 3600 * o.hours, idle_s = 60 * (o.idle_min or 0), grace_s = o.grace_s}})

@@ -71,6 +71,20 @@ local function matches(gpu, part)
     return (gpu.id .. " " .. (gpu.name or "")):lower():find(part:lower(), 1, true) ~= nil
 end
 
+-- Texts of which a name holds one: none given, any name.
+local function parts_of(gpu)
+    return type(gpu) == "table" and gpu or {gpu or ""}
+end
+
+local function matches_any(gpu, parts)
+    for _, part in ipairs(parts) do
+        if matches(gpu, part) then
+            return true
+        end
+    end
+    return false
+end
+
 function lab.pod_offers(o)
     o = o or {}
     local cloud, count = o.cloud or "SECURE", o.count or 1
@@ -85,7 +99,7 @@ function lab.pod_offers(o)
     for _, gpu in ipairs(gpus) do
         local price = gpu[cloud:lower()]
         if price and (gpu.memory_gb or 0) >= (o.memory_gb or 0) and price <= (o.max_price or math.huge)
-            and (not o.gpu or matches(gpu, o.gpu)) then
+            and matches_any(gpu, parts_of(o.gpu)) then
             offers[#offers + 1] = {id = gpu.id, name = gpu.name or gpu.id, memory_gb = gpu.memory_gb or 0,
                 price_per_h = price, availability = gpu.availability or "NONE",
                 data_centers = gpu.data_centers}
@@ -198,74 +212,8 @@ function lab._pod_stop(name, is_delete)
     return lab.failure("usage", "pods", "there is no pod " .. name, "see ccalab pods list")
 end
 
--- The guard here: a process of its own, which outlives this console, for the time before the watchdog
--- runs on the pod and for the case that it cannot reach the provider. It ends when the pod does.
-function lab._pod_guard(name, stop_at)
-    local was_known = false
-    while true do
-        local left = stop_at - lab.now()
-        local note
-        for _, file in ipairs(lab.list_dir(dir) or {}) do
-            local one = file:match("%.json$") and read_note(file:sub(1, -6))
-            if one and one.name == name and one.is_running then
-                note = one
-            end
-        end
-        if was_known and not note then
-            return true
-        elseif note then
-            was_known = true
-            left = note.stop_at - lab.now() -- the real price may be another
-        end
-        if left <= 0 then
-            local pods, err = lab.pods()
-            local is_alive = not pods
-            for _, pod in ipairs(pods or {}) do
-                if pod.name == name and not is_over(pod.status) then
-                    is_alive = true
-                    local ok
-                    ok, err = stop(pod.id)
-                    lab.log(ok and ("pod %s was stopped: its time or budget is over"):format(name)
-                        or tostring(err), ok and "warn" or "error")
-                end
-            end
-            if not is_alive then
-                return true
-            end
-            lab.sleep(10)
-        else
-            lab.sleep(math.min(left, 2))
-        end
-    end
-end
-
-local function start_guard(name, stop_at)
-    for _, job in ipairs(lab.localhost:jobs() or {}) do -- those of earlier starts that have ended
-        if job.id:find("^pod%-guard%-") and job.state == "ended" then
-            local old = lab.localhost:attach(job.id)
-            if old then
-                old:wait()
-            end
-        end
-    end
-    local job, err = lab.localhost:start{assert(lab.program("ccalab")), "pods", "guard", name,
-        "--stop-at", ("%.0f"):format(stop_at), label = "pod guard",
-        detached = ("pod-guard-%s-%.0f-%d"):format(name:sub(1, 24), lab.now(), lab.pid)}
-    if not job then
-        return nil, err
-    end
-    lab.sleep(0.3)
-    job:leave()
-    return job:id()
-end
-
-local function end_guard(id)
-    local job = lab.localhost:attach(id)
-    if job then
-        job:cancel()
-        job:wait(5)
-    end
-end
+-- What pod_guard.lua needs of it.
+lab._pod = {dir = dir, read_note = read_note, is_over = is_over, stop = stop}
 
 -- Creating ----------------------------------------------------------------------------------------
 
@@ -300,7 +248,7 @@ local function find_volume(name)
     end
     local names = {}
     for _, volume in ipairs(volumes) do
-        names[#names + 1] = ("%s (%s, %s, %d GB)"):format(volume.name or "", volume.id,
+        names[#names + 1] = ("%s (%s, %s, %.0f GB)"):format(volume.name or "", volume.id,
             volume.data_center or "?", volume.size_gb or 0)
         if volume.id == name or volume.name == name then
             return volume
@@ -317,8 +265,8 @@ local function candidates(o)
     if not all then
         return nil, err
     end
-    local parts, list, seen = type(o.gpu) == "table" and o.gpu or {o.gpu or ""}, {}, {}
-    for _, part in ipairs(parts) do
+    local list, seen = {}, {}
+    for _, part in ipairs(parts_of(o.gpu)) do
         for _, offer in ipairs(all) do
             if matches(offer, part) and not seen[offer.id] then
                 seen[offer.id] = true
@@ -409,8 +357,8 @@ local function connect(pod, o, until_t)
     local ssh = pod.ssh
     local place = ("%s %s %d"):format(pod.id, ssh.host, ssh.port)
     local n = 1
-    for _ in pairs(opened) do
-        n = n + 1
+    for other in pairs(opened) do
+        n = n + (other:match("^%S+") == pod.id and 1 or 0)
     end
     opened[place] = opened[place] or (n == 1 and pod.name or ("%s-%d"):format(pod.name, n))
     while true do
@@ -441,15 +389,17 @@ local function wait_up(id, wait_s)
         lab.sleep(pause)
         pause = math.min(5, pause * 1.3)
     end
-    return lab.failure("timeout", "pods", ("pod %s was not up within %d s"):format(id, wait_s),
+    return lab.failure("timeout", "pods", ("pod %s was not up within %g s"):format(id, wait_s),
         "an image that must be fetched first may take longer: wait_s")
 end
 
-local function agree(o, price, what)
+-- `most`: what it costs an hour if another must be taken.
+local function agree(o, price, most, what)
     local hours = o.budget and math.min(o.hours or 24, o.budget / price) or o.hours or 24
-    print(("%s: %.2f USD per hour%s\nusually up in a few minutes; stopped after %.1f hours at the latest%s"):
-        format(what, price, o.budget and (", budget %.2f USD"):format(o.budget) or "", hours,
-               (o.idle_min or 30) > 0 and (", or when the GPU has idled %d minutes"):format(o.idle_min or 30) or ""))
+    print(("%s: %.2f USD per hour%s%s\nusually up in a few minutes; stopped after %.1f hours at the latest%s"):
+        format(what, price, most > price and (", up to %.2f if another must be taken"):format(most) or "",
+               o.budget and (", budget %.2f USD"):format(o.budget) or "", hours,
+               (o.idle_min or 30) > 0 and (", or when the GPU has idled %g minutes"):format(o.idle_min or 30) or ""))
     if o.yes then
         return true
     end
@@ -497,8 +447,9 @@ function lab.pod(given)
         return nil, err
     end
     local volume, price, what
+    local most, pod_gpu = 0, pod and pod.gpu
     if pod and pod.status ~= "EXITED" and pod.status ~= "ERROR" then
-        price, what = pod.cost_per_h, ("%s runs already, on %s"):format(pod.name, pod.gpu or "no GPU")
+        price, what = pod.cost_per_h or 0, ("%s runs already, on %s"):format(pod.name, pod.gpu or "no GPU")
         o.yes = o.yes or read_note(pod.id) ~= nil
         o.budget = o.budget or (read_note(pod.id) or {}).budget_usd
     else
@@ -514,21 +465,20 @@ function lab.pod(given)
         elseif #list == 0 then
             return lab.failure("usage", "pods", "there is no GPU like that at that price", others(all))
         end
-        local first = list[1]
-        for i = #list, 1, -1 do
-            if list[i].availability ~= "NONE" then
-                first = list[i]
-            end
+        local first
+        for _, offer in ipairs(list) do -- what is not free now may be in a later round
+            local fits = offer.id == pod_gpu or not pod_gpu
+            first = first or (fits and (pod_gpu or offer.availability ~= "NONE") and offer) or nil
+            most = math.max(most, fits and offer.price_per_h * (o.count or 1) or 0)
         end
-        for _, offer in ipairs(list) do -- the dearest that this may come to
-            price = math.max(price or 0, offer.id == (pod and pod.gpu or first.id)
-                and offer.price_per_h * (o.count or 1) or 0)
-        end
-        price = price > 0 and price or first.price_per_h * (o.count or 1)
-        what = ("%s on %d x %s, %d GB, %s"):format(o.name, o.count or 1, pod and pod.gpu or first.name,
+        first = first or list[1]
+        price = first.price_per_h * (o.count or 1)
+        what = ("%s on %d x %s, %.0f GB, %s"):format(o.name, o.count or 1, pod_gpu or first.name,
             first.memory_gb, first.availability:lower())
     end
-    ok, err = agree(o, math.max(price, 0.001), what)
+    price = math.max(price, 0.001)
+    most = math.max(most, price)
+    ok, err = agree(o, price, most, what)
     if not ok then
         return nil, err
     end
@@ -542,7 +492,7 @@ function lab.pod(given)
         began = note.began
     end
     local guard
-    guard, err = start_guard(o.name, stop_at(price))
+    guard, err = lab._pod.start_guard(o.name, stop_at(most)) -- until the note says what it really costs
     if not guard then
         return nil, err
     end
@@ -559,11 +509,11 @@ function lab.pod(given)
             end
         end
         if is_safe then
-            end_guard(guard)
+            lab._pod.end_guard(guard)
         end
     end
     local function write(p)
-        local cost = (p.cost_per_h or 0) > 0 and p.cost_per_h or price
+        local cost = (p.cost_per_h or 0) > 0 and p.cost_per_h or most
         note = {id = p.id, name = o.name, gpu = p.gpu, cost_per_h = cost, began = began,
                 spent_usd = note and note.spent_usd or 0, budget_usd = o.budget, stop_at = stop_at(cost),
                 is_running = true}

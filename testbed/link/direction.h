@@ -9,11 +9,11 @@
 #ifndef CCALAB_TESTBED_LINK_DIRECTION_H
 #define CCALAB_TESTBED_LINK_DIRECTION_H
 
+#include "core/rng.h"
 #include "testbed/link/aqm.h"
 #include "testbed/link/delay_line.h"
 #include "testbed/link/hist.h"
 #include "testbed/link/packet_log.h"
-#include "testbed/link/rng.h"
 #include "testbed/link/trace.h"
 
 /* What one interval between two samples saw. */

@@ -324,6 +324,15 @@ static void a_distilled_policy(void **state)
     struct drive_answer answer = {0};
     assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
     assert_float_equal(answer.cwnd, 40 * exp(0.25), 1e-3);
+
+    /* What is no number is forgotten with its row, and not fed back for good. */
+    struct drive_seen odd = seen;
+    odd.row.throughput_bps = INFINITY;
+    assert_int_equal(p->ops->decide(p, &odd, &answer, 1, &err), STATUS_OK);
+    assert_true(isnan(answer.cwnd));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
+    assert_float_equal(answer.cwnd, 40 * exp(0.25), 1e-3);
     p->ops->close(p, &flow);
     drive_policy_free(p);
     unlink(path);

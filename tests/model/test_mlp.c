@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/adam.h"
+#include "core/rng.h"
 #include "model/mlp.h"
 
 #define ROWS   2
@@ -21,12 +21,13 @@
 
 static struct mlp_rows lessons(size_t count, uint64_t seed)
 {
+    struct rng rng = {seed};
     struct mlp_rows r = {
         .x = calloc(count * INPUTS, sizeof *r.x), .y = calloc(count, sizeof *r.y), .count = count};
     for (size_t i = 0; i < count; i++) {
         float *x = r.x + i * INPUTS;
         for (size_t k = 0; k < INPUTS; k++)
-            x[k] = (float)adam_uniform(&seed, 1);
+            x[k] = (float)rng_uniform(&rng, 1);
         r.y[i] = sinf(2 * x[0]) + x[1] * x[INPUTS - 1];
     }
     return r;

@@ -7,6 +7,7 @@ local offers = assert(lab.pod_offers())
 check(#offers == 4 and offers[1].name == "RTX 3070" and offers[1].price_per_h == 0.13, lab.pretty(offers))
 offers = assert(lab.pod_offers{gpu = "4090", cloud = "COMMUNITY"})
 check(#offers == 1 and offers[1].price_per_h == 0.31 and offers[1].data_centers[2] == "EU-RO-1", lab.pretty(offers))
+check(#assert(lab.pod_offers{gpu = {"4090", "3070"}}) == 2, "one of several")
 check(#assert(lab.pod_offers{memory_gb = 20, max_price = 0.3}) == 1, "memory and price")
 
 -- Pauses that are asked for, faults that pass, and those that do not ------------------------------
@@ -14,6 +15,8 @@ local began = lab.now()
 set{rate = 1, rate_header = 1, broken = 2}
 check(#assert(lab.pods()) == 0, "no pods")
 check(lab.now() - began >= 2, "the pauses were made")
+-- A key for this machine goes through no proxy.
+assert(lab.localhost:run{"env", "http_proxy=http://127.0.0.1:1", assert(lab.program("ccalab")), "pods", "list"})
 set{garbage = true}
 fails("input", {"JSON"}, lab.pods())
 set{garbage = false, huge = true}
@@ -36,6 +39,9 @@ check(not pcall(lab.pod, {nmae = "x"}), "unknown option")
 check(#t.requests("^POST /v2/pods") == 0, "nothing was ordered")
 set{money = true}
 fails("host", {"402", "balance", "top it up"}, lab.pod{name = "x", yes = true, budget = 1, identity = t.identity})
+local _, _, told = lab.localhost:run{assert(lab.program("ccalab")), "pods", "up", "x", "--gpu", "A5000", "--gpu", "4090",
+                                     "--yes", "--budget", 1, "--idle", 0.5, "--identity", t.identity}
+check(told.out:find("0.26 USD per hour, up to 0.44 if", 1, true), "what it may come to: " .. told.out .. told.err)
 set{money = false, no_room = {"NVIDIA GeForce RTX 4090", "NVIDIA RTX A5000"}}
 t.forget()
 fails("host", {"no machine was to be had", "no instances", "there is room for"},

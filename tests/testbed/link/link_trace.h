@@ -2,9 +2,9 @@
 #ifndef CCALAB_TESTS_TESTBED_LINK_TRACE_H
 #define CCALAB_TESTS_TESTBED_LINK_TRACE_H
 
+#include "core/rng.h"
 #include "testbed/link/ecn.h"
 #include "testbed/link/packet.h"
-#include "testbed/link/rng.h"
 
 /* Uniform in [lo, hi]. */
 uint64_t trace_uniform(struct rng *r, uint64_t lo, uint64_t hi);
