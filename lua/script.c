@@ -30,8 +30,10 @@
     X(sampler)                                                                                     \
     X(capture)                                                                                     \
     X(run)                                                                                         \
-    X(runs) X(matrix) X(plot) X(report) X(report_sections) X(doctor) X(kernel) X(pods) X(guard)    \
-        X(away) X(hub) X(drive) X(course_step) X(course) X(course_prove) X(course_report) X(help)
+    X(runs)                                                                                        \
+    X(matrix) X(plot) X(report) X(report_sections) X(doctor) X(kernel) X(pods) X(guard) X(away)    \
+        X(hub) X(drive) X(scenario) X(judge_cell) X(judge) X(judge_report) X(collect)              \
+            X(course_step) X(course) X(course_prove) X(course_report) X(help)
 
 /* The manual's chapters, lua/api/<name>.lua, in order; loaded when somebody asks. */
 #define MANUAL(X)                                                                                  \

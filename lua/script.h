@@ -49,6 +49,7 @@ CCALAB_MUST_USE enum status script_run_file(struct script *s, const char *path, 
     X(api, "the manual of the Lua functions, and stubs of them for editors")                       \
     X(backbone, "download a pre-trained model onto a host")                                        \
     X(doctor, "are the hosts of a lab fit for it, and what would mend them?")                      \
+    X(judge, "hold congestion controls against each other, over sets of scenarios")                \
     X(labs, "the course: labs to work through, each step checked by what is really there")         \
     X(pods, "rented machines with a GPU: prices, start, stop, what they cost")                     \
     X(qdisc, "the queue at a port of a host: show it, set it, watch it")                           \

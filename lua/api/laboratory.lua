@@ -157,7 +157,9 @@ print(err.mistakes[1])]]},
             {"probes?", "table|boolean",
                 "`{from=, to=, interval=0.1}`; true: fail without them; false: none",
                 "where possible"},
-            {"progress?", "boolean", "tell the time left", "true"}}))}},
+            {"progress?", "boolean", "tell the time left", "true"},
+            {"at?", "{[1]: number, [2]: fun(): any, lab.Error?}[]",
+                "what is done at which second of the run; a failure is one of the run"}}))}},
          returns = {{"{flows: table[], by_label: table<string, table>, probes: table?, t0: number, "
              .. "seconds: number, iperf3: table}"}},
          errors = "the first flow that failed; the third value is the same table with what there "
