@@ -202,9 +202,10 @@ function judge.measure(s, who, raw, samples)
         end
     end
     local down, decided = raw.totals.down, raw.decided or {}
-    local queue = who.is_scalable and type(down.sojourn_l_us) == "table" and "L" or "C"
-    local sojourn = queue == "L" and down.sojourn_l_us or down.sojourn_c_us
-    if type(sojourn) ~= "table" then
+    local long, short = down.sojourn_c_us, down.sojourn_l_us -- percentiles null where nothing left the queue
+    local queue = who.is_scalable and type(short) == "table" and type(short.p50) == "number" and "L" or "C"
+    local sojourn = queue == "L" and short or long
+    if type(sojourn) ~= "table" or type(sojourn.p50) ~= "number" then
         return lab.failure("failed", "judge", "the queue's delay was not measured")
     end
     local rate, capacity = mean(own), scenarios.capacity_bits(s.link, from_s, to_s) / (to_s - from_s)

@@ -75,7 +75,7 @@ near(r.utilisation, 38.4 / 36, "utilisation over a step")
 near(r.off_mbit, 10, "distance over a step")
 s.link.steps = nil
 -- What was not measured is no zero.
-raw.decided, raw.totals.down.sojourn_l_us = nil, lab.null
+raw.decided, raw.totals.down.sojourn_l_us = nil, {p50 = lab.null, p95 = lab.null, p99 = lab.null, mean = lab.null}
 r = assert(judge.measure(s, prague, raw, samples))
 check(r.queue == "C" and r.decide_p50_us == nil and r.stale_share == nil, "no L queue, no policy")
 raw.flows[1].label = "nobody"
