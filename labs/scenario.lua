@@ -6,7 +6,7 @@
 --        ccalab --run labs/scenario.lua NAME [repeat] [seconds] [only=CELL] [lab=NAME]
 
 local HERE = arg[0]:match("^(.*)/[^/]*$") or "."
-local data = dofile(HERE .. "/scenario_data.lua")
+local data = lab._scenario
 local CCALAB = assert(lab.program("ccalab"))
 local LEAD_S = 0.2 -- from the lab being ready to the scenario's second 0
 local USAGE = 2    -- exit status of a command that does not understand its command line
@@ -34,34 +34,6 @@ local function set(bed, assignment)
     return true
 end
 
-local function rewrite_ecn(bed, rules)
-    for i, r in ipairs(rules or {}) do
-        local from = r.source and ("ip saddr %s "):format(bed[r.source].address) or ""
-        assert(bed[r.host]:run{"nft", ([[table ip scenario%d {
-            chain c {
-                type filter hook %s priority mangle; policy accept;
-                %sip ecn %s ip ecn set %s;
-            };
-        }]]):format(i, r.hook, from, r.from, r.to), label = "rewrite ECN"})
-    end
-end
-
-local function resolve_cc(bed, cc)
-    if cc == "prague" then
-        if not bed.prague.cc then
-            fail("unavailable", "no TCP Prague: " .. (bed.prague.reason or "?"), bed.prague.hint)
-        end
-        return bed.prague.cc
-    end
-    local available = assert(lab.sysctl(bed.server, "net.ipv4.tcp_available_congestion_control"))
-    for name in available:gmatch("%S+") do
-        if name == cc or name == "bpf_" .. cc then
-            return name
-        end
-    end
-    fail("unavailable", ("no congestion control '%s' here, only %s"):format(cc, available))
-end
-
 -- One run of one cell: {flows, link, t0, prague, is_late}.
 local function run_cell(s, lab_name, raw_dir)
     local link = s.link
@@ -76,11 +48,11 @@ local function run_cell(s, lab_name, raw_dir)
     for host, delay in pairs(link.paths or {}) do
         set(bed, ("path.%s=%s"):format(host, delay))
     end
-    rewrite_ecn(bed, s.rewrite)
+    data.rewrite_ecn(bed, s.rewrite)
     local t0 = lab.now() + LEAD_S
     local flows, sends = data.flows(s), {}
     for i, f in ipairs(flows) do
-        f.cc = resolve_cc(bed, f.cc)
+        f.cc = assert(data.resolve_cc(bed, f.cc))
         f.seconds = f.seconds or s.seconds - f.start_s
         if not f.has_ecn then
             assert(bed[f.host]:run{"sh", "-c", "echo 0 >/proc/sys/net/ipv4/tcp_ecn",

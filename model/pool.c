@@ -113,6 +113,10 @@ static cJSON *flows_json(const struct pool *p)
         cJSON_AddNumberToObject(o, "rows", (double)(e->end - e->begin));
         json_add_num(o, "cwnd_min", e->cwnd_min);
         json_add_num(o, "cwnd_max", e->cwnd_max);
+        if (e->scenario[0]) {
+            cJSON_AddStringToObject(o, "scenario", e->scenario);
+            json_add_num(o, "seed", e->seed);
+        }
         cJSON_AddItemToArray(flows, o);
     }
     return flows;
@@ -177,7 +181,9 @@ static struct pool_episode episode_info(const cJSON *o)
         .stream = (int)json_num(o, "stream", 0),
         .cwnd_min = json_num(o, "cwnd_min", NAN),
         .cwnd_max = json_num(o, "cwnd_max", NAN),
+        .seed = json_num(o, "seed", NAN),
     };
+    snprintf(e.scenario, sizeof e.scenario, "%s", json_str(o, "scenario", ""));
     snprintf(e.cc, sizeof e.cc, "%s", json_str(o, "cc", ""));
     return e;
 }

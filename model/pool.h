@@ -22,6 +22,8 @@ struct pool_episode {
     char *source;              /* file it came from; "" if unknown */
     char cc[32];               /* congestion control of the flow; "" if unknown */
     int stream;                /* index of the stream in its file */
+    char scenario[64];         /* in which it was collected; "" if unknown */
+    double seed;               /* of that scenario's run; where it is known */
     double cwnd_min, cwnd_max; /* constants of the recipe, bytes; NaN if unknown */
 };
 

@@ -118,11 +118,15 @@ static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
 static enum status add_trace(struct pool *p, enum recipe recipe, const struct trace *t,
                              struct error *err)
 {
-    struct pool_episode e = {
-        .source = t->source, .stream = t->stream, .cwnd_min = INFINITY, .cwnd_max = -INFINITY};
+    struct pool_episode e = {.source = t->source,
+                             .stream = t->stream,
+                             .cwnd_min = INFINITY,
+                             .cwnd_max = -INFINITY,
+                             .seed = t->seed};
     enum status st = STATUS_OK;
 
     memcpy(e.cc, t->cc, sizeof e.cc);
+    memcpy(e.scenario, t->scenario, sizeof e.scenario);
     for (size_t i = 0; i < t->count; i++) {
         e.cwnd_min = fmin(e.cwnd_min, t->rows[i].cwnd_bytes); /* fmin() passes NaN over */
         e.cwnd_max = fmax(e.cwnd_max, t->rows[i].cwnd_bytes);

@@ -71,6 +71,8 @@ enum status trace_add_pool(struct trace_set *s, const struct pool *p, const char
         if (st != STATUS_OK)
             break;
         memcpy(t->cc, episode->cc, sizeof t->cc);
+        memcpy(t->scenario, episode->scenario, sizeof t->scenario);
+        t->seed = episode->seed;
         t->stream = episode->stream;
         for (size_t i = episode->begin; i < episode->end && st == STATUS_OK; i++) {
             struct trace_row row = {.t_s = (double)(i - episode->begin),

@@ -19,9 +19,11 @@ struct trace_row {
 struct trace {
     struct trace_row *rows;
     size_t count, cap;
-    char *source; /* file it came from */
-    char cc[32];  /* congestion control; "" if unknown */
-    int stream;   /* index of the flow in its source */
+    char *source;      /* file it came from */
+    char cc[32];       /* congestion control; "" if unknown */
+    int stream;        /* index of the flow in its source */
+    char scenario[64]; /* in which it was collected; "" if unknown */
+    double seed;       /* of that scenario's run */
 };
 
 struct trace_set {
@@ -57,8 +59,9 @@ CCALAB_MUST_USE enum status trace_add_csv(struct trace_set *s, const char *text,
 CCALAB_MUST_USE enum status trace_add_pool(struct trace_set *s, const struct pool *p,
                                            const char *name, struct error *err);
 /* Add whatever `path` is: iperf3 JSON, a CSV of samples, a pool, or a run directory (its
- * samples.csv if there, else its iperf3 JSON files). Told apart by content. Errors: those above,
- * STATUS_IO. */
+ * samples.csv if there, else its iperf3 JSON files). Told apart by content. Where the run.json of a
+ * run directory has "provenance": {"scenario", "seed", "cc"}, its flows carry that.
+ * Errors: those above, STATUS_IO; STATUS_INPUT for a run.json that is none. */
 CCALAB_MUST_USE enum status trace_add_path(struct trace_set *s, const char *path,
                                            struct error *err);
 

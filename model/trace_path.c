@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,14 @@
 #include <sys/stat.h>
 
 #include "core/buf.h"
+#include "core/json.h"
 #include "model/pool.h"
 #include "model/trace.h"
 
 #define TEXT_MAX  (1u << 30)
 #define FILES_MAX 4096
 #define HEAD_LEN  16
+#define RUN_MAX   (16u << 20) /* of a run.json */
 
 enum kind { KIND_JSON, KIND_CSV, KIND_POOL, KIND_PICKLE, KIND_UNKNOWN };
 
@@ -62,8 +65,33 @@ static enum status list_files(const char *dir, const char *suffix, char ***out, 
     return STATUS_OK;
 }
 
-/* A run directory (core/run.h). */
-static enum status add_run(struct trace_set *s, const char *dir, struct error *err)
+/* What the run says of where its flows come from, to those from `first` on. */
+static enum status add_provenance(struct trace_set *s, size_t first, const char *dir,
+                                  struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+
+    snprintf(path, sizeof path, "%s/run.json", dir);
+    if (stat(path, &info))
+        return STATUS_OK; /* samples that somebody put into a folder */
+    cJSON *run = json_read_file(path, RUN_MAX, err);
+    if (!run)
+        return err->status;
+    const cJSON *from = json_get(run, "provenance");
+    for (size_t i = first; i < s->count && cJSON_IsObject(from); i++) {
+        struct trace *t = &s->at[i];
+        snprintf(t->scenario, sizeof t->scenario, "%s", json_str(from, "scenario", ""));
+        t->seed = json_num(from, "seed", NAN);
+        if (!t->cc[0])
+            snprintf(t->cc, sizeof t->cc, "%s", json_str(from, "cc", ""));
+    }
+    cJSON_Delete(run);
+    return STATUS_OK;
+}
+
+/* The samples of a run directory (core/run.h). */
+static enum status add_run_samples(struct trace_set *s, const char *dir, struct error *err)
 {
     char path[PATH_MAX], **names;
     size_t count;
@@ -116,6 +144,14 @@ static enum status add_text_file(struct trace_set *s, const char *path, enum kin
                                                                     err);
     buf_done(&text);
     return st;
+}
+
+static enum status add_run(struct trace_set *s, const char *dir, struct error *err)
+{
+    size_t first = s->count;
+    enum status st = add_run_samples(s, dir, err);
+
+    return st == STATUS_OK ? add_provenance(s, first, dir, err) : st;
 }
 
 enum status trace_add_path(struct trace_set *s, const char *path, struct error *err)

@@ -41,6 +41,63 @@ return {
 local m = assert(lab.matrix{name = "demo", base = "runs", repeats = 2, axes = {{"x", {1, 2}}},
     run = function(cell) return {square = cell.x ^ 2} end})
 assert(m.ndone == 4)]]},
+        {name = "lab.judge", args = {{"o?", "table", "", fields = {
+            {"candidates?", "string[]", "\"cubic\", \"reno\", \"bbr\", \"prague\", whatever the lab has; "
+                .. "\"netllm:POLICY\" as of `netllm drive`; \"oracle\"", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
+            {"sets?", "(string|table)[]", "\"solo\", \"friendliness\", \"l4s\", or sets of one's own: "
+                .. "`{name=, quick={scenario, ...}}`", "all three"},
+            {"size?", "\"quick\"|\"full\"", "which of a set's lists", "\"quick\""},
+            {"seeds?", "integer", "how often each cell runs", "5"},
+            {"dir?", "string", "its directory; one that is there goes on", "a new one in `base`"},
+            {"base?", "string", "where new ones are made", "$CCALAB_RUNS, else \"runs\""},
+            {"name?", "string", "of its directory", "\"judge\""},
+            {"testbed?", "string", "name of its virtual labs", "judge-PID"},
+            {"idle_min?", "number", "of the processors' time; below it a cell is invalid", "0.05"},
+            {"retries?", "integer", "how often cells that failed or were invalid are run again", "2"},
+            {"folder?", "string", "where sets are", "labs/judge"},
+            {"dry_run?", "boolean", "print the cells and run none", "false"}}}},
+         returns = {{"{dir: string, sets: table[], missing: {cell: string, why: string}[], cells: integer, "
+             .. "done: integer, candidates: table[], files: table}",
+            "of each set `{name=, counted=, wins={[candidate]=n}, scenarios={{name=, score=, winners=, "
+                .. "by={[candidate]={power=, ...}}}}}`, values as of `lab.stats`"}},
+         errors = "a candidate cannot be had; `usage`: the directory holds another matrix; `io`",
+         raises = "an option or a name that is none, a scenario that is not complete; `interrupted`",
+         text = "Hold congestion controls against each other in the virtual lab, over sets of scenarios "
+             .. "(judge.md). Writes `cells.csv`, `judge.csv` and `report.html`.",
+         example = [[
+local tiny = {name = "tiny", quick = {{name = "one", title = "One", seconds = 2, warmup_s = 0, score = "power",
+    link = {rate = "20mbit", rtt = "20ms", aqm = "fifo", buffer_bdp = 2},
+    flows = {{label = "x", host = "client_x", cc = "*"}}}}}
+local out = assert(lab.judge{sets = {tiny}, candidates = {"cubic", "reno"}, seeds = 2, base = "runs", dry_run = true})
+assert(out.cells == 4)]]},
+        {name = "lab.collect", args = {{"o", "table", "", fields = {
+            {"out", "string", "directory of the pools: `train.safetensors` and `test.safetensors`"},
+            {"teachers?", "string[]", "as the judge's candidates",
+                "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
+            {"scenarios?", "\"quick\"|\"full\"|table", "a list of labs/collect, or `{name=, scenarios={...}}`",
+                "\"quick\""},
+            {"seeds?", "integer", "how often each cell runs", "1"},
+            {"test_share?", "number", "of the scenarios, that only the test pool has", "0.25"},
+            {"recipe?", "string", "of the pools", "\"lab\""},
+            {"dir?", "string", "of the runs; one that is there goes on", "a new one in `base`"},
+            {"base?", "string", "where new ones are made", "$CCALAB_RUNS, else \"runs\""},
+            {"name?", "string", "of its directory", "\"collect\""},
+            {"testbed?", "string", "name of its virtual labs", "collect-PID"},
+            {"idle_min?", "number", "as of `lab.judge`", "0.05"},
+            {"retries?", "integer", "as of `lab.judge`", "2"},
+            {"folder?", "string", "where scenarios are", "labs/collect"},
+            {"dry_run?", "boolean", "print the cells and run none", "false"}}}},
+         returns = {{"{dir: string, train: table?, test: table?, scenarios: integer, held_out: string[], "
+             .. "missing: table[]}", "`train` and `test` as of `lab.pool`"}},
+         errors = "as of `lab.judge` and `lab.pool`", raises = "as `lab.judge`",
+         text = "Watch congestion controls over a grid of scenarios, a sample every 10 ms, and make pools of "
+             .. "it whose flows say scenario and seed. Whole scenarios are kept for the test (judge.md).",
+         example = [[
+local tiny = {name = "tiny", scenarios = {{name = "one", title = "One", seconds = 2, warmup_s = 0,
+    link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = {{label = "x", host = "client_x", cc = "*"}},
+    axes = {{{label = "slow", link = {rate = "10mbit"}}, {label = "fast"}}}}}}
+local got = assert(lab.collect{scenarios = tiny, teachers = {"cubic"}, out = "pools", base = "runs", dry_run = true})
+assert(#got.held_out == 1)]]},
         {name = "Matrix:rows", returns = {{"{cell: table, result: table, id: string}[]",
             "`id` is the run's"}},
          text = "The done cells, in the order of the axes.",

@@ -157,7 +157,9 @@ print(err.mistakes[1])]]},
             {"probes?", "table|boolean",
                 "`{from=, to=, interval=0.1}`; true: fail without them; false: none",
                 "where possible"},
-            {"progress?", "boolean", "tell the time left", "true"}}))}},
+            {"progress?", "boolean", "tell the time left", "true"},
+            {"at?", "{[1]: number, [2]: fun(): any, lab.Error?}[]",
+                "what is done at which second of the run; a failure is one of the run"}}))}},
          returns = {{"{flows: table[], by_label: table<string, table>, probes: table?, t0: number, "
              .. "seconds: number, iperf3: table}"}},
          errors = "the first flow that failed; the third value is the same table with what there "
@@ -443,6 +445,22 @@ print(pool.rows, pool.episodes)]]},
 assert(lab.pool{files = {"iperf3.json"}, out = "pool.safetensors"})
 local result = assert(lab.adapt{pool = "pool.safetensors", dir = "model", num_epochs = 1, w = 4})
 print(lab.pretty(result))]]},
+        {name = "lab.distill", needs = "netllm", args = {{"o", "table",
+            "options of `netllm distill`, with underscores", fields = {
+            {"pool", "string", "whose states it answers for"}, {"dir", "string", "a checkpoint of recipe lab: the teacher"},
+            {"out", "string", "the student to write"}, {"host?", "Host", "where it runs", "lab.localhost"},
+            {"rows?", "integer", "rows of a flow that it sees", "8"},
+            {"hidden?", "integer", "units of each of its two hidden layers", "64"},
+            {"num_epochs?", "integer", "at most", "60"}, {"lr?", "number", "learning rate", "1e-3"},
+            {"seed?", "integer", "", "100003"}, {"threads?", "integer", "", "one per core"}}}},
+         returns = {{"table", "the result of `netllm distill` (netllm.md)"}},
+             errors = "`unavailable`: no netllm; what netllm says",
+         text = "Teach a small network to answer as the policy does, for `lab.drive{policy = \"distilled:FILE\"}`.",
+         example = [[
+assert(lab.pool{files = {"iperf3.json"}, out = "pool.safetensors"})
+assert(lab.adapt{pool = "pool.safetensors", dir = "model", num_epochs = 1, w = 4})
+print(lab.pretty(assert(lab.distill{pool = "pool.safetensors", dir = "model", out = "student.safetensors",
+    num_epochs = 1})))]]},
         {name = "lab.test", needs = "netllm", args = {{"o", "table", "",
             fields = {{"pool", "string", "a pool"}, {"dir", "string", "a checkpoint"},
             {"host?", "Host", "where it runs", "lab.localhost"},

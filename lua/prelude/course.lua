@@ -14,7 +14,7 @@ local function raise(status, message, hint)
 end
 
 -- Where the labs are: $CCALAB_LABS, beside an installed console, in the tree of one that was built.
-local function find_labs()
+function lab._find_labs()
     local self = assert(lab.program("ccalab")):match("^(.*)/[^/]*$") or "."
     local places = {self .. "/../share/ccalab/labs", self .. "/../labs", self .. "/../../labs", "labs"}
     local given = os.getenv("CCALAB_LABS")
@@ -103,7 +103,7 @@ function lab.course(o)
     o = o or {}
     local dir, err = o.dir, nil
     if not dir then
-        dir, err = find_labs()
+        dir, err = lab._find_labs()
         if not dir then
             return nil, err
         end

@@ -211,6 +211,12 @@ function lab.adapt(o)
         label = "adapt", host = o.host}, o))
 end
 
+-- Teach a small network to answer as the policy does, for driving (docs/drive.md).
+function lab.distill(o)
+    return netllm(add_flags({"distill", "--exp-pool-path", o.pool, "--model-dir", o.dir, "-o", o.out,
+        label = "distill", host = o.host}, o, {"rows", "hidden", "num-epochs", "lr", "seed", "threads"}))
+end
+
 -- Score the trained policy on the held-out part of the pool.
 function lab.test(o)
     return netllm(add_flags({"test", "--exp-pool-path", o.pool, "--model-dir", o.dir,

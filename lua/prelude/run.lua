@@ -5,7 +5,7 @@ local LATE_S = 30                       -- a client may need this much longer th
 
 local FLOW = {"client", "server", "cc", "start", "seconds", "port", "ecn", "parallel", "label",
               "reverse", "interval", "save"}
-local RUN = {"record", "name", "probes", "sample", "progress"}
+local RUN = {"record", "name", "probes", "sample", "progress", "at"}
 
 local function failure(status, message, hint)
     return lab.failure(status, "run", message, hint)
@@ -315,9 +315,10 @@ local function run_flow(f, t0, version)
     return nil, err
 end
 
--- Run all flows. The first that fails stops the others: what is left would be another experiment.
-local function run_flows(flows, versions)
-    local t0, tasks, failed = lab.now() + 0.05, {}, nil
+-- Run all flows, and each {seconds, function} of `at` at its time. The first that fails stops the
+-- others: what is left would be another experiment.
+local function run_flows(flows, versions, at)
+    local t0, tasks, failed, deeds = lab.now() + 0.05, {}, nil, {}
     for i, f in ipairs(flows) do
         tasks[i] = lab.spawn(function()
             local ok, err = run_flow(f, t0, versions[f.client.name])
@@ -334,10 +335,24 @@ local function run_flows(flows, versions)
             return true
         end)
     end
+    for i, deed in ipairs(at or {}) do
+        deeds[i] = lab.spawn(function()
+            lab.sleep(math.max(t0 + deed[1] - lab.now(), 0))
+            return assert(deed[2]())
+        end)
+    end
     for i, task in ipairs(tasks) do
         local ok, err = task:join()
         if not ok then -- it raised
             flows[i].error, failed = err, failed or err
+        end
+    end
+    for _, task in ipairs(deeds) do
+        local is_due, err = task:join(0)
+        if err and err.status ~= "timeout" then
+            failed = failed or err
+        elseif not is_due then -- the flows ended before
+            task:cancel()
         end
     end
     return t0, failed
@@ -528,7 +543,7 @@ local function run(o, flows)
     end
     if ok and not failed then
         local ticker = o.progress ~= false and show_progress(flows)
-        result.t0, failed = run_flows(flows, result.iperf3)
+        result.t0, failed = run_flows(flows, result.iperf3, o.at)
         if ticker then
             ticker:cancel()
         end

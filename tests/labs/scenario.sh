@@ -52,7 +52,7 @@ assert facts["machine"]["doctor"]["cores"] >= 1
 PY
 # A scenario that asks for what nobody builds is refused, and not run as something else.
 mkdir -p "$tmp/labs/scenarios"
-cp "$CCALAB_SOURCE"/labs/scenario.lua "$CCALAB_SOURCE"/labs/scenario_data.lua "$tmp/labs/"
+cp "$CCALAB_SOURCE/labs/scenario.lua" "$tmp/labs/"
 sed 's/aqm = "dualpi2"/aqm = "telepathy"/' "$CCALAB_SOURCE/labs/scenarios/smoke.lua" \
     >"$tmp/labs/scenarios/smoke.lua"
 "$ccalab" --run "$tmp/labs/scenario.lua" smoke 1 2 >"$tmp/out" 2>"$tmp/err" </dev/null

@@ -1,7 +1,9 @@
--- Scenarios as data: reading and checking the files of labs/scenarios/, laying out their cells.
--- Used by scenario.lua; the format is described in docs/bench.md.
+-- Scenarios as data: reading and checking the files of labs/scenarios/, labs/judge/ and labs/collect/,
+-- laying out their cells; and what is done to a lab to have one of them. The format is described in
+-- docs/bench.md. Used by labs/scenario.lua, judge.lua and collect.lua.
 
 local data = {}
+lab._scenario = data
 
 -- What can be expected of a run; "flow" where it is a flow's, "pair" where it compares two.
 data.MEASURES = {
@@ -94,6 +96,11 @@ local function quantity(text, units)
     return tonumber(number) * units[unit]
 end
 
+-- "20ms" in seconds.
+function data.seconds(text)
+    return quantity(text, TIME_UNITS)
+end
+
 -- tc's words for a buffer of so many bandwidth-delay products: bytes for a FIFO, else packets.
 function data.aqm_spec(link)
     if not link.buffer_bdp then
@@ -147,7 +154,7 @@ end
 
 local HOSTS = {client_x = true, client_y = true, router = true, server = true}
 local CELL_KEYS = {name = true, title = true, seconds = true, warmup_s = true, link = true,
-                   flows = true, expect = true, rewrite = true, axes = true}
+                   flows = true, expect = true, rewrite = true, axes = true, score = true}
 local LINK_KEYS = {rate = true, rtt = true, aqm = true, buffer_bdp = true, steps = true,
                    paths = true}
 
@@ -180,7 +187,7 @@ function data.check(s)
             labels[f.label] = true
         end
         need(next(labels), "no flows")
-        for _, e in ipairs(s.expect) do
+        for _, e in ipairs(s.expect or {}) do
             local kind = data.MEASURES[e.what]
             need(kind, "nobody measures '%s'", tostring(e.what))
             need(kind == "link" or labels[e.flow], "%s: no such flow", e.what)
@@ -195,4 +202,41 @@ function data.check(s)
     return ok or nil, why
 end
 
-return data
+-- In a lab ----------------------------------------------------------------------------------------
+
+-- The name under which the lab has a congestion control: `prague` is what it takes for TCP Prague,
+-- `dctcp` may be `bpf_dctcp`.
+function data.resolve_cc(bed, cc)
+    if cc == "prague" then
+        if not bed.prague.cc then
+            return lab.failure("unavailable", "scenario", "no TCP Prague: " .. (bed.prague.reason or "?"),
+                               bed.prague.hint)
+        end
+        return bed.prague.cc
+    end
+    local available, err = lab.sysctl(bed.server, "net.ipv4.tcp_available_congestion_control")
+    for name in (available or ""):gmatch("%S+") do
+        if name == cc or name == "bpf_" .. cc then
+            return name
+        end
+    end
+    if not available then
+        return nil, err
+    end
+    return lab.failure("unavailable", "scenario",
+        ("no congestion control '%s' here, only %s"):format(cc, available),
+        "modprobe tcp_" .. cc .. ", if the kernel has it")
+end
+
+-- Change ECN fields on the path, until the lab goes.
+function data.rewrite_ecn(bed, rules)
+    for i, r in ipairs(rules or {}) do
+        local from = r.source and ("ip saddr %s "):format(bed[r.source].address) or ""
+        assert(bed[r.host]:run{"nft", ([[table ip scenario%d {
+            chain c {
+                type filter hook %s priority mangle; policy accept;
+                %sip ecn %s ip ecn set %s;
+            };
+        }]]):format(i, r.hook, from, r.from, r.to), label = "rewrite ECN"})
+    end
+end

@@ -1,0 +1,133 @@
+-- Experience of many teachers: flows of several congestion controls over a grid of scenarios, sampled
+-- every 10 ms, straight into pools that say of each episode in which scenario it was made
+-- (docs/judge.md). Whole scenarios are kept apart, so that a policy can be tested on what it never saw.
+
+local judge = lab._judge
+local OPTIONS = {"teachers", "scenarios", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
+                 "testbed", "dry_run", "idle_min", "retries", "folder"}
+local TEACHERS = {"cubic", "reno", "bbr", "prague"}
+local SAMPLE_S = 0.01
+local SERIES = {"cwnd_bytes", "srtt_us", "throughput_bps"} -- what pools are made of
+
+local function read_scenarios(which, folder)
+    if type(which) == "table" then
+        return which
+    end
+    local dir, err = folder, nil
+    if not dir then
+        dir, err = lab._find_labs()
+        if not dir then
+            error(err, 0)
+        end
+        dir = dir .. "/collect"
+    end
+    local path = ("%s/%s.lua"):format(dir, which)
+    if not which:find("^[%w_-]+$") or not lab.read_file(path) then
+        error({status = "usage", subsystem = "collect", message = ("there are no scenarios '%s'"):format(which),
+               hint = "quick or full, or a list of scenarios"}, 0)
+    end
+    return lab._scenario.load(path)
+end
+
+-- Which scenarios are kept apart: a share of them, chosen by their names alone. So a scenario stays
+-- where it is when others are added, as far as the share permits.
+function judge.held_out(list, share)
+    local order, out = {}, {}
+    for i, one in ipairs(list) do
+        local hash = 2166136261 -- FNV-1a
+        for k = 1, #one.label do
+            hash = ((hash ~ one.label:byte(k)) * 16777619) & 0xffffffff
+        end
+        order[i] = {hash, one.label}
+    end
+    table.sort(order, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
+    local n = share > 0 and math.max(1, math.floor(share * #list + 0.5)) or 0
+    for i = 1, math.min(n, #list - 1) do
+        out[order[i][2]] = true
+    end
+    return out
+end
+
+-- The teacher's samples in the form that pools are built of, and where they come from.
+local function keep(record, cell, raw)
+    local samples <close> = assert(lab.samples(record))
+    local lines, rows, cc = {"t_s,series,value"}, 0, nil
+    for _, f in ipairs(raw.flows) do
+        for _, key in ipairs(f.is_candidate and SERIES or {}) do
+            cc = f.cc
+            local name = f.label .. "/" .. key
+            local times, values = samples:values(name)
+            if not times then
+                return lab.failure("failed", "collect", f.label .. " was not sampled")
+            end
+            rows = math.max(rows, #times)
+            for i, t in ipairs(times) do
+                lines[#lines + 1] = ("%.6f,%s,%s"):format(t, name, values[i] and ("%.9g"):format(values[i]) or "")
+            end
+        end
+    end
+    lines[#lines + 1] = ""
+    assert(lab.write_file(assert(record:path("samples.csv")), table.concat(lines, "\n")))
+    assert(record:set("provenance", {scenario = cell.scenario.label, seed = cell.seed, cc = cc}))
+    return {rows = rows, cc = cc}
+end
+
+-- Collect. Returns {dir=, train=, test=, scenarios=, held_out=, missing=}, the pools as of lab.pool.
+function lab.collect(o)
+    judge.check_options(o, OPTIONS, "lab.collect")
+    if type(o.out) ~= "string" and not o.dry_run then
+        error("lab.collect: `out` is the directory that the pools go to", 2)
+    end
+    local set, teachers = read_scenarios(o.scenarios or "quick", o.folder), {}
+    local list, idle_min = judge.lay_out(set.name, set.scenarios), o.idle_min or 0.05
+    for i, word in ipairs(o.teachers or TEACHERS) do
+        teachers[i] = judge.candidate(word)
+    end
+    local name = o.testbed or ("collect-%d"):format(lab.pid)
+    if not o.dry_run then
+        local ok, err = judge.check_candidates(teachers, name)
+        if not ok then
+            return nil, err
+        end
+    end
+    local m, missing = judge.grid{name = o.name or "collect", dir = o.dir, base = o.base, seed = 1,
+        repeats = o.seeds or 1, retries = o.retries or 2, dry_run = o.dry_run,
+        axes = {{"scenario", list}, {"teacher", teachers}},
+        run = function(cell, record)
+            local raw = judge.run_cell(cell.scenario.s, cell.teacher,
+                                       {lab = name, seed = cell.seed, record = record, sample = SAMPLE_S})
+            local why = judge.why_invalid(raw, idle_min)
+            if why then
+                return lab.failure("failed", "collect", why)
+            end
+            return keep(record, cell, raw)
+        end}
+    if not m then
+        return nil, missing
+    end
+    local apart = judge.held_out(list, o.test_share or 0.25)
+    local out, files = {dir = m.dir, missing = missing, scenarios = #list, held_out = {}}, {train = {}, test = {}}
+    for _, one in ipairs(list) do
+        out.held_out[#out.held_out + 1] = apart[one.label] and one.label or nil
+    end
+    if o.dry_run then
+        return out
+    end
+    for _, row in ipairs(m:rows()) do
+        table.insert(apart[row.cell.scenario.label] and files.test or files.train, m.dir .. "/cells/" .. row.id)
+    end
+    local ok, err = lab.make_dir(o.out)
+    for _, split in ipairs(ok and {"train", "test"} or {}) do
+        if #files[split] > 0 then
+            out[split], err = lab.pool{files = files[split], recipe = o.recipe,
+                                       out = ("%s/%s.safetensors"):format(o.out, split)}
+            if not out[split] then
+                break
+            end
+        end
+    end
+    if err then
+        return nil, err
+    end
+    return out
+end
