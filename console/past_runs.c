@@ -1,6 +1,5 @@
 #include "console/past_runs.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +33,6 @@ static void copy(char *out, size_t size, const cJSON *item, const char *key)
 
 static void fill(struct past_run *run, const cJSON *item)
 {
-    double took_s = json_num(item, "duration_s", NAN);
-
     snprintf(run->id, sizeof run->id, "%s", json_str(item, "id", ""));
     run->dir = strdup(json_str(item, "dir", ""));
     copy(run->status, sizeof run->status, item, "status");
@@ -43,12 +40,7 @@ static void fill(struct past_run *run, const cJSON *item)
     copy(run->figures, sizeof run->figures, item, "figures");
     if (!run->figures[0])
         copy(run->figures, sizeof run->figures, item, "message");
-    if (!isfinite(took_s))
-        snprintf(run->took, sizeof run->took, "-");
-    else if (took_s < 600)
-        snprintf(run->took, sizeof run->took, "%.1f s", took_s);
-    else
-        snprintf(run->took, sizeof run->took, "%.1f min", fmin(took_s / 60, 1e6));
+    copy(run->took, sizeof run->took, item, "took");
 }
 
 enum status past_runs_read(struct past_runs *p, struct script *script, struct error *err)

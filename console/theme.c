@@ -96,7 +96,7 @@ static const struct {
               [STYLE_LINE + 3] = {A_BOLD, -1},
               [STYLE_LINE + 4] = {A_NORMAL, -1},
               [STYLE_LINE + 5] = {A_BOLD, -1}}},
-    /* high-contrast: bright on black, nothing faint, and only colours that differ in brightness too. */
+    /* high-contrast: bright on black, nothing faint, only colours that differ in brightness too. */
     {.has_color = true,
      .back = COLOR_BLACK,
      .look = {[STYLE_NORMAL] = {A_BOLD, COLOR_WHITE},

@@ -18,16 +18,9 @@ if o[1] ~= "get" or not o[2] then
            hint = "ccalab backbone get meta-llama/Llama-2-7b-hf --to POD:/workspace/llama-2-7b"}, 0)
 end
 local place, dir = (o.to or ""):match("^([^:/]+):(.*)$")
-local host, err
+local host
 if place then
-    host, err = lab._pod_host(place, {identity = o.identity})
-    if not host and err then
-        error(err, 0)
-    elseif not host then
-        local user, name = place:match("^([^@]+)@(.+)$")
-        host = assert(lab.ssh{name = place, host = name or place, user = user, port = o.port,
-                              identity = o.identity, known_hosts = o.known_hosts})
-    end
+    host = assert(lab._pod_or_ssh(place, o))
 else
     dir = o.to
 end

@@ -218,11 +218,7 @@ function verbs.record()
 end
 
 if not verbs[verb] then
-    local names = {}
-    for name in pairs(verbs) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
+    local names = lab._sorted_keys(verbs)
     local near = lab.did_you_mean(verb, names)
     usage(("'%s' is no word of ccalab labs"):format(verb), near and ("did you mean %s?"):format(near)
         or "there are " .. table.concat(names, ", "))

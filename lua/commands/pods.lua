@@ -123,12 +123,8 @@ function verbs.guard()
     assert(lab._pod_guard(need_name(), o.stop_at or usage("--stop-at?")))
 end
 
-local names = {}
-for key in pairs(verbs) do
-    names[#names + 1] = key
-end
 if not verbs[verb] then
-    local near = lab.did_you_mean(verb, names)
+    local near = lab.did_you_mean(verb, lab._sorted_keys(verbs))
     usage("pods cannot " .. verb, near and ("did you mean %s?"):format(near))
 end
 verbs[verb]()

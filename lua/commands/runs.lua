@@ -18,7 +18,8 @@ local function usage(message)
            hint = "see ccalab runs --help"}, 0)
 end
 
-local columns_of, sorted_keys, value_text, utc = lab._run_columns, lab._sorted_keys, lab._value_text, lab._run_utc
+local columns_of, sorted_keys, value_text = lab._run_columns, lab._sorted_keys, lab._value_text
+local seconds, utc = lab._took_text, lab._run_utc
 
 local function readable(run)
     if not run.record then
@@ -26,11 +27,6 @@ local function readable(run)
                message = ("%s/run.json: %s"):format(run.dir, tostring(run.error))}, 0)
     end
     return run
-end
-
-local function seconds(s)
-    return s and (s < 120 and ("%.1f s"):format(s) or s < 7200 and ("%.1f min"):format(s / 60)
-        or ("%.1f h"):format(s / 3600)) or "-"
 end
 
 local function wanted_runs()
@@ -139,24 +135,7 @@ function verbs.compare()
         print(lab.json_encode(out, true))
         return
     end
-    for i, run in ipairs(runs) do
-        print(("%s  %s (%s)"):format(string.char(64 + i), run.id, run.status))
-    end
-    local head = {("%-44s"):format("")}
-    for i = 1, #runs do
-        head[#head + 1] = ("%14s"):format(string.char(64 + i))
-    end
-    print(table.concat(head, " ") .. (#runs == 2 and ("%9s"):format("B/A") or ""))
-    for _, row in ipairs(rows) do
-        local line = {("%-44s"):format(row.key)}
-        for i = 1, #runs do
-            line[#line + 1] = ("%14s"):format(row[i] == nil and "-" or value_text(row[i]))
-        end
-        print(table.concat(line, " ") .. (row.ratio and ("%9.3f"):format(row.ratio) or ""))
-    end
-    if #rows == 0 then
-        print("no difference")
-    end
+    print(table.concat(lab._compare_lines(runs, rows, 44, 14), "\n"))
 end
 
 function verbs.export()

@@ -42,16 +42,7 @@ for _, word in ipairs(o) do -- "num-epochs=20"
     what[key:gsub("-", "_")] = tonumber(value) or value
 end
 local record <close> = assert(lab.record{name = "train " .. (o.name or "")})
-local is_pod = true
-local host, err = lab._pod_host(o.host, {identity = o.identity})
-if not host and err then
-    error(err, 0)
-elseif not host then
-    local user, name = o.host:match("^([^@]+)@(.+)$")
-    is_pod = false
-    host = assert(lab.ssh{name = o.host, host = name or o.host, user = user, port = o.port,
-                          identity = o.identity, known_hosts = o.known_hosts})
-end
+local host, is_pod = assert(lab._pod_or_ssh(o.host, o))
 what.host = host
 local result = assert(lab.train(what))
 record:set("result", result)

@@ -37,6 +37,16 @@ setmetatable(_G, {
     end,
 })
 
+-- The keys of a table, all strings or all numbers, in their order.
+function lab._sorted_keys(of)
+    local keys = {}
+    for key in pairs(of) do
+        keys[#keys + 1] = key
+    end
+    table.sort(keys)
+    return keys
+end
+
 -- lab.pretty(v): how the command line shows a value. Keys sorted; nesting, length and the whole bounded. Tables are
 -- read raw; of what a value brings along only its __tostring is called.
 local DEPTH_MAX, KEYS_MAX, VALUES_MAX, STRING_MAX = 6, 100, 2000, 2000

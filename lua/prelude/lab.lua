@@ -43,12 +43,7 @@ Testbed.__index, lab._classes.Testbed = Testbed, Testbed
 -- Append `o` as flags, in a fixed order: every key is handed on, so that what this build does not know
 -- is refused by `testbed keep` and not passed over. true is a flag without a value.
 local function add_testbed_flags(cmd, o)
-    local keys = {}
-    for key in pairs(o) do
-        keys[#keys + 1] = key
-    end
-    table.sort(keys)
-    for _, key in ipairs(keys) do
+    for _, key in ipairs(lab._sorted_keys(o)) do
         local value = o[key]
         if type(value) == "table" then
             value = lab.json_encode(value)

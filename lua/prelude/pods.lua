@@ -579,7 +579,14 @@ function lab._pod_host(name, o)
     return connect(pod, o or {}, lab.now() + 30)
 end
 
-function lab._pod_spent(id)
-    local total, err = api{op = "billing", id = id}
-    return total and total.total_usd, err
+-- lab._pod_or_ssh(name, o): what --host and --to of the commands mean: a running pod, else what ssh knows,
+-- [USER@]HOST. The host, and whether it is a pod; or nil, err.
+function lab._pod_or_ssh(name, o)
+    local host, err = lab._pod_host(name, {identity = o.identity})
+    if host or err then
+        return host, host and true or err
+    end
+    local user, address = name:match("^([^@]+)@(.+)$")
+    return lab.ssh{name = name, host = address or name, user = user, port = o.port,
+                   identity = o.identity, known_hosts = o.known_hosts}
 end

@@ -195,11 +195,7 @@ local function facts_section(title, by_host)
         end
     end
     table.sort(hosts)
-    local sorted = {}
-    for key in pairs(keys) do
-        sorted[#sorted + 1] = key
-    end
-    table.sort(sorted)
+    local sorted = lab._sorted_keys(keys)
     for i = 1, math.min(#sorted, ROWS_MAX) do
         local row = {sorted[i]}
         for k, host in ipairs(hosts) do

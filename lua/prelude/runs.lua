@@ -100,15 +100,6 @@ function lab._run_columns(run)
     return lab.flatten(picked)
 end
 
-function lab._sorted_keys(of)
-    local keys = {}
-    for k in pairs(of) do
-        keys[#keys + 1] = k
-    end
-    table.sort(keys)
-    return keys
-end
-
 -- What of runs differs (with is_all: everything), a row for each value: {key=, [i]=, ratio= of two}.
 function lab._compare_runs(runs, is_all)
     local flats, keys, rows = {}, {}, {}
@@ -162,6 +153,12 @@ function lab._value_text(v)
     return math.type(v) == "float" and ("%.6g"):format(v) or tostring(v)
 end
 
+-- How long something took, for people.
+function lab._took_text(s)
+    return type(s) == "number" and (s < 120 and ("%.1f s"):format(s) or s < 7200 and ("%.1f min"):format(s / 60)
+        or ("%.1f h"):format(s / 3600)) or "-"
+end
+
 -- When a run began, in UTC, for people.
 function lab._run_utc(run)
     local text = run.record and run.record.started_utc or run.id
@@ -191,7 +188,8 @@ function lab.csv(head, rows)
     return table.concat(lines, "\n") .. "\n"
 end
 
--- What the screen Runs asks (console/view_runs.c), each with JSON for an answer. Records are read when they are asked for.
+-- What the screen Runs asks (console/view_runs.c), each with JSON for an answer. Records are read when they
+-- are asked for.
 lab._screen = {}
 
 local function readable_runs(ids)
@@ -226,28 +224,24 @@ function lab._screen.runs()
             end
         end
         out[i] = {id = run.id, dir = run.dir, status = run.status, started = lab._run_utc(run),
-                  duration_s = run.record and run.record.duration_s, figures = table.concat(figures, "  "),
+                  took = lab._took_text(run.record and run.record.duration_s), figures = table.concat(figures, "  "),
                   message = run.record and run.record.message}
     end
     return out
 end
 
--- Rows of text: the run's own values, or those of several side by side where they differ.
-function lab._screen.compare(ids)
-    local runs = readable_runs(ids)
-    local lines, rows = {}, lab._compare_runs(runs, #runs == 1)
+-- The rows of lab._compare_runs() as lines of text, with columns of these widths.
+function lab._compare_lines(runs, rows, key_cols, cols)
+    local lines, head = {}, {("%-" .. key_cols .. "s"):format("")}
     for i, run in ipairs(runs) do
         lines[i] = ("%s  %s (%s)"):format(string.char(64 + i), run.id, run.status)
-    end
-    local head = {("%-36s"):format("")}
-    for i = 1, #runs do
-        head[i + 1] = ("%12s"):format(string.char(64 + i))
+        head[i + 1] = ("%" .. cols .. "s"):format(string.char(64 + i))
     end
     lines[#lines + 1] = table.concat(head, " ") .. (#runs == 2 and ("%9s"):format("B/A") or "")
     for _, row in ipairs(rows) do
-        local line = {("%-36s"):format(row.key)}
+        local line = {("%-" .. key_cols .. "s"):format(row.key)}
         for i = 1, #runs do
-            line[i + 1] = ("%12s"):format(row[i] == nil and "-" or lab._value_text(row[i]))
+            line[i + 1] = ("%" .. cols .. "s"):format(row[i] == nil and "-" or lab._value_text(row[i]))
         end
         lines[#lines + 1] = table.concat(line, " ") .. (row.ratio and ("%9.3f"):format(row.ratio) or "")
     end
@@ -255,6 +249,12 @@ function lab._screen.compare(ids)
         lines[#lines + 1] = "no difference"
     end
     return lines
+end
+
+-- Rows of text: the run's own values, or those of several side by side where they differ.
+function lab._screen.compare(ids)
+    local runs = readable_runs(ids)
+    return lab._compare_lines(runs, lab._compare_runs(runs, #runs == 1), 36, 12)
 end
 
 function lab._screen.export(ids)
