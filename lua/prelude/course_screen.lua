@@ -61,7 +61,9 @@ function lab._labs_screen(word, a, b)
                     said = "this step is not passed yet: c checks it, i gives a hint, S solves it"
                     return
                 end
-                said = course:next() == "done" and ("lab %s is done; Enter on another begins that"):format(def.name) or nil
+                if course:next() == "done" then
+                    said = ("lab %s is done; Enter on another begins that"):format(def.name)
+                end
             else
                 assert(course[word](course))
             end

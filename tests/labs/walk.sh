@@ -22,6 +22,7 @@ if [ -n "$out" ]; then
     mount -t tmpfs tmpfs /home && mount -t tmpfs tmpfs /run || exit 1
     export HOME=/home/student XDG_STATE_HOME=/home/student/.local/state
     mkdir -p "$HOME" && cd "$HOME" || exit 1
+    trap '"$ccalab" labs stop >/dev/null 2>&1; tidy' EXIT # wherever it ends, its virtual lab too
     cat >"$out" <<'END'
 # A walk through the labs
 
@@ -252,5 +253,4 @@ keep "Done" "Eight labs: passed (\`x\`)."
 keys q
 wait_code 0
 check_terminal
-[ -n "$out" ] && ccalab labs stop >/dev/null 2>&1
 echo ok
