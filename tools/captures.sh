@@ -76,3 +76,4 @@ wait_for "not yet  "
 keep "Labs" "\`5\`: the course: the text of a step beside what its checks have seen."
 keys q
 wait_code 0
+sed -i '$d' "$out" # the blank line

@@ -253,4 +253,5 @@ keep "Done" "Eight labs: passed (\`x\`)."
 keys q
 wait_code 0
 check_terminal
+[ -z "$out" ] || sed -i '$d' "$out" # the blank line
 echo ok
