@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TEXT_MIN_COLS 20 /* left beside a prompt */
+
 void panel_command_init(struct panel_command *p)
 {
     memset(p, 0, sizeof *p);
@@ -101,7 +103,7 @@ void panel_command_draw(struct panel_command *p, WINDOW *win)
         return;
     }
     /* Of a prompt that is too long the end is the question. */
-    while (width > getmaxx(win) / 2) {
+    while (width > 0 && width > getmaxx(win) - TEXT_MIN_COLS) {
         prompt += text_fit(prompt, 1);
         width = text_columns(prompt, strlen(prompt));
     }

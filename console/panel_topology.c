@@ -241,9 +241,11 @@ static int draw_name(const struct drawing *d, int y, int x, int cols, const stru
 
     used +=
         text_put(d->win, 1 + y, x + used, cols - used - (node->host ? 5 : 0), style, node->name);
-    if (node->host)
-        used += 1 + text_put(d->win, 1 + y, x + used + 1, cols - used - 1, state_style(node->host),
-                             state_word(node->host));
+    if (node->host) { /* the blank too: a router's name stands on the rule of its box */
+        used += text_put(d->win, 1 + y, x + used, cols - used, STYLE_NORMAL, " ");
+        used += text_put(d->win, 1 + y, x + used, cols - used, state_style(node->host),
+                         state_word(node->host));
+    }
     return used;
 }
 

@@ -115,6 +115,10 @@ const struct text_view_line *text_view_selected(const struct text_view *t)
 
 static void select_line(struct text_view *t, size_t line)
 {
+    if (t->cols) { /* what was added since is not in rows yet */
+        wrap(t, t->cols);
+        fit(t);
+    }
     for (size_t i = 0; i < t->nrows; i++) {
         if (t->row[i].line == line) {
             list_view_select(&t->list, i);
@@ -132,6 +136,16 @@ bool text_view_select(struct text_view *t, int tag)
         }
     }
     return false;
+}
+
+void text_view_first(struct text_view *t)
+{
+    t->list.top = t->list.selected = 0;
+}
+
+void text_view_last(struct text_view *t)
+{
+    t->list.selected = UINT64_MAX; /* what is too much is cut when rows are made */
 }
 
 bool text_view_search(struct text_view *t, const char *text, int step)
@@ -167,6 +181,7 @@ void text_view_click(struct text_view *t, int y)
 void text_view_draw(struct text_view *t, WINDOW *win, const struct rect *r, bool has_focus)
 {
     t->list.rows = r->rows;
+    t->cols = r->cols;
     wrap(t, r->cols);
     fit(t);
     for (int y = 0; y < r->rows && t->list.top + (uint64_t)y < t->list.count; y++) {

@@ -26,6 +26,7 @@ struct text_view {
     struct text_view_row *row;
     size_t nrows, rows_cap;
     int wrapped_cols; /* what the rows are made for; 0: not made */
+    int cols;         /* of the last drawing */
 };
 
 /* All zero is an empty one. */
@@ -41,6 +42,9 @@ bool text_view_act(struct text_view *t, enum action_id id);
 const struct text_view_line *text_view_selected(const struct text_view *t);
 /* Select the first line with that tag; false: there is none. */
 bool text_view_select(struct text_view *t, int tag);
+/* Select the first row, the last one: of what is there at the next drawing. */
+void text_view_first(struct text_view *t);
+void text_view_last(struct text_view *t);
 /* As panel_ops.search() and copy(): the whole line, however it is wrapped. */
 bool text_view_search(struct text_view *t, const char *text, int step);
 bool text_view_copy(const struct text_view *t, char *out, size_t size);

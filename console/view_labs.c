@@ -25,6 +25,8 @@ struct view_labs {
     bool is_busy;  /* Lua was asked, and has not answered */
     bool is_asked;
     char chosen[64]; /* the lab that a place is being typed for */
+    char shown[128]; /* the lab and step whose text is shown */
+    int hints;       /* shown of it */
 };
 
 /* --- what is shown ---------------------------------------------------------------------------- */
@@ -118,6 +120,7 @@ static void fill_text(struct view_labs *l)
     {
         struct buf code;
 
+        add(t, STYLE_NORMAL, 0, 0, " ");
         buf_init(&code, 1 << 16);
         buf_printf(&code, "recorded, on %s: `%s`\n\n```\n%s\n```\n", json_str(shown, "host", "?"),
                    json_str(shown, "command", "?"), json_str(shown, "output", ""));
@@ -178,6 +181,56 @@ static void fill_checks(struct view_labs *l)
         add(t, STYLE_DIM, 0, 0, "c checks what is there now");
 }
 
+static void focus_on(struct view_labs *l, int panel)
+{
+    if (l->base.is_zoomed || l->base.focus == panel)
+        return;
+    l->base.focus = panel;
+    screen_touch(&l->base.console->screen);
+}
+
+/* The lab after `name` in the list. */
+static int lab_after(const struct view_labs *l, const char *name)
+{
+    const cJSON *lab;
+    int i = 0;
+
+    cJSON_ArrayForEach(lab, json_get(l->state, "labs"))
+    {
+        i++;
+        if (text_of(lab, "name") && !strcmp(text_of(lab, "name"), name))
+            return i;
+    }
+    return 0;
+}
+
+/* A new text is read from its beginning, and has the focus; a new hint, which stands below, is
+ * brought into sight; after the last step the next lab is chosen. */
+static void bring_into_sight(struct view_labs *l)
+{
+    const cJSON *step = json_get(l->state, "step");
+    const char *lab = text_of(step, "lab"), *name = text_of(step, "step");
+    int hints = cJSON_GetArraySize(json_get(l->state, "hints"));
+    char now[sizeof l->shown];
+
+    snprintf(now, sizeof now, "%s%s%s", lab ? lab : "", lab ? "/" : "", lab && name ? name : "");
+    if (strcmp(now, l->shown) != 0) {
+        text_view_first(&l->panel[TEXT].text);
+        text_view_first(&l->panel[CHECKS].text);
+        if (step) {
+            focus_on(l, TEXT);
+        } else if (*l->shown) {
+            l->shown[strcspn(l->shown, "/")] = '\0';
+            text_view_select(&l->panel[LIST].text, lab_after(l, l->shown));
+            focus_on(l, LIST);
+        }
+    } else if (hints > l->hints) {
+        text_view_last(&l->panel[TEXT].text);
+    }
+    l->hints = hints;
+    memcpy(l->shown, now, sizeof now);
+}
+
 void view_labs_show(struct view *v, const char *json)
 {
     struct view_labs *l = (struct view_labs *)v;
@@ -197,6 +250,7 @@ void view_labs_show(struct view *v, const char *json)
     fill_list(l);
     fill_text(l);
     fill_checks(l);
+    bring_into_sight(l);
     step = json_get(state, "step");
     snprintf(l->note, sizeof l->note, "step %.0f of %.0f, %s", json_num(step, "index", 0),
              json_num(step, "of", 0), json_str(step, "place", ""));
@@ -302,7 +356,7 @@ static bool open_lab(struct view_labs *l)
     snprintf(l->chosen, sizeof l->chosen, "%s", name);
     console_ask(
         l->base.console,
-        &(struct console_prompt){.label = "Start it on (virtual, replay, or a lab file): ",
+        &(struct console_prompt){.label = "Start it on (virtual, replay or file): ",
                                  .text = place && !strcmp(place, "replay") ? "replay" : "virtual",
                                  .done = on_place,
                                  .user = l});

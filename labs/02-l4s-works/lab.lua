@@ -66,7 +66,7 @@ return {
                 end},
             },
             hints = {
-                "The check captures for two seconds. Both flows must be running just then.",
+                "The check captures 700 packets, for two seconds at most. Both flows must be running just then.",
                 "In another terminal: `ccalab run` with two `--flow`, 60 seconds each.",
                 "`--flow client_x:server:prague:60s --flow client_y:server:cubic:60s`, then `ccalab labs check`.",
             },

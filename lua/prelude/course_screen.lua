@@ -6,6 +6,14 @@ local WORDS = {start = true, check = true, hint = true, next = true, solve = tru
 
 local hints, judged -- of the step that is shown
 
+-- An error in one line.
+local function told(err)
+    if type(err) == "table" and err.message then
+        return err.message .. (err.hint and err.hint ~= "" and "; " .. err.hint or "")
+    end
+    return tostring(err)
+end
+
 -- A value that the console shows as this text and nothing else.
 local function raw(text)
     return setmetatable({}, {__tostring = function() return text end})
@@ -26,7 +34,7 @@ function lab._labs_screen(word, a, b)
     local said
     local course, err = lab.course()
     if not course then
-        return raw(lab.json_encode{error = tostring(err)})
+        return raw(lab.json_encode{error = told(err)})
     end
     local ok, failed = pcall(function()
         if word == "check" or word == "solve" then
@@ -48,7 +56,14 @@ function lab._labs_screen(word, a, b)
             if word == "start" then
                 assert(begin(course, a, b))
             elseif word == "next" then
-                said = course:next() == "done" and "that was the last step of this lab" or nil
+                local def, _, _, mine = course:_current()
+                if mine.state == "open" then
+                    said = "this step is not passed yet: c checks it, i gives a hint, S solves it"
+                    return
+                end
+                if course:next() == "done" then
+                    said = ("lab %s is done; Enter on another begins that"):format(def.name)
+                end
             else
                 assert(course[word](course))
             end
@@ -56,7 +71,7 @@ function lab._labs_screen(word, a, b)
         end
     end)
     local out = {labs = course:list(), hints = hints, judged = judged, said = said,
-                 error = not ok and tostring(failed) or nil}
+                 error = not ok and told(failed) or nil}
     out.step = course.progress.current and course:show() or nil
     return raw(lab.json_encode(out))
 end

@@ -51,8 +51,8 @@ static void test_labs_keys(void **state)
     (void)state;
     golden_open(VIEW_LABS, 100, 30);
     tell("{" LABS "," STEP "}");
-    golden_type("\r"); /* the first lab */
-    golden_assert_shown("Start it on (virtual, replay, or a lab file): virtual");
+    golden_type("\t\t\r"); /* from the text to the list: the first lab */
+    golden_assert_shown("Start it on (virtual, replay or file): virtual");
     golden_type("\x1b");
     golden_type("S");
     golden_assert_shown("Show the solution of this step");
@@ -63,9 +63,39 @@ static void test_labs_keys(void **state)
     golden_type("a");
     golden_assert_shown("Your answer:");
     golden_type("\x1b");
-    golden_type("\t\tz"); /* the checks, alone */
+    golden_type("\t\tz"); /* from the list to the checks, alone */
     golden_assert_shown("c checks what is there now");
     golden_assert_not_shown("01-l4s-install");
+    golden_close();
+}
+
+#define LONG_STEP(name, hints)                                                                     \
+    "{" LABS ",\"step\":{\"lab\":\"01-l4s-install\",\"step\":\"" name "\",\"index\":2,\"of\":3,"   \
+    "\"place\":\"replay\",\"text\":\"## Top of " name                                              \
+    "\\n\\n- a\\n- b\\n- c\\n- d\\n- e\\n- f\\n- g\\n- h\\n- i\\n- j\\n- k\\n- l\\n- m\\n- n\\n- " \
+    "o\\n- p\\n- q\"}"                                                                             \
+    "," hints "}"
+
+/* What a word has changed is in sight: the hint below a long text, the beginning of the next one,
+ * the next lab of the list. */
+static void test_labs_shows_what_is_new(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LABS, 80, 24);
+    tell(LONG_STEP("ecn", "\"hints\":[]"));
+    golden_assert_shown("Top of ecn");
+    tell(LONG_STEP("ecn", "\"hints\":[\"look twice\"]"));
+    golden_assert_shown("look twice");
+    golden_assert_not_shown("Top of ecn");
+    tell(LONG_STEP("prague", "\"hints\":null"));
+    golden_assert_shown("Top of prague");
+    tell("{\"labs\":[{\"name\":\"01-l4s-install\",\"state\":\"done\"},{\"name\":\"02-l4s-works\"}]"
+         "}");
+    golden_type("\r");
+    golden_assert_shown("Start it on");
+    golden_type("\x1b");
+    golden_type("y"); /* copies the selected line, and says so */
+    golden_assert("labs-next-80x24");
     golden_close();
 }
 
@@ -96,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_labs),
                                        cmocka_unit_test(test_labs_keys),
+                                       cmocka_unit_test(test_labs_shows_what_is_new),
                                        cmocka_unit_test(test_labs_is_told_nonsense)};
 
     if (!golden_init())

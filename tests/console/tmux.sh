@@ -1,5 +1,5 @@
 # Helpers of the tui tests: a shell in a tmux of our own, keys, and waiting for what must come.
-# Nothing here sleeps for a fixed time: what does not come within 10 s has failed.
+# Nothing here sleeps for a fixed time: what does not come within 10 s ($patience_ms) has failed.
 
 command -v tmux >/dev/null || { echo "skipped: no tmux here (package tmux)"; exit 77; }
 ccalab=$CCALAB_BUILD/ccalab
@@ -23,7 +23,7 @@ now_ms() { echo $(($(date +%s%N) / 1000000)); }
 wait_until() {
     what=$1
     shift
-    deadline=$(($(now_ms) + 10000))
+    deadline=$(($(now_ms) + ${patience_ms:-10000}))
     until "$@"; do
         [ "$(now_ms)" -lt $deadline ] || fail "$what did not come"
         sleep 0.02

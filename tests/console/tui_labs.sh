@@ -16,7 +16,9 @@ wait_for "step 1 of 3, replay"
 keys c
 wait_for "no answer yet"
 keys '>'
-wait_for "is not passed yet"
+wait_for "is not passed yet: c checks"
+keys i
+wait_for "Hint: A queue stands at a port"
 keys a
 wait_for "Your answer"
 enter "bn1"
@@ -24,7 +26,7 @@ wait_for "your answer: bn1"
 wait_for "\[x\] Four roles"
 keys '>'
 wait_for "step 2 of 3"
-wait_for "The empty path"
+wait_for "The round-trip time has two parts" # its beginning, wherever the text before was
 keys q
 wait_code 0
 check_terminal
