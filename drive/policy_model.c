@@ -160,7 +160,6 @@ static enum status warm_up(struct model_policy *p, struct error *err)
 static enum status load(struct model_policy *p, const char *dir, struct error *err)
 {
     struct checkpoint *c = &p->checkpoint;
-    struct blas blas;
     enum status st = checkpoint_read(dir, c, err);
 
     if (st)
@@ -192,9 +191,7 @@ static enum status load(struct model_policy *p, const char *dir, struct error *e
         (st = serve_contexts_new(p->policy, SERVE_CACHED, (size_t)c->data.steps, p->opts.flows,
                                  &p->contexts, err)))
         return st;
-    blas_detect("/proc/self/maps", &blas);
-    if (blas.advice)
-        event_write_log(stdout, LOG_LEVEL_WARN, "BLAS %s: %s", blas.name, blas.advice);
+    blas_warn(stdout);
     return warm_up(p, err);
 }
 
