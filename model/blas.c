@@ -1,32 +1,26 @@
 #include "model/blas.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/event.h"
 
-static bool is_blas(const char *path)
+void blas_describe(const char *path, struct blas *out)
 {
-    const char *file = strrchr(path, '/');
-    static const char *const prefixes[] = {"/libblas.so", "/libopenblas", "/libblis", "/libmkl_rt"};
-    for (size_t i = 0; file && i < sizeof prefixes / sizeof *prefixes; i++)
-        if (strncmp(file, prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    return false;
-}
-
-/* Debian's alternatives are folders named after the implementation. */
-static void describe(struct blas *out)
-{
+    /* Debian's alternatives are folders named after the implementation. */
     static const char *const known[] = {"openblas-openmp", "openblas-pthread", "openblas-serial",
                                         "blis-openmp",     "blis-pthread",     "blis-serial"};
-    snprintf(out->name, sizeof out->name, "unknown");
+    *out = (struct blas){.name = "unknown"};
+    snprintf(out->path, sizeof out->path, "%s", path);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strstr(out->path, known[i]))
+        if (strstr(path, known[i]))
             snprintf(out->name, sizeof out->name, "%s", known[i]);
-    if (strstr(out->path, "/blas/libblas.so"))
+    if (strstr(path, "/blas/libblas.so"))
         snprintf(out->name, sizeof out->name, "reference");
+    else if (strstr(path, "/libtorch"))
+        snprintf(out->name, sizeof out->name, "libtorch's own");
 
     if (strcmp(out->name, "reference") == 0)
         out->advice = "the reference BLAS is 40 times slower than OpenBLAS: install "
@@ -36,32 +30,24 @@ static void describe(struct blas *out)
                       "steps take 7 times as long: install libopenblas0-openmp and build again";
 }
 
-void blas_detect(const char *maps_path, struct blas *out)
+void blas_detect(struct blas *out)
 {
     *out = (struct blas){.name = "none"};
-    FILE *f = fopen(maps_path, "re");
-    if (!f)
+    /* Several may be loaded (libtorch names two libraries): the first in the order of symbols is
+     * what everybody calls. */
+    void *sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
+    Dl_info from;
+    if (!sgemm || !dladdr(sgemm, &from) || !from.dli_fname)
         return;
-    char *line = NULL;
-    size_t size = 0;
-    while (!out->path[0] && getline(&line, &size, f) > 0) {
-        char *path = strchr(line, '/');
-        if (!path)
-            continue;
-        path[strcspn(path, "\n")] = '\0';
-        if (is_blas(path) && strlen(path) < sizeof out->path) {
-            memcpy(out->path, path, strlen(path) + 1);
-            describe(out);
-        }
-    }
-    free(line);
-    fclose(f);
+    char *path = realpath(from.dli_fname, NULL); /* through links named after no implementation */
+    blas_describe(path ? path : from.dli_fname, out);
+    free(path);
 }
 
 void blas_warn(FILE *events)
 {
     struct blas blas;
-    blas_detect("/proc/self/maps", &blas);
+    blas_detect(&blas);
     if (blas.advice)
         event_write_log(events, LOG_LEVEL_WARN, "BLAS %s: %s", blas.name, blas.advice);
 }

@@ -33,7 +33,7 @@ static cJSON *describe_engine(void)
     struct policy_engine engine;
     struct blas blas;
     struct error err;
-    blas_detect("/proc/self/maps", &blas);
+    blas_detect(&blas);
     if (policy_engine_start(0, NULL, &err) == STATUS_OK &&
         policy_engine_info(&engine, &err) == STATUS_OK) {
         cJSON_AddStringToObject(o, "libtorch", engine.torch_version);

@@ -89,13 +89,19 @@ struct part {
                                        int count)
 {
     float *y = j.y.at + row * j.y.stride + p.column;
+    const float *bias = j.y.bias && !p.from ? j.y.bias + p.column : nullptr;
     bool is_added = j.y.is_added || p.from;
-    for (int n = 0; n < count; n++) {
-        float v = j.y.scale * sums[n];
-        if (j.y.bias && !p.from)
-            v += j.y.bias[p.column + n];
-        y[n] = is_added ? y[n] + v : v;
+    quad v = j.y.scale * sums;
+    if (count == COLUMNS) {
+        if (bias)
+            v += *reinterpret_cast<const lanes<4>::loose *>(bias);
+        if (is_added)
+            v += *reinterpret_cast<const lanes<4>::loose *>(y);
+        *reinterpret_cast<lanes<4>::loose *>(y) = v;
+        return;
     }
+    for (int n = 0; n < count; n++)
+        y[n] = v[n] + (bias ? bias[n] : 0) + (is_added ? y[n] : 0);
 }
 
 template <int LANES, int ROWS>

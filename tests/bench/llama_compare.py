@@ -22,6 +22,8 @@ def llama(hidden, inner, layers, heads, kv_heads=None):
 # shape: config, decisions of one round
 SHAPES = {"tiny": (llama(256, 688, 4, 4), 50), "small": (llama(512, 1376, 8, 8), 20),
           "medium": (llama(768, 2048, 12, 12), 5),
+          "gpt2": ({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12,
+                    "n_positions": 1024}, 5),
           "tinyllama": (llama(2048, 5632, 22, 32, 4), 2)}
 
 

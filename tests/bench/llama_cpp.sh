@@ -1,11 +1,11 @@
 #!/bin/sh
-# netllm's forward pass beside llama.cpp's, on Llamas of the same shape with random weights: a whole
+# netllm's forward pass beside llama.cpp's, on models of the same shape with random weights: a whole
 # context of w = 20 steps (59 tokens), as an exact decision takes. llama.cpp is built from the
 # sources that PyPI's llama-cpp-python carries, for this processor. A measurement, not a test: run
 # it on a quiet machine.
 #   tests/bench/llama_cpp.sh [BUILD_DIRECTORY] [SHAPE...]
-# Shapes: tiny, small, medium, tinyllama. THREADS (2), ROUNDS (5). Needs cmake, ninja, python3-venv
-# and, the first time, PyPI; everything lies in the build directory.
+# Shapes: tiny, small, medium, gpt2, tinyllama. THREADS (2), ROUNDS (5). Needs cmake, ninja,
+# python3-venv and, the first time, PyPI; everything lies in the build directory.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/release}

@@ -201,6 +201,23 @@ def ways():
               and what in last(events, "error")["message"], out)
 
 
+def slow_blas():
+    """A BLAS that makes computing slow is named before it begins."""
+    slow = glob.glob("/usr/lib/*/blas/libblas.so.3")
+    if not slow:
+        print("no reference BLAS here: its warning is not tested", flush=True)
+        return
+    commands = (("adapt", *COMMON, *TINY, "--num-epochs", "1", "--model-dir", "slow"),
+                ("test", *COMMON), ("serve", "--model-dir", "model"))
+    for command in commands:
+        for preload in (slow[0], ""):
+            p = subprocess.run([NETLLM, *command], capture_output=True, text=True, timeout=60,
+                               stdin=subprocess.DEVNULL, env={**os.environ, "LD_PRELOAD": preload})
+            check(f"{command[0]} {'names' if preload else 'says nothing of'} the BLAS",
+                  p.returncode == 0 and ("BLAS reference" in p.stdout) == bool(preload),
+                  p.stdout + p.stderr)
+
+
 def lab():
     """The default recipe has windows in bytes; patience ends what gets no better."""
     run("pool", "build", "-o", "lab.safetensors", "a.json", "b.json")
@@ -322,6 +339,7 @@ def main():
             blas()
             adapt()
             ways()
+            slow_blas()
             lab()
             config()
             devices()
