@@ -428,10 +428,13 @@ print(pool.rows, pool.episodes)]]},
             {"sample_step?", "integer", "distance of window starts", "w"},
                 {"state_feature_dim?", "integer", "width of the state encoder", "256"},
             {"which_layer?", "integer", "stop the backbone after it; -1: the last", "-1"},
-                {"threads?", "integer", "", "one per core"}}}},
+                {"threads?", "integer", "", "one per core"},
+                {"workers?", "integer", "passes side by side", "one per core"},
+                {"device?", "string", "\"cuda\", \"cuda:1\"", "\"cpu\""},
+                {"devices?", "string", "\"auto\": all GPUs"}}}},
          returns = {{"table", "the result of `netllm adapt` (netllm.md)"}},
              errors = "`unavailable`: no netllm; what netllm says",
-         text = "Train the policy.",
+         text = "Train the policy. The other options of netllm.md are taken too.",
          example = [[
 assert(lab.pool{files = {"iperf3.json"}, out = "pool.safetensors"})
 local result = assert(lab.adapt{pool = "pool.safetensors", dir = "model", num_epochs = 1, w = 4})
