@@ -128,8 +128,12 @@ static void progress_text(const struct title *t, char *out, size_t size)
     log_escape(strdupa(out), out, size);
 }
 
-/* The numbers of the screens; the names too where there is room, else that of the one shown. */
-static int draw_tabs(struct title *t, WINDOW *win, int cols, enum action_where where)
+/* What the tabs of the screens that are not shown say. The one shown has its number and name. */
+enum tab_style { TABS_NAMED, TABS_NUMBERED, TABS_HIDDEN, TAB_STYLES };
+
+/* Draw the tabs and return where they end; without a window only that. */
+static int put_tabs(struct title *t, WINDOW *win, int cols, enum action_where where,
+                    enum tab_style style)
 {
     static const struct {
         enum action_id id;
@@ -139,22 +143,29 @@ static int draw_tabs(struct title *t, WINDOW *win, int cols, enum action_where w
         CCALAB_VIEWS(X)
 #undef X
     };
-    bool is_wide = cols >= WIDE_COLS;
+    static const char *const formats[TAB_STYLES] = {" %s %s ", " %s ", ""};
     int x = 1;
 
     for (size_t i = 0; i < sizeof tabs / sizeof tabs[0]; i++) {
         bool is_shown = tabs[i].where == where;
         char text[48];
 
-        snprintf(text, sizeof text,
-                 is_shown  ? "[%s %s]"
-                 : is_wide ? " %s %s "
-                           : " %s ",
-                 keymap_label(tabs[i].id), view_label((enum view_id)i));
-        x += text_put(win, 0, x, cols - x, STYLE_BAR, text);
+        snprintf(text, sizeof text, is_shown ? "[%s %s]" : formats[style], keymap_label(tabs[i].id),
+                 view_label((enum view_id)i));
+        x += win ? text_put(win, 0, x, cols - x, STYLE_BAR, text) : (int)strlen(text);
         t->tab_end[i] = x;
     }
     return x;
+}
+
+/* The tabs, as long as they may be before `need` columns: money that is spent is always seen. */
+static int draw_tabs(struct title *t, WINDOW *win, int cols, enum action_where where, int need)
+{
+    enum tab_style style = cols >= WIDE_COLS ? TABS_NAMED : TABS_NUMBERED;
+
+    while (style < TABS_HIDDEN && need && put_tabs(t, NULL, cols, where, style) + need > cols)
+        style++;
+    return put_tabs(t, win, cols, where, style);
 }
 
 int title_tab_at(const struct title *t, int x)
@@ -175,10 +186,12 @@ void title_draw(struct title *t, WINDOW *win, enum action_where where)
 
     t->is_dirty = false;
     text_fill(win, 0, 0, cols, STYLE_BAR, "");
-    x = draw_tabs(t, win, cols, where);
+    localtime_r(&now, &tm);
+    strftime(clock, sizeof clock, " %H:%M ", &tm);
     if (t->pods.running) /* of its own bound: a note can say any number */
         snprintf(pods, sizeof pods, " | %d pod%s %.2f USD/h, %.2f USD", t->pods.running,
                  t->pods.running == 1 ? "" : "s", t->pods.usd_per_h, t->pods.spent_usd);
+    x = draw_tabs(t, win, cols, where, *pods ? (int)(strlen(pods) + strlen(clock)) : 0);
     n = snprintf(text, sizeof text, "%s | %s%.47s | ", pods, map->is_up ? "lab " : "no lab",
                  map->name);
     if (t->is_leaving) {
@@ -194,8 +207,6 @@ void title_draw(struct title *t, WINDOW *win, enum action_where where)
     progress_text(t, job, sizeof job);
     if (job[0])
         snprintf(text + n, sizeof text - (size_t)n, " | %.300s", job);
-    localtime_r(&now, &tm);
-    strftime(clock, sizeof clock, " %H:%M ", &tm);
     text_put(win, 0, x, cols - x - (int)strlen(clock), STYLE_BAR, text);
     text_put(win, 0, cols - (int)strlen(clock), (int)strlen(clock), STYLE_BAR, clock);
     wnoutrefresh(win);

@@ -11,8 +11,12 @@ fail() { # STATUS MESSAGE HINT
     event error "\"status\":\"$1\",\"subsystem\":\"train\",\"message\":\"$2\",\"hint\":\"$3\""
     exit 1
 }
-torch=$(python3 -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null) ||
-    torch=$(dpkg-query -W -f '${Version}' libtorch-dev 2>/dev/null) ||
+torch=
+for python in python3 /usr/bin/python3; do # where cmake looks for it, too
+    [ -n "$torch" ] || torch=$("$python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null)
+done
+[ -n "$torch" ] || torch=$(dpkg-query -W -f '${Version}' libtorch-dev 2>/dev/null)
+[ -n "$torch" ] ||
     fail unavailable "there is no PyTorch on the host" "take an image with PyTorch, or install libtorch-dev"
 torch=$(printf %s "$torch" | tr -c 'A-Za-z0-9._+-' _)
 out=$cache/netllm-$(printf %.16s "$hash")-torch-$torch-$(uname -m)

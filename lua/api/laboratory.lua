@@ -437,10 +437,12 @@ print(pool.rows, pool.episodes)]]},
             {"loss?", "string", "\"mse\", or \"ce\": cross-entropy of bins of actions", "\"mse\""},
             {"bins?", "integer", "of loss ce", "32"},
             {"decision?", "string", "of loss ce: \"mean\" of the bins or \"mode\"", "\"mean\""},
-            {"label_clip?", "number", "cut the labels to +- so much of their scale; 0: not", "0"}}}},
+            {"label_clip?", "number", "cut the labels to +- so much of their scale; 0: not", "0"},
+            {"device?", "string", "\"cuda\", \"cuda:1\"", "\"cpu\""},
+            {"devices?", "string", "\"auto\": all GPUs"}}}},
          returns = {{"table", "the result of `netllm adapt` (netllm.md)"}},
              errors = "`unavailable`: no netllm; what netllm says",
-         text = "Train the policy.",
+         text = "Train the policy. The other options of netllm.md are taken too.",
          example = [[
 assert(lab.pool{files = {"iperf3.json"}, out = "pool.safetensors"})
 local result = assert(lab.adapt{pool = "pool.safetensors", dir = "model", num_epochs = 1, w = 4})

@@ -88,6 +88,12 @@ local function backbone(o, dir)
     return ok and there, err
 end
 
+local function gpus_of(host, netllm)
+    local r = host:run{netllm, "info", "--json", label = "netllm info"}
+    local info = r and lab.json_decode(r.out)
+    return type(info) == "table" and tonumber(info.cuda_devices) or 0
+end
+
 -- Upload and start; the Job.
 local function begin(o, dir, work)
     local netllm, ok, err = o.netllm, nil, nil
@@ -117,6 +123,9 @@ local function begin(o, dir, work)
         if not ok then
             return nil, err
         end
+    end
+    if not (o.device or o.devices) and gpus_of(o.host, netllm) > 0 then
+        flags.devices = "auto"
     end
     for key, value in pairs(o) do
         flags[key] = flags[key] or value

@@ -193,8 +193,10 @@ end
 -- Options of `netllm adapt`; a script's have underscores for the dashes.
 lab._adapt_flags = {"num-epochs", "lr", "rank", "w", "gamma", "scale", "seed", "batch-size",
     "grad-accum-steps", "warmup-steps", "warmup-fraction", "weight-decay", "plm-config", "plm-path",
-    "random-init", "sample-step", "state-feature-dim", "which-layer", "threads",
-    "workers", "lora-targets", "loss", "bins", "decision", "label-clip"}
+    "random-init", "sample-step", "state-feature-dim", "which-layer", "threads", "workers", "horizon",
+    "label-clip", "loss", "bins", "decision", "lora-targets", "base-dtype", "patience",
+    "eval-per-epoch", "save-checkpoint-per-epoch", "save-per-steps", "device", "device-mid",
+    "device-out", "devices"}
 
 function lab._adapt_words(cmd, o)
     return add_flags(cmd, o, lab._adapt_flags)

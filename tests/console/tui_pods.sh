@@ -16,6 +16,9 @@ console
 wait_for "1 pod 0.44 USD/h, 1.9[0-9] USD"
 note two 2.39 true
 wait_for "2 pods 2.83 USD/h, 5.8[0-9] USD"
+t resize-window -t lab -x 60 -y 24 # the tabs give way
+wait_for "2 pods 2.83 USD/h, 5.8[0-9] USD"
+t resize-window -t lab -x 80 -y 24
 note one 0.44 false
 note two 2.39 false
 wait_gone "USD"

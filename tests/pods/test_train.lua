@@ -42,6 +42,7 @@ else
     check(result.valid_loss == 0.25 and result.steps == 120 and result.dir == o.dir, lab.pretty(result))
     local said = assert(lab.read_file(o.dir .. "/adapter_config.json"))
     check(said:find("^adapt .*%-%-num%-epochs 3") and said:find("%-%-rank 4") and
+          said:find("--devices auto", 1, true) and
           said:find("--exp-pool-path " .. o.remote_dir .. "/course/pool.safetensors", 1, true), said)
     check(#lab.read_file(o.dir .. "/adapter_model.safetensors") == 300000, "the checkpoint")
     check(lab.read_file(o.remote_dir .. "/course/pool.safetensors") == lab.read_file(o.pool), "the pool")
