@@ -69,7 +69,7 @@ static void draw_flows(struct panel *base)
         return;
     }
     snprintf(line, sizeof line, "%-20s %9s %9s %9s %9s %8s %8s", "flow", "Mbit/s", "mean",
-             "CWND kB", "RTT ms", "marks", "retrans");
+             "CWND kB", "RTT ms", "CE echo", "retrans");
     text_put(base->win, 1, 0, cols, STYLE_DIM, line);
     for (size_t i = 0; i < t->len && (int)i + 2 < rows; i++) {
         const struct flow *f = &t->of[i];
