@@ -19,7 +19,7 @@ struct title {
     bool was_up;
     struct pod_sum pods;
     uint64_t pods_seen_ns; /* 0: not looked yet */
-    int tab_end[16]; /* columns where the tabs end, as they were drawn last; 0: no tab */
+    int tab_end[16];       /* columns where the tabs end, as they were drawn last; 0: no tab */
 };
 
 void title_init(struct title *t, struct session *session);

@@ -6,8 +6,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 
-static const char *const type_names[] = {"progress", "sample", "log", "result", "error",
-                                         "checks"};
+static const char *const type_names[] = {"progress", "sample", "log", "result", "error", "checks"};
 
 const char *event_type_name(enum event_type type)
 {

@@ -17,7 +17,7 @@
 #include "remote/iperf3_text.h"
 #include "remote/sha256.h"
 
-#define FILE_MAX       (256u << 20)
+#define FILE_MAX (256u << 20)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
