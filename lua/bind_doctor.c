@@ -56,9 +56,9 @@ static unsigned opt_roles(lua_State *L, int index)
     return roles ? roles : CHECKS_ALL;
 }
 
-/* lab._judge(text, want): the checks of remote/checks.h for the output of a survey, or nil, err.
- * `want` has the fields of struct checks_want, its roles as {"client", ...}. */
-static int l_judge(lua_State *L)
+/* lab._judge_survey(text, want): the checks of remote/checks.h for the output of a survey, or nil,
+ * err. `want` has the fields of struct checks_want, its roles as {"client", ...}. */
+static int l_judge_survey(lua_State *L)
 {
     size_t len, nports = 0;
     const char *text = luaL_checklstring(L, 1, &len), *ccs[LIST_MAX], *to[LIST_MAX];
@@ -156,7 +156,7 @@ static int l_typed_line(lua_State *L)
 void bind_doctor(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"_survey_parse", l_survey_parse},
-                                         {"_judge", l_judge},
+                                         {"_judge_survey", l_judge_survey},
                                          {"_publish_checks", l_publish_checks},
                                          {"_publish_lab", l_publish_lab},
                                          {"_grub_entry", l_grub_entry},
