@@ -38,7 +38,10 @@ class Capture:
         self.events = []
         line = self.process.stdout.readline()
         self.events.append(json.loads(line))
-        self.is_up = self.events[0].get("data") == {"state": "up", "interface": interface}
+        wanted = {"state": "up", "interface": interface}
+        if "-w" in args and not {"--rotate-mib", "--rotate-time"} & set(args):
+            wanted["file"] = args[args.index("-w") + 1]
+        self.is_up = self.events[0].get("data") == wanted
 
     def cpu_ticks(self):
         with open("/proc/%d/stat" % self.process.pid) as f:
