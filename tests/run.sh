@@ -31,7 +31,8 @@ suite() { # preset, ctest arguments...
 }
 
 suite release -j 2
-ASAN_OPTIONS=detect_leaks=1 suite asan -L unit -j 2
+ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
+    suite asan -L unit -j 2
 
 passed=$(grep -c ' Passed ' "$log")
 skipped=$(grep -c '\*\*\*Skipped' "$log")
