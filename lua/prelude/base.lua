@@ -37,6 +37,21 @@ setmetatable(_G, {
     end,
 })
 
+-- Raise, at the caller of the function whose options `o` are, for a key that is not among `names`.
+function lab._check_keys(o, names, what)
+    for key in pairs(o) do
+        local known = false
+        for _, name in ipairs(names) do
+            known = known or key == name
+        end
+        if not known then
+            local near = lab.did_you_mean(tostring(key), names)
+            error(("%s: unknown option '%s'%s"):format(what, tostring(key),
+                near and (", did you mean '%s'?"):format(near) or ""), 3)
+        end
+    end
+end
+
 -- The keys of a table, all strings or all numbers, in their order.
 function lab._sorted_keys(of)
     local keys = {}

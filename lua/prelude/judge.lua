@@ -14,19 +14,7 @@ local function misuse(text, hint)
     error({status = "usage", subsystem = "judge", message = text, hint = hint}, 0)
 end
 
-function judge.check_options(o, names, what)
-    for key in pairs(o) do
-        local known = false
-        for _, name in ipairs(names) do
-            known = known or key == name
-        end
-        if not known then
-            local near = lab.did_you_mean(tostring(key), names)
-            error(("%s: unknown option '%s'%s"):format(what, tostring(key),
-                near and (", did you mean '%s'?"):format(near) or ""), 3)
-        end
-    end
-end
+judge.check_options = lab._check_keys
 
 -- The set `name` of the folder of labs, or a table that is one already.
 function judge.read_set(name, folder)

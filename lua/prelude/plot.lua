@@ -5,19 +5,7 @@ local OPTIONS = {"kind", "title", "x", "y", "t0", "t1", "log_y", "zero", "width"
                  "lines", "marks", "from"}
 local LINE = {"series", "from", "x_series", "x_scale", "values", "x", "y", "level", "label", "scale"}
 
-local function check_keys(o, names, what)
-    for key in pairs(o) do
-        local known = false
-        for _, name in ipairs(names) do
-            known = known or key == name
-        end
-        if not known then
-            local near = lab.did_you_mean(tostring(key), names)
-            error(("%s: unknown option '%s'%s"):format(what, tostring(key),
-                near and (", did you mean '%s'?"):format(near) or ""), 3)
-        end
-    end
-end
+local check_keys = lab._check_keys
 
 -- lab.samples(run): the samples of a recorded run: a directory, a run as of lab.find_run, or a Record.
 function lab.samples(run)
