@@ -10,23 +10,12 @@ local SAMPLE_S = 0.01
 local SERIES = {"cwnd_bytes", "srtt_us", "throughput_bps"} -- what pools are made of
 
 local function read_scenarios(which, folder)
-    if type(which) == "table" then
-        return which
-    end
-    local dir, err = folder, nil
-    if not dir then
-        dir, err = lab._find_labs()
-        if not dir then
-            error(err, 0)
-        end
-        dir = dir .. "/collect"
-    end
-    local path = ("%s/%s.lua"):format(dir, which)
-    if not which:find("^[%w_-]+$") or not lab.read_file(path) then
+    local list = type(which) == "table" and which or judge.load("collect", which, folder)
+    if not list then
         error({status = "usage", subsystem = "collect", message = ("there are no scenarios '%s'"):format(which),
                hint = "quick or full, or a list of scenarios"}, 0)
     end
-    return lab._scenario.load(path)
+    return list
 end
 
 -- Which scenarios are kept apart: a share of them, chosen by their names alone. So a scenario stays

@@ -16,26 +16,29 @@ end
 
 judge.check_options = lab._check_keys
 
--- The set `name` of the folder of labs, or a table that is one already.
-function judge.read_set(name, folder)
-    if type(name) == "table" then
-        return name
-    end
+-- What labs/KIND/NAME.lua says, or FOLDER/NAME.lua; nil where there is no such file.
+function judge.load(kind, name, folder)
     local dir, err = folder, nil
     if not dir then
         dir, err = lab._find_labs()
         if not dir then
             error(err, 0)
         end
-        dir = dir .. "/judge"
+        dir = dir .. "/" .. kind
     end
     local path = ("%s/%s.lua"):format(dir, name)
-    if not tostring(name):find("^[%w_-]+$") or not lab.read_file(path) then
+    return tostring(name):find("^[%w_-]+$") and lab.read_file(path) and lab._scenario.load(path) or nil
+end
+
+-- The set `name` of the folder of labs, or a table that is one already.
+function judge.read_set(name, folder)
+    local set = type(name) == "table" and name or judge.load("judge", name, folder)
+    if not set then
         local near = lab.did_you_mean(tostring(name), SETS)
         misuse(("there is no set '%s'"):format(name), near and ("did you mean %s?"):format(near)
             or "the sets are " .. table.concat(SETS, ", "))
     end
-    return lab._scenario.load(path)
+    return set
 end
 
 -- Scores -------------------------------------------------------------------------------------------
