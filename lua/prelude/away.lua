@@ -176,10 +176,8 @@ end
 
 function lab.train(given)
     local o = {}
+    lab._check_keys(given, lab._sorted_keys(options), "lab.train")
     for key, value in pairs(given) do
-        if not options[key] then
-            error(("lab.train: unknown option '%s'"):format(tostring(key)), 2)
-        end
         o[key] = value
     end
     if not (o.host and o.pool and o.dir) then

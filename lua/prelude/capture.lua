@@ -61,10 +61,8 @@ end
 -- written here (pcapng) as they come.
 function lab.capture(o)
     local host, cmd, keys = o.host, {ccalab, "capture", label = "capture", events = true}, {}
+    lab._check_keys(o, lab._sorted_keys(options), "lab.capture")
     for key in pairs(o) do
-        if not options[key] then
-            error(("lab.capture: unknown option '%s'"):format(tostring(key)), 2)
-        end
         keys[#keys + 1] = type(options[key]) == "string" and key or nil
     end
     table.sort(keys)

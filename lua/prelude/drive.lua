@@ -11,11 +11,7 @@ end
 -- Start `netllm drive`: from then on every flow of this machine's hosts may ask for the congestion
 -- control "netllm", until the job is finished or the task ends.
 function lab.drive(o)
-    for key in pairs(o) do
-        if not known[key] then
-            error(("lab.drive: unknown option '%s'"):format(tostring(key)), 2)
-        end
-    end
+    lab._check_keys(o, lab._sorted_keys(known), "lab.drive")
     if type(o.policy) ~= "string" then
         error("lab.drive: `policy` must be a string, as of `netllm drive --help`", 2)
     end

@@ -280,11 +280,7 @@ end
 
 -- A machine over SSH, connected; the same name gives the same host, connected anew if need be.
 function lab.ssh(o)
-    for key in pairs(o) do
-        if not ssh_options[key] then
-            error(("lab.ssh: unknown option '%s'"):format(tostring(key)), 2)
-        end
-    end
+    lab._check_keys(o, lab._sorted_keys(ssh_options), "lab.ssh")
     local name = o.name or o.host
     ssh_opened[name] = ssh_opened[name] or o
     return lab._open_ssh(o)

@@ -423,10 +423,8 @@ local options = {name = true, gpu = true, memory_gb = true, max_price = true, bu
 
 function lab.pod(given)
     local o = {}
+    lab._check_keys(given or {}, lab._sorted_keys(options), "lab.pod")
     for key, value in pairs(given or {}) do
-        if not options[key] then
-            error(("lab.pod: unknown option '%s'"):format(tostring(key)), 2)
-        end
         o[key] = value
     end
     o.name = o.name or "ccalab"
