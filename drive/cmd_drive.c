@@ -1,4 +1,5 @@
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,10 @@ static const char help[] =
     "  --target-return-scale X  the return to aim at, as a share of the largest of the training\n"
     "                      (1). While it runs, a line {\"target_return_scale\":0.8} on stdin\n"
     "                      changes it\n"
+    "  --explore X         decisions are up to X more or less, in ln(window), by chance: "
+    "experience\n"
+    "                      to learn from (0)\n"
+    "  --seed N            of that chance (1)\n"
     "  --max-flows N       flows at a time that model: decides for (64)\n"
     "  --cwnd-min N, --cwnd-max N  bytes that the actions of the recipes published and tutorial\n"
     "                      lie between\n"
@@ -66,6 +71,8 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
                                             {"ect", required_argument, NULL, 'e'},
                                             {"report", required_argument, NULL, 'r'},
                                             {"target-return-scale", required_argument, NULL, 's'},
+                                            {"explore", required_argument, NULL, 'x'},
+                                            {"seed", required_argument, NULL, 'd'},
                                             {"max-flows", required_argument, NULL, 'f'},
                                             {"cwnd-min", required_argument, NULL, 'l'},
                                             {"cwnd-max", required_argument, NULL, 'u'},
@@ -81,7 +88,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
                               .control_fd = STDIN_FILENO,
                               .events = stdout,
                               .stop = stop};
-    long long flows = 64, threads = 0, budget = 100000;
+    long long flows = 64, threads = 0, budget = 100000, seed = 1;
     enum status st = STATUS_OK;
     int c;
     while (!st && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -97,6 +104,12 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
             break;
         case 's':
             st = cmd_parse_num("target-return-scale", optarg, -1e6, 1e6, &policy.target_scale, err);
+            break;
+        case 'x':
+            st = cmd_parse_num("explore", optarg, 0, 1, &opts.explore, err);
+            break;
+        case 'd':
+            st = cmd_parse_int("seed", optarg, 0, LLONG_MAX, &seed, err);
             break;
         case 'f':
             st = cmd_parse_int("max-flows", optarg, 1, SERVE_FLOWS_MAX, &flows, err);
@@ -133,6 +146,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
         return STATUS_USAGE;
     }
     policy.flows = (size_t)flows;
+    opts.seed = (uint64_t)seed;
     policy.threads = (int)threads;
     policy.lua_budget = (uint64_t)budget;
     opts.policy_name = argv[optind];

@@ -13,6 +13,7 @@
 #include "core/event.h"
 #include "core/json.h"
 #include "core/line.h"
+#include "core/rng.h"
 #include "drive/account.h"
 
 #define REPORT_NS        1000000000u
@@ -40,6 +41,7 @@ struct driver {
     struct drive_answer answers[AGENT_SLOTS];
     struct drive_account interval, total;
     uint64_t opened, reported_ns;
+    struct rng rng;
     bool is_fifo, has_control;
 };
 
@@ -167,11 +169,12 @@ static enum status decide_waiting(struct driver *d, struct error *err)
         if (a->is_none)
             continue;
         struct driven *f = &d->flows[seen->flow->slot];
-        if (!agent_decide(d->agent, seen->flow->slot, a->cwnd, a->pacing_bps)) {
+        double cwnd = a->cwnd * exp(rng_uniform(&d->rng, d->opts->explore));
+        if (!agent_decide(d->agent, seen->flow->slot, cwnd, a->pacing_bps)) {
             refuse(d, f, seen);
             continue;
         }
-        f->wanted = a->cwnd;
+        f->wanted = f->mark.wanted = cwnd;
         uint64_t event_ns = clock_mono_ns() - seen->sample.h.t_ns;
         count_decision(&d->interval, event_ns);
         count_decision(&d->total, event_ns);
@@ -318,6 +321,7 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
     if (!d)
         return error_set(err, STATUS_NOMEM, "drive", "no memory");
     d->opts = opts;
+    d->rng.state = opts->seed;
     d->has_control = opts->control_fd >= 0;
     line_splitter_init(&d->control, CONTROL_LINE_MAX);
     if ((st = agent_start(&opts->agent, &handlers, d, &d->agent, err)))

@@ -15,8 +15,10 @@ struct drive_opts {
     struct drive_policy *policy;
     const char *policy_name; /* for the events */
     uint32_t report_us;      /* between two samples of a flow; 0: every interval */
-    bool is_realtime;        /* SCHED_FIFO, where that is permitted */
-    int control_fd;          /* lines of JSON, docs/drive.md; -1: none */
+    double explore;   /* decisions are up to so much more or less, in ln(window), by chance */
+    uint64_t seed;    /* of that chance */
+    bool is_realtime; /* SCHED_FIFO, where that is permitted */
+    int control_fd;   /* lines of JSON, docs/drive.md; -1: none */
     FILE *events;
     const volatile sig_atomic_t *stop; /* a signal number ends it, and that is no error */
 };

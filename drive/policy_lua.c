@@ -175,7 +175,7 @@ static int l_decide(lua_State *L)
     set_num(L, "rtt", us(s->rtt_us));
     set_num(L, "srtt", us(s->srtt_us));
     set_num(L, "min_rtt", us(s->min_rtt_us));
-    set_num(L, "cwnd", s->cwnd);
+    set_num(L, "cwnd", seen->row.cwnd_bytes / s->h.mss);
     set_num(L, "in_flight", s->in_flight);
     set_num(L, "delivered", seen->delivered);
     set_num(L, "ce", seen->ce);

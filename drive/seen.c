@@ -2,6 +2,12 @@
 
 #include <math.h>
 
+/* The window in packets, with the fraction that was decided where the kernel follows. */
+static double window(const struct drive_mark *mark, const struct agent_sample *s)
+{
+    return round(mark->wanted) == s->cwnd ? mark->wanted : s->cwnd;
+}
+
 void drive_see(struct drive_mark *mark, const struct agent_flow *flow, const struct agent_sample *s,
                struct drive_seen *out)
 {
@@ -13,7 +19,7 @@ void drive_see(struct drive_mark *mark, const struct agent_flow *flow, const str
                                .sample = *s,
                                .row = {.t_s = (double)s->h.t_ns / 1e9,
                                        .rtt_s = s->srtt_us ? s->srtt_us / 1e6 : NAN,
-                                       .cwnd_bytes = (double)s->cwnd * s->h.mss,
+                                       .cwnd_bytes = window(mark, s) * s->h.mss,
                                        .throughput_bps = NAN},
                                .interval_s = interval_s,
                                .delivered = NAN,
@@ -25,5 +31,6 @@ void drive_see(struct drive_mark *mark, const struct agent_flow *flow, const str
         out->ce = s->delivered_ce - from->delivered_ce;
         out->lost = s->lost - from->lost;
     }
-    *mark = (struct drive_mark){.is_set = true, .at = *s};
+    mark->is_set = true;
+    mark->at = *s;
 }

@@ -11,7 +11,9 @@ struct drive_seen {
     const struct agent_flow *flow;
     struct agent_sample sample; /* at the interval's end */
     /* As a trace has it, srtt and bytes acknowledged over time, so that recipe_state() makes the
-     * state of it that the training saw. The throughput of a flow's first row is NaN. */
+     * state of it that the training saw. The throughput of a flow's first row is NaN. Its window
+     * has the fraction of a packet that the decision in force had and the kernel's has not: else
+     * steps of less than a packet would never add up. */
     struct trace_row row;
     double interval_s, delivered, ce, lost;
 };
@@ -20,6 +22,7 @@ struct drive_seen {
 struct drive_mark {
     bool is_set;
     struct agent_sample at;
+    double wanted; /* packets, the last decision; 0 or NaN: none */
 };
 
 /* The interval from the mark to this sample, and the mark moved to it. */
