@@ -494,9 +494,10 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
         goto out;
     fill_defaults(&a->data, a->data.is_published ? RECIPE_PUBLISHED : recipe_of(pool->recipe));
     t->policy.timestep_rows = dataset_timestep_rows(pool, &a->data);
+    t->policy.features = pool->features;
     if ((st = dataset_new(pool, &a->data, NULL, &d, err)) ||
         (st = policy_engine_start(a->threads, &t->policy.backbone, err)) ||
-        (a->logs_dir && (st = publish_new(a->logs_dir, false, &t->publish, err))))
+        (a->logs_dir && (st = publish_new(a->logs_dir, false, d->features, &t->publish, err))))
         goto out;
     if ((st = set_passes(a, err)) ||
         (a->is_ce && (st = bins_fit(d, a->bins ? a->bins : 32, &t->policy.bins, err))))

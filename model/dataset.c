@@ -5,6 +5,10 @@
 #include <string.h>
 
 #define WINDOWS_WANTED 32
+#define FINE_ACTION                                                                                \
+    0.02                  /* of loop: from here on changes of the window count by their logarithm  \
+                           */
+#define BDP_RATIO_MAX 3.0 /* of its feature 2, either way: twenty times */
 
 const char *dataset_split_name(enum dataset_split split)
 {
@@ -44,10 +48,32 @@ int dataset_timestep_rows(const struct pool *pool, const struct dataset_opts *op
     return (int)longest + 1;
 }
 
+double dataset_curve(enum recipe recipe, double action)
+{
+    return recipe == RECIPE_LOOP ? asinh(action / FINE_ACTION) : action;
+}
+
+double dataset_scaled(enum recipe recipe, const struct dataset_norm *norm, double action)
+{
+    return (dataset_curve(recipe, action) - norm->action_offset) / norm->action_span;
+}
+
+double dataset_unscaled(enum recipe recipe, const struct dataset_norm *norm, double scaled)
+{
+    double x = norm->action_offset + norm->action_span * scaled;
+
+    return recipe == RECIPE_LOOP ? FINE_ACTION * sinh(x) : x;
+}
+
 double dataset_action(const struct dataset *d, double predicted)
 {
     return d->opts.is_published ? predicted
-                                : d->norm.action_offset + d->norm.action_span * predicted;
+                                : dataset_unscaled(recipe_of(d->pool->recipe), &d->norm, predicted);
+}
+
+const float *dataset_state(const struct dataset *d, size_t row)
+{
+    return d->states + row * (size_t)d->features;
 }
 
 static bool fits_every_split(size_t rows, int steps)
@@ -75,7 +101,7 @@ struct dataset_opts dataset_opts_default(enum recipe recipe, int steps)
 {
     struct dataset_opts o = {.steps = steps, .gamma = 1, .scale = 1000};
 
-    if (recipe == RECIPE_LAB) {
+    if (recipe_is_ratio(recipe)) {
         o.scale = 1;
         o.horizon = o.steps;
     }
@@ -96,11 +122,29 @@ double dataset_reward(const struct dataset *d, double reward)
 
 /* --- constants and rows ----------------------------------------------------------------------- */
 
-/* A state as the features see it before they are standardised. */
-static void raw_features(enum recipe recipe, const float state[POOL_FEATURES],
-                         double out[POOL_FEATURES])
+static void loop_features(const float *state, double out[POOL_FEATURES])
 {
-    for (int k = 0; k < POOL_FEATURES; k++)
+    double ln_rtt = log(fmax(state[POOL_RTT_S], 1e-6));
+    double ln_min_rtt = log(fmax(state[POOL_MIN_RTT_S], 1e-6));
+    double ln_cwnd = log(fmax(state[POOL_CWND_BYTES], 1));
+    double ln_bdp = log(fmax(state[POOL_THROUGHPUT_BPS], 1) / 8) + ln_min_rtt;
+
+    out[0] = fmax(ln_rtt - ln_min_rtt, 0);
+    out[1] = ln_cwnd;
+    out[2] = fmin(fmax(ln_cwnd - ln_bdp, -BDP_RATIO_MAX), BDP_RATIO_MAX);
+    out[3] = ln_min_rtt;
+    out[4] = sqrt(fmax(state[POOL_CE_SHARE], 0));
+    out[5] = sqrt(fmin(fmax(state[POOL_LOST_SHARE], 0), 1));
+}
+
+/* A state as the features see it before they are standardised. */
+static void raw_features(enum recipe recipe, const float *state, double out[POOL_FEATURES])
+{
+    if (recipe == RECIPE_LOOP) {
+        loop_features(state, out);
+        return;
+    }
+    for (int k = 0; k < recipe_features(recipe); k++)
         out[k] = state[k];
     if (recipe != RECIPE_LAB)
         return;
@@ -109,12 +153,12 @@ static void raw_features(enum recipe recipe, const float state[POOL_FEATURES],
     out[POOL_THROUGHPUT_BPS] = log1p(out[POOL_THROUGHPUT_BPS]);
 }
 
-void dataset_features(enum recipe recipe, const struct dataset_norm *norm,
-                      const float state[POOL_FEATURES], float out[POOL_FEATURES])
+void dataset_features(enum recipe recipe, const struct dataset_norm *norm, const float *state,
+                      float *out)
 {
     double features[POOL_FEATURES];
     raw_features(recipe, state, features);
-    for (int k = 0; k < POOL_FEATURES; k++)
+    for (int k = 0; k < recipe_features(recipe); k++)
         out[k] = (float)((features[k] - norm->state_mean[k]) / norm->state_std[k]);
 }
 
@@ -154,28 +198,28 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
         for (size_t i = begin; i < end; i++) {
             double features[POOL_FEATURES];
             raw_features(recipe, p->states[i], features);
-            for (int k = 0; k < POOL_FEATURES; k++)
+            for (int k = 0; k < d->features; k++)
                 moments_add(&states[k], features[k]);
-            moments_add(&actions, p->actions[i]);
+            moments_add(&actions, dataset_curve(recipe, p->actions[i]));
             min = fmin(min, p->actions[i]);
             max = fmax(max, p->actions[i]);
             norm->reward_min = fmin(norm->reward_min, p->rewards[i]);
             norm->reward_max = fmax(norm->reward_max, p->rewards[i]);
         }
     }
-    for (int k = 0; k < POOL_FEATURES; k++) {
+    for (int k = 0; k < d->features; k++) {
         norm->state_mean[k] = states[k].mean;
         norm->state_std[k] = moments_std(&states[k]);
     }
-    norm->action_mean = actions.mean;
+    norm->action_mean = recipe == RECIPE_LOOP ? FINE_ACTION * sinh(actions.mean) : actions.mean;
     if (d->opts.is_published) {
-        for (int k = 0; k < POOL_FEATURES; k++) {
+        for (int k = 0; k < d->features; k++) {
             norm->state_mean[k] = 0;
             norm->state_std[k] = 1;
         }
         norm->action_offset = -1; /* (a + 1) / 6: the six bitrates of the video task */
         norm->action_span = 6;
-    } else if (recipe == RECIPE_LAB) {
+    } else if (recipe_is_ratio(recipe)) {
         norm->action_offset = actions.mean;
         norm->action_span = moments_std(&actions);
     } else {
@@ -243,8 +287,8 @@ static void fill_rows(struct dataset *d)
     enum recipe recipe = d->opts.is_published ? RECIPE_IMPORTED : recipe_of(p->recipe);
 
     for (size_t i = 0; i < p->rows; i++) {
-        dataset_features(recipe, &d->norm, p->states[i], d->features[i]);
-        d->actions[i] = (float)((p->actions[i] - d->norm.action_offset) / d->norm.action_span);
+        dataset_features(recipe, &d->norm, p->states[i], d->states + i * (size_t)d->features);
+        d->actions[i] = (float)dataset_scaled(recipe, &d->norm, p->actions[i]);
         d->labels[i] = d->actions[i];
         if (d->opts.is_published) { /* in float32, as torch */
             d->actions[i] = ((float)p->actions[i] + 1.0f) / 6.0f;
@@ -349,17 +393,25 @@ enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts
     if (!d)
         return error_set(err, STATUS_NOMEM, "dataset", "no memory");
     d->pool = pool;
+    d->features = pool->features;
     d->opts = *opts;
+    if (d->opts.is_published && pool->features != recipe_features(RECIPE_PUBLISHED)) {
+        error_set(err, STATUS_INPUT, "dataset",
+                  "the published arithmetic knows states of three numbers, those of recipe %s have "
+                  "%d",
+                  pool->recipe, pool->features);
+        st = error_hint(err, "train without --recipe published");
+    }
     for (int s = 0; s < DATASET_SPLITS && !st; s++)
         st = cut_windows(d, s, err);
     if (st)
         goto out;
 
-    d->features = calloc(pool->rows, sizeof *d->features);
+    d->states = calloc(pool->rows, (size_t)d->features * sizeof *d->states);
     d->actions = calloc(pool->rows, sizeof *d->actions);
     d->labels = calloc(pool->rows, sizeof *d->labels);
     d->returns = calloc(pool->rows, sizeof *d->returns);
-    if (!d->features || !d->actions || !d->labels || !d->returns) {
+    if (!d->states || !d->actions || !d->labels || !d->returns) {
         st = error_set(err, STATUS_NOMEM, "dataset", "no memory for %zu rows", pool->rows);
         goto out;
     }
@@ -385,7 +437,7 @@ void dataset_free(struct dataset *d)
         return;
     for (int s = 0; s < DATASET_SPLITS; s++)
         free(d->windows[s].at);
-    free(d->features);
+    free(d->states);
     free(d->actions);
     free(d->labels);
     free(d->returns);
@@ -429,12 +481,12 @@ static size_t timestep(const struct dataset *d, size_t row)
 void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
                         size_t count, struct dataset_batch *b)
 {
-    size_t steps = b->steps;
+    size_t steps = b->steps, features = (size_t)d->features;
     b->windows = count;
     for (size_t i = 0; i < count; i++) {
         size_t row = d->windows[split].at[order[i]].row;
-        memcpy(b->states + i * steps * POOL_FEATURES, d->features[row],
-               steps * sizeof *d->features);
+        memcpy(b->states + i * steps * features, dataset_state(d, row),
+               steps * features * sizeof *b->states);
         memcpy(b->actions + i * steps, d->actions + row, steps * sizeof *d->actions);
         memcpy(b->labels + i * steps, d->labels + row, steps * sizeof *d->labels);
         memcpy(b->returns + i * steps, d->returns + row, steps * sizeof *d->returns);
@@ -452,16 +504,18 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
     const struct dataset_windows *w = &d->windows[split];
     struct dataset_baselines sum = {0};
     enum recipe recipe = recipe_of(p->recipe);
+    double mean = dataset_curve(recipe, d->norm.action_mean);
     for (size_t i = 0; i < w->count; i++) {
         for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
             const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
-            double label = d->opts.is_published ? d->labels[row] : p->actions[row];
-            double last = row > e->begin ? p->actions[row - 1] : d->norm.action_mean;
+            double label =
+                d->opts.is_published ? d->labels[row] : dataset_curve(recipe, p->actions[row]);
+            double last = row > e->begin ? dataset_curve(recipe, p->actions[row - 1]) : mean;
             double copy = recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);
-            sum.constant += (label - d->norm.action_mean) * (label - d->norm.action_mean);
+            sum.constant += (label - mean) * (label - mean);
             sum.persistence += (label - last) * (label - last);
             sum.copy_input += (label - copy) * (label - copy);
-            sum.no_op += recipe == RECIPE_LAB ? label * label : NAN;
+            sum.no_op += recipe_is_ratio(recipe) ? label * label : NAN;
         }
     }
     double n = (double)w->count * d->opts.steps;

@@ -29,6 +29,16 @@ enum recipe recipe_of(const char *name)
     return RECIPE_IMPORTED;
 }
 
+int recipe_features(enum recipe recipe)
+{
+    return recipe == RECIPE_LOOP ? POOL_FEATURES : POOL_THROUGHPUT_BPS + 1;
+}
+
+bool recipe_is_ratio(enum recipe recipe)
+{
+    return recipe == RECIPE_LAB || recipe == RECIPE_LOOP;
+}
+
 double recipe_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max)
 {
     if (!(cwnd_max > cwnd_min))
@@ -62,11 +72,21 @@ void recipe_state(const struct trace_row *r, float state[POOL_FEATURES])
     state[POOL_RTT_S] = (float)r->rtt_s;
     state[POOL_CWND_BYTES] = (float)r->cwnd_bytes;
     state[POOL_THROUGHPUT_BPS] = (float)r->throughput_bps;
+    state[POOL_MIN_RTT_S] = (float)r->min_rtt_s;
+    state[POOL_CE_SHARE] = (float)r->ce_share;
+    state[POOL_LOST_SHARE] = (float)r->lost_share;
+}
+
+bool recipe_is_whole(enum recipe recipe, const struct trace_row *r)
+{
+    return isfinite(r->rtt_s) && isfinite(r->cwnd_bytes) && isfinite(r->throughput_bps) &&
+           (recipe != RECIPE_LOOP || (r->min_rtt_s > 0 && isfinite(r->min_rtt_s) &&
+                                      isfinite(r->ce_share) && isfinite(r->lost_share)));
 }
 
 double recipe_reward(enum recipe recipe, const struct trace_row *r)
 {
-    if (recipe == RECIPE_LAB)
+    if (recipe_is_ratio(recipe))
         return log10(fmax(r->throughput_bps, FLOOR_BPS) / fmax(r->rtt_s, FLOOR_RTT));
     return recipe_tutorial_reward(r->throughput_bps, r->rtt_s);
 }
@@ -77,6 +97,7 @@ double recipe_cwnd(enum recipe recipe, double action, double cwnd_bytes, double 
     double span = cwnd_max - cwnd_min;
     switch (recipe) {
     case RECIPE_LAB:
+    case RECIPE_LOOP:
         return cwnd_bytes * exp(action);
     case RECIPE_PUBLISHED:
         return cwnd_min + action * span;
@@ -89,11 +110,6 @@ double recipe_cwnd(enum recipe recipe, double action, double cwnd_bytes, double 
 
 /* --- building --------------------------------------------------------------------------------- */
 
-static bool is_whole(const struct trace_row *r)
-{
-    return isfinite(r->rtt_s) && isfinite(r->cwnd_bytes) && isfinite(r->throughput_bps);
-}
-
 /* Row `i` of the trace, as the recipe has it; without the constants that need the whole pool.
  * False: the recipe makes no row of it. */
 static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
@@ -101,8 +117,9 @@ static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
 {
     const struct trace_row *r = &t->rows[i], *next = i + 1 < t->count ? r + 1 : NULL;
 
-    if (recipe == RECIPE_LAB) {
-        if (!next || !is_whole(next) || !(r->cwnd_bytes > 0) || !(next->cwnd_bytes > 0))
+    if (recipe_is_ratio(recipe)) {
+        if (!next || !recipe_is_whole(recipe, next) || !(r->cwnd_bytes > 0) ||
+            !(next->cwnd_bytes > 0))
             return false;
         *action = log(next->cwnd_bytes / r->cwnd_bytes);
         *reward = recipe_reward(recipe, next);
@@ -136,7 +153,7 @@ static enum status add_trace(struct pool *p, enum recipe recipe, const struct tr
         float state[POOL_FEATURES];
         double action, reward;
         recipe_state(r, state);
-        if (is_whole(r) && row_of(recipe, t, i, &e, &action, &reward))
+        if (recipe_is_whole(recipe, r) && row_of(recipe, t, i, &e, &action, &reward))
             st = pool_add(p, state, action, reward, err);
         else
             st = pool_end_episode(p, &e, err);
@@ -196,8 +213,8 @@ enum status recipe_build(enum recipe recipe, const struct trace_set *traces, str
     if (st == STATUS_OK && !p->rows) {
         error_set(err, STATUS_INPUT, "recipe", "no row comes of these %zu flows by the recipe %s",
                   traces->count, p->recipe);
-        st = error_hint(err, recipe == RECIPE_LAB ? "it needs two samples in a row of each flow"
-                                                  : "they have no complete samples");
+        st = error_hint(err, recipe_is_ratio(recipe) ? "it needs two samples in a row of each flow"
+                                                     : "they have no complete samples");
     }
     if (st == STATUS_OK && recipe == RECIPE_PUBLISHED)
         finish_published(p);

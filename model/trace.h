@@ -14,6 +14,9 @@ struct trace_row {
     double t_s; /* of the end of the interval; since any origin */
     double rtt_s, cwnd_bytes;
     double throughput_bps; /* of this flow alone, over the interval that ends here */
+    double min_rtt_s;      /* least of the flow so far */
+    double ce_share;       /* of the packets delivered in the interval, those that carried CE */
+    double lost_share;     /* packets lost by packets delivered in the interval */
 };
 
 struct trace {

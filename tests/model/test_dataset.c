@@ -106,7 +106,7 @@ static void test_constants(void **state)
     assert_true(n->state_mean[1] == 5 && n->state_std[1] == 1); /* constant: not divided by 0 */
     assert_true(n->action_offset == 0 && n->action_span == 13 && n->action_mean == 6.5);
     assert_true(n->reward_min == 0 && n->reward_max == 2);
-    assert_true(fabs(d->features[19][0] - (19 - 6.5) / n->state_std[0]) < 1e-5);
+    assert_true(fabs(dataset_state(d, 19)[0] - (19 - 6.5) / n->state_std[0]) < 1e-5);
     assert_true(fabs(d->actions[19] - 19 / 13.0) < 1e-6);
 
     /* Training rewards 0 1 2 0 1 2 0 1 2 0 1 2 0 1, normalised by 2, sum 6.5, scale 10. */
@@ -221,7 +221,7 @@ static void test_batch(void **state)
     dataset_batch_fill(d, DATASET_TEST, (size_t[]){1, 0}, 2, &b);
     assert_int_equal(b.windows, 2);
     assert_true(b.actions[0] == d->actions[37] && b.actions[3] == d->actions[17]);
-    assert_memory_equal(b.states, d->features[37], 3 * sizeof *d->features);
+    assert_memory_equal(b.states, dataset_state(d, 37), 3 * 3 * sizeof *d->states);
     assert_true(b.returns[5] == d->returns[19]);
     for (int i = 0; i < 6; i++)
         assert_int_equal(b.timesteps[i], i % 3);

@@ -17,7 +17,7 @@
 #include "model/mlp.h"
 
 #define ROWS   2
-#define INPUTS (ROWS * MLP_ROW)
+#define INPUTS (ROWS * 5)
 
 static struct mlp_rows lessons(size_t count, uint64_t seed)
 {
@@ -39,9 +39,8 @@ static struct mlp *learn(uint64_t seed, struct mlp_fitted *fitted)
     struct mlp_fit opts = {.epochs = 30, .patience = 8, .rate = 2e-3, .seed = seed};
     struct error err = {0};
     struct mlp *m;
-    assert_int_equal(mlp_new(ROWS, 32, &m, &err), STATUS_OK);
+    assert_int_equal(mlp_new("lab", ROWS, 32, &m, &err), STATUS_OK);
     assert_int_equal(mlp_train(m, &train, &valid, &opts, NULL, fitted, &err), STATUS_OK);
-    memcpy(m->recipe, "lab", 4);
     m->data = (struct dataset_opts){.steps = 20, .gamma = 1, .scale = 1, .horizon = 20};
     m->norm = (struct dataset_norm){
         .state_std = {1, 2, 3}, .action_span = 0.1, .reward_max = 9, .max_return = 0.75};
@@ -119,10 +118,10 @@ static void sizes_have_bounds(void **state)
     (void)state;
     struct error err = {0};
     struct mlp *m;
-    assert_int_equal(mlp_new(0, 8, &m, &err), STATUS_INPUT);
-    assert_int_equal(mlp_new(MLP_ROWS_MAX + 1, 8, &m, &err), STATUS_INPUT);
-    assert_int_equal(mlp_new(1, MLP_HIDDEN_MAX + 1, &m, &err), STATUS_INPUT);
-    assert_int_equal(mlp_new(1, 1, &m, &err), STATUS_OK);
+    assert_int_equal(mlp_new("lab", 0, 8, &m, &err), STATUS_INPUT);
+    assert_int_equal(mlp_new("lab", MLP_ROWS_MAX + 1, 8, &m, &err), STATUS_INPUT);
+    assert_int_equal(mlp_new("lab", 1, MLP_HIDDEN_MAX + 1, &m, &err), STATUS_INPUT);
+    assert_int_equal(mlp_new("lab", 1, 1, &m, &err), STATUS_OK);
     struct mlp_rows none = {0};
     struct mlp_fitted fitted;
     assert_int_equal(

@@ -16,7 +16,7 @@ static struct error err;
 
 static enum status parse(const char *text)
 {
-    return serve_line_parse(text, strlen(text), &line, &err);
+    return serve_line_parse(text, strlen(text), 3, &line, &err);
 }
 
 static void test_state(void **state)
