@@ -79,9 +79,10 @@ void recipe_state(const struct trace_row *r, float state[POOL_FEATURES])
 
 bool recipe_is_whole(enum recipe recipe, const struct trace_row *r)
 {
-    return isfinite(r->rtt_s) && isfinite(r->cwnd_bytes) && isfinite(r->throughput_bps) &&
-           (recipe != RECIPE_LOOP || (r->min_rtt_s > 0 && isfinite(r->min_rtt_s) &&
-                                      isfinite(r->ce_share) && isfinite(r->lost_share)));
+    if (isnan(r->rtt_s) || isnan(r->cwnd_bytes) || isnan(r->throughput_bps))
+        return false;
+    return recipe != RECIPE_LOOP ||
+           (r->min_rtt_s > 0 && !isnan(r->ce_share) && !isnan(r->lost_share));
 }
 
 double recipe_reward(enum recipe recipe, const struct trace_row *r)
