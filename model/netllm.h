@@ -207,9 +207,10 @@ CCALAB_MUST_USE enum status policy_forward_cached(struct policy_cache *c, const 
 enum policy_part {
     POLICY_BACKBONE, /* frozen; Hugging Face names: model.layers.0.self_attn.q_proj.weight */
     POLICY_LORA,     /* PEFT names: base_model.model.layers.0.self_attn.q_proj.lora_A.weight */
-    POLICY_MODULES,  /* the rest, as NetLLM names it: 0.rtt_fc.weight (state encoder),
-                        1 embed_timestep, 2 embed_return, 3 embed_action, 4 embed_ln,
-                        5 embed_state1, 6 action_head */
+    POLICY_MODULES, /* the rest, as NetLLM names it: 0.rtt_fc.weight (state encoder; more than three
+                       features add 0.min_rtt_fc, 0.ce_fc, 0.lost_fc),
+                       1 embed_timestep, 2 embed_return, 3 embed_action, 4 embed_ln,
+                       5 embed_state1, 6 action_head */
 };
 
 struct policy_param {

@@ -211,7 +211,7 @@ static void test_learns_loop(void **state)
     print_message("test loss %.4f, no_op %.4f, constant %.4f, persistence %.4f\n", test, base.no_op,
                   base.constant, base.persistence);
     double least = fmin(base.no_op, fmin(base.constant, base.persistence));
-    assert_true(test < 0.1 * least);
+    assert_true(test < 0.05 * least);
     policy_free(p);
 
     /* One of three numbers does not pass for it. */
