@@ -88,6 +88,8 @@ cJSON *checkpoint_to_json(const struct checkpoint *c)
     cJSON_AddNumberToObject(o, "reward_min", c->norm.reward_min);
     cJSON_AddNumberToObject(o, "reward_max", c->norm.reward_max);
     cJSON_AddNumberToObject(o, "max_return", c->norm.max_return);
+    if (recipe_of(c->recipe) == RECIPE_LOOP)
+        cJSON_AddNumberToObject(o, "return_std", c->norm.return_std);
 
     o = cJSON_AddObjectToObject(root, "training");
     cJSON_AddNumberToObject(o, "epochs", c->epochs);
@@ -231,6 +233,8 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->norm.reward_min = read_num(&r, "reward_min", -HUGE, HUGE);
     c->norm.reward_max = read_num(&r, "reward_max", -HUGE, HUGE);
     c->norm.max_return = read_num(&r, "max_return", 0, HUGE);
+    c->norm.return_std =
+        recipe_of(c->recipe) == RECIPE_LOOP ? read_num(&r, "return_std", 1e-300, HUGE) : 1;
 
     r.obj = json_get(root, "training");
     c->epochs = read_int(&r, "epochs", 1, 1 << 30);

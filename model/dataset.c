@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_WANTED 32
+#include "model/returns.h"
+
+#define STEPS           20
+#define LOOP_STEPS      12
+#define LOOP_HORIZON_MS 1000
+#define LOOP_GAMMA      0.25
+#define WINDOWS_WANTED  32
 #define FINE_ACTION                                                                                \
     0.02                  /* of loop: from here on changes of the window count by their logarithm  \
                            */
@@ -101,23 +107,22 @@ struct dataset_opts dataset_opts_default(enum recipe recipe, int steps)
 {
     struct dataset_opts o = {.steps = steps, .gamma = 1, .scale = 1000};
 
-    if (recipe_is_ratio(recipe)) {
+    if (!steps)
+        o.steps = recipe == RECIPE_LOOP ? LOOP_STEPS : STEPS;
+    if (recipe_is_ratio(recipe))
         o.scale = 1;
+    if (recipe == RECIPE_LAB)
         o.horizon = o.steps;
+    if (recipe == RECIPE_LOOP) {
+        o.horizon = LOOP_HORIZON_MS;
+        o.gamma = LOOP_GAMMA;
     }
     return o;
 }
 
-static double normalised_reward(const struct dataset_norm *norm, double reward)
-{
-    double span = norm->reward_max - norm->reward_min;
-    double r = span > 0 ? (reward - norm->reward_min) / span : 0;
-    return fmin(fmax(r, 0), 1);
-}
-
 double dataset_reward(const struct dataset *d, double reward)
 {
-    return normalised_reward(&d->norm, reward) / d->opts.scale;
+    return returns_reward(&d->norm, reward) / d->opts.scale;
 }
 
 /* --- constants and rows ----------------------------------------------------------------------- */
@@ -183,7 +188,7 @@ static double moments_std(const struct moments *m)
     return std > 0 ? std : 1;
 }
 
-/* Everything but max_return, which needs the returns. */
+/* Everything but return_std and max_return, which need the returns. */
 static void fit(const struct dataset *d, struct dataset_norm *norm)
 {
     const struct pool *p = d->pool;
@@ -226,59 +231,6 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
         norm->action_offset = min;
         norm->action_span = max > min ? max - min : 1;
     }
-}
-
-/* Returns-to-go of a segment, backwards: all rewards to its end. */
-static void returns_to_end(struct dataset *d, size_t begin, size_t end)
-{
-    double sum = 0;
-
-    for (size_t i = end; i-- > begin;) {
-        sum = normalised_reward(&d->norm, d->pool->rewards[i]) + d->opts.gamma * sum;
-        d->returns[i] = (float)(sum / d->opts.scale);
-    }
-}
-
-/* The discounted mean of the next `horizon` rewards, of fewer at the segment's end: a sum would
- * tell how near the end is, not how good the rows are. */
-static void returns_in_horizon(struct dataset *d, size_t begin, size_t end)
-{
-    for (size_t i = begin; i < end; i++) {
-        double sum = 0, weights = 0, weight = 1;
-        for (size_t k = i; k < end && k < i + (size_t)d->opts.horizon; k++) {
-            sum += weight * normalised_reward(&d->norm, d->pool->rewards[k]);
-            weights += weight;
-            weight *= d->opts.gamma;
-        }
-        d->returns[i] = (float)(sum / weights / d->opts.scale);
-    }
-}
-
-static void fill_returns(struct dataset *d)
-{
-    const struct pool *p = d->pool;
-    for (size_t e = 0; e < p->episode_count; e++) {
-        for (int s = 0; s < DATASET_SPLITS; s++) {
-            size_t begin, end;
-            dataset_part(d, e, s, &begin, &end);
-            if (d->opts.horizon)
-                returns_in_horizon(d, begin, end);
-            else
-                returns_to_end(d, begin, end);
-        }
-    }
-}
-
-static double max_train_return(const struct dataset *d)
-{
-    double max = 0;
-    for (size_t e = 0; e < d->pool->episode_count; e++) {
-        size_t begin, end;
-        dataset_part(d, e, DATASET_TRAIN, &begin, &end);
-        for (size_t i = begin; i < end; i++)
-            max = fmax(max, d->returns[i]);
-    }
-    return max;
 }
 
 static void fill_rows(struct dataset *d)
@@ -420,9 +372,7 @@ enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts
     else
         fit(d, &d->norm);
     fill_rows(d);
-    fill_returns(d);
-    if (!norm)
-        d->norm.max_return = max_train_return(d);
+    st = returns_fill(d, !norm, err);
 out:
     if (st)
         dataset_free(d);

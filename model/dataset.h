@@ -46,15 +46,16 @@ struct dataset_norm {
     double action_offset, action_span; /* see dataset_scaled() */
     double action_mean; /* the constant baseline, whose dataset_curve() is the mean of all */
     double reward_min, reward_max;
-    double max_return; /* largest training return: where a roll-out starts */
+    double max_return; /* largest training return, of loop the 90th percentile: what is aimed at */
+    double return_std; /* of the training returns of loop before they are divided by it; else 1 */
 };
 
 struct dataset_opts {
     int steps;       /* w, rows of a window */
     int sample_step; /* distance of window starts; 0: `steps`, less where that gives < 32 windows */
-    double gamma;    /* discount of the returns */
+    double gamma;    /* discount of the returns, see returns.h */
     double scale;    /* returns are divided by it */
-    int horizon;     /* rows that a return counts; 0: to the end of the segment */
+    int horizon;     /* rows that a return counts, of loop ms; 0: to the end of the segment */
     bool is_published; /* as the published code has it, see below; horizon is 0 then */
 };
 
@@ -93,8 +94,10 @@ struct dataset_batch {
     int32_t *timesteps; /* place in the window, 0 ... steps - 1; published: in the episode */
 };
 
-/* Defaults for windows of `steps` rows of a recipe: gamma 1; sums to the segment's end over a scale
- * of 1000 as published, or, for lab and loop, the mean over the next `steps` rows. */
+/* Defaults for windows of `steps` rows of a recipe (0: 20 rows, of loop 12, so that 8 s of a flow
+ * with a round trip of 80 ms have a window in each split). Gamma 1 and sums to the segment's end
+ * over a scale of 1000 as published; lab: the mean over the next `steps` rows; loop: over the next
+ * second, at whose end a reward counts a quarter. */
 struct dataset_opts dataset_opts_default(enum recipe recipe, int steps);
 
 /* The pool is borrowed and must outlive the data set. `norm` NULL: fit the constants; otherwise

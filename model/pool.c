@@ -40,6 +40,7 @@ void pool_free(struct pool *p)
     free(p->states);
     free(p->actions);
     free(p->rewards);
+    free(p->t_s);
     free(p);
 }
 
@@ -66,7 +67,10 @@ static enum status reserve(struct pool *p, size_t rows, struct error *err)
     void *rewards = realloc(p->rewards, cap * sizeof *p->rewards);
     if (rewards)
         p->rewards = rewards;
-    if (!states || !actions || !rewards)
+    void *t_s = realloc(p->t_s, cap * sizeof *p->t_s);
+    if (t_s)
+        p->t_s = t_s;
+    if (!states || !actions || !rewards || !t_s)
         return out_of_memory(err);
     p->cap = cap;
     return STATUS_OK;
@@ -82,6 +86,8 @@ enum status pool_add(struct pool *p, const float *state, double action, double r
     memcpy(p->states[p->rows], state, (size_t)p->features * sizeof *state);
     p->actions[p->rows] = action;
     p->rewards[p->rows] = reward;
+    size_t begin = p->episode_count ? p->episodes[p->episode_count - 1].end : 0;
+    p->t_s[p->rows] = POOL_ROW_S * (double)(p->rows - begin);
     p->rows++;
     return STATUS_OK;
 }
@@ -183,7 +189,9 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
         dones[p->episodes[i].end - 1] = 1;
 
     int64_t n = (int64_t)p->rows;
+    size_t without_times = recipe_of(p->recipe) != RECIPE_LOOP;
     struct safetensors_tensor tensors[] = {
+        {"t", SAFETENSORS_F64, 1, {n}, p->t_s, p->rows * sizeof *p->t_s},
         {"actions", SAFETENSORS_F64, 1, {n}, p->actions, p->rows * sizeof *p->actions},
         {"rewards", SAFETENSORS_F64, 1, {n}, p->rewards, p->rows * sizeof *p->rewards},
         {"states",
@@ -206,7 +214,9 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
         add_digits(metadata, "reward_mean", p->reward_mean);
     if (isfinite(p->reward_std))
         add_digits(metadata, "reward_std", p->reward_std);
-    enum status st = safetensors_write(path, tensors, 4, metadata, err);
+    enum status st =
+        safetensors_write(path, tensors + without_times,
+                          sizeof tensors / sizeof *tensors - without_times, metadata, err);
     cJSON_free(text);
     cJSON_Delete(flows);
     cJSON_Delete(metadata);
@@ -242,6 +252,8 @@ enum status pool_check_row(const struct pool *p, size_t i, const char *path, str
         what = "action";
     if (!isfinite(p->rewards[i]))
         what = "reward";
+    if (!isfinite(p->t_s[i]))
+        what = "t";
     for (int k = POOL_MIN_RTT_S; k < p->features && !what; k++) {
         if (k == POOL_MIN_RTT_S ? state[k] > 0 : state[k] >= 0)
             continue;
@@ -278,7 +290,8 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
         goto out;
     }
 
-    const struct safetensors_tensor *states, *actions, *rewards, *dones;
+    const struct safetensors_tensor *states, *actions, *rewards, *dones, *times = NULL;
+    bool has_times = recipe_of(p->recipe) == RECIPE_LOOP;
     st = STATUS_INPUT;
     if (!(states = safetensors_expect(f, "states", SAFETENSORS_F32, 2, (int64_t[]){-1, -1}, err)))
         goto out;
@@ -291,7 +304,8 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
     int64_t n = states->shape[0];
     if (!(actions = safetensors_expect(f, "actions", SAFETENSORS_F64, 1, &n, err)) ||
         !(rewards = safetensors_expect(f, "rewards", SAFETENSORS_F64, 1, &n, err)) ||
-        !(dones = safetensors_expect(f, "dones", SAFETENSORS_BOOL, 1, &n, err)))
+        !(dones = safetensors_expect(f, "dones", SAFETENSORS_BOOL, 1, &n, err)) ||
+        (has_times && !(times = safetensors_expect(f, "t", SAFETENSORS_F64, 1, &n, err))))
         goto out;
     if (n == 0) {
         error_set(err, STATUS_INPUT, "pool", "%s has no rows", path);
@@ -307,6 +321,10 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
         memcpy(p->states[i], (const uint8_t *)states->data + i * row, row);
     memcpy(p->actions, actions->data, actions->len_bytes);
     memcpy(p->rewards, rewards->data, rewards->len_bytes);
+    if (times)
+        memcpy(p->t_s, times->data, times->len_bytes);
+    else
+        memset(p->t_s, 0, (size_t)n * sizeof *p->t_s);
 
     const char *text = safetensors_metadata(f, "flows");
     flows = text ? cJSON_Parse(text) : NULL;

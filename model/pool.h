@@ -3,8 +3,8 @@
  * A row is a state, the action that was taken, its reward, and whether the episode ends there. A
  * state has the first `features` of enum pool_feature: three, of the recipe loop all six. Rows of
  * an episode are in order of time. On disk it is a safetensors file (docs/netllm.md, "Pool"):
- * states F32 [n,features], actions F64 [n], rewards F64 [n], dones BOOL [n]; recipe, constants and
- * sources in the metadata. Thread: any, one at a time. */
+ * states F32 [n,features], actions F64 [n], rewards F64 [n], dones BOOL [n], of the recipe loop t
+ * F64 [n]; recipe, constants and sources in the metadata. Thread: any, one at a time. */
 #ifndef CCALAB_MODEL_POOL_H
 #define CCALAB_MODEL_POOL_H
 
@@ -15,6 +15,7 @@
 #include "core/error.h"
 
 #define POOL_ROWS_MAX 50000000u
+#define POOL_ROW_S    0.01 /* between rows of which nobody said when they were */
 
 enum pool_feature {
     POOL_RTT_S,
@@ -45,6 +46,8 @@ struct pool {
     float (*states)[POOL_FEATURES]; /* beyond `features` 0 */
     double *actions;
     double *rewards;
+    double *t_s; /* when the row ended, since its run began. Of the recipe loop, which keeps it in
+                    its file: POOL_ROW_S a row until it is set */
     char recipe[32];                /* of recipe.h, or what the file says */
     double reward_mean, reward_std; /* constants of the recipe `published`; NaN elsewhere */
     struct pool_episode *episodes;

@@ -84,6 +84,10 @@ enum status trace_add_pool(struct trace_set *s, const struct pool *p, const char
                                     .ce_share = NAN,
                                     .lost_share = NAN};
             if (p->features == POOL_FEATURES) {
+                row.t_s = p->t_s[i];
+                row.has_outcome = true;
+                row.action = p->actions[i];
+                row.reward = p->rewards[i];
                 row.min_rtt_s = p->states[i][POOL_MIN_RTT_S];
                 row.ce_share = p->states[i][POOL_CE_SHARE];
                 row.lost_share = p->states[i][POOL_LOST_SHARE];
