@@ -2,8 +2,7 @@
 
 #include <math.h>
 
-#define WRAP        4294967296.0
-#define GRID_SHAKES 0.1 /* of the interval */
+#define WRAP 4294967296.0
 
 bool snapshot_is_whole(const struct snapshot *s)
 {
@@ -11,9 +10,12 @@ bool snapshot_is_whole(const struct snapshot *s)
            isfinite(s->delivered) && isfinite(s->delivered_ce) && isfinite(s->lost);
 }
 
-bool snapshot_is_due(const struct snapshot *last, const struct snapshot *s, double interval_s)
+bool snapshot_is_due(const struct snapshot *last, const struct snapshot *s,
+                     const struct snapshot *next, double interval_s)
 {
-    return s->t_s - last->t_s >= fmax(interval_s, s->srtt_s) - GRID_SHAKES * interval_s;
+    double due_s = last->t_s + fmax(interval_s, s->srtt_s);
+
+    return s->t_s >= due_s || (next && next->t_s - due_s > due_s - s->t_s);
 }
 
 double snapshot_growth(double from, double to)

@@ -22,10 +22,12 @@ struct snapshot {
 
 /* Are all of them known, as for a row between two of these? */
 bool snapshot_is_whole(const struct snapshot *s);
-/* Does a row that began at `last` end here? Driving decides at the first ACK that comes
- * max(interval, srtt) after the decision before; samples lie on a grid that shakes, so that a tenth
- * of the interval is let off. */
-bool snapshot_is_due(const struct snapshot *last, const struct snapshot *s, double interval_s);
+/* Does a row that began at `last` end at the sample `s`, or only at the `next` one (NULL: there is
+ * none)? Driving decides at the first ACK that comes max(interval, srtt) after the decision before.
+ * Samples lie on a grid: the one nearest to that time. The first behind it would make rows of 20 ms
+ * out of round trips of 11, and teach nearly double steps. */
+bool snapshot_is_due(const struct snapshot *last, const struct snapshot *s,
+                     const struct snapshot *next, double interval_s);
 /* How much a counter of 32 bits that may wrap has grown; NaN where it fell. */
 double snapshot_growth(double from, double to);
 /* The row that ends at `to`: times and window are those of its end, the rest is growth since

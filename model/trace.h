@@ -44,7 +44,7 @@ struct trace {
 struct trace_set {
     struct trace *at;
     size_t count, cap;
-    /* Rows of samples are made of counters, and at least max(this, srtt) apart (snapshot.h), for
+    /* Rows of samples are made of counters, and about max(this, srtt) apart (snapshot.h), for
      * the recipe loop. 0, as the set is initialised: every sample is a row. */
     double interval_s;
 };

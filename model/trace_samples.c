@@ -256,11 +256,16 @@ enum status trace_samples_cut(const struct trace_samples *f, const struct trace_
                               struct error *err)
 {
     const struct snapshot *last = NULL;
+    size_t end = f->count;
     enum status st = STATUS_OK;
 
     if (!(interval_s > 0))
         return cut_samples(f, t0_s, out, err);
-    for (size_t i = 0; i < f->count && st == STATUS_OK; i++) {
+    /* A sender that is done is sampled until its socket has gone: no policy is to blame for that.
+     */
+    while (end > 1 && !(f->at[end - 1].s.bytes_acked > f->at[end - 2].s.bytes_acked))
+        end--;
+    for (size_t i = 0; i < end && st == STATUS_OK; i++) {
         const struct snapshot *s = &f->at[i].s;
         bool is_whole = snapshot_is_whole(s);
         if (!is_whole || (last && s->bytes_acked < last->bytes_acked)) { /* another socket */
@@ -269,7 +274,8 @@ enum status trace_samples_cut(const struct trace_samples *f, const struct trace_
             last = is_whole ? s : NULL;
             continue;
         }
-        if (last && !f->is_driven && !snapshot_is_due(last, s, interval_s))
+        const struct snapshot *next = i + 1 < end ? &f->at[i + 1].s : NULL;
+        if (last && !f->is_driven && !snapshot_is_due(last, s, next, interval_s))
             continue;
         if (last) {
             struct trace_row row = snapshot_row(last, s);
