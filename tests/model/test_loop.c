@@ -195,8 +195,8 @@ static void rows_of_samples(void **state)
     pool_free(p);
     drop("samples.csv");
 
-    /* The other recipes have a row a sample, as ever: seven with a throughput, one without a next.
-     */
+    /* The other recipes have a row a sample, as ever: nine with a throughput, the last without
+     * next. */
     assert_int_equal(build_at(0, RECIPE_LAB, &p, &err), STATUS_OK);
     assert_int_equal(p->rows, 8);
     assert_near(p->states[0][POOL_THROUGHPUT_BPS], 8e6);
