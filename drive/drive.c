@@ -86,6 +86,7 @@ static void report_flow(struct driver *d, const struct agent_flow *flow,
     json_add_num(v, "throughput_bps", seen->row.throughput_bps);
     json_add_num(v, "pacing_rate_bps", (double)s->pacing_rate * 8);
     json_add_num(v, "in_flight_pkts", s->in_flight);
+    json_add_num(v, "bytes_acked", (double)s->bytes_acked);
     json_add_num(v, "delivered", s->delivered);
     json_add_num(v, "delivered_ce", s->delivered_ce);
     json_add_num(v, "lost", s->lost);
@@ -93,7 +94,9 @@ static void report_flow(struct driver *d, const struct agent_flow *flow,
     json_add_num(v, "age_us", s->seq ? s->age_us : NAN);
     json_add_num(v, "takeovers", s->takeovers);
     snprintf(src, sizeof src, "drive/%s", flow->local);
-    event_write_sample(d->opts->events, -1, src, v);
+    /* The moment of the sample: experience is made of these (model/trace_run.c). */
+    double t = clock_wall_s() - (double)(clock_mono_ns() - s->h.t_ns) / 1e9;
+    event_write_sample(d->opts->events, t, src, v);
 }
 
 static void on_close(void *user, const struct agent_flow *flow, const struct agent_sample *last)

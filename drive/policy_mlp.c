@@ -7,7 +7,7 @@
 #include "model/mlp.h"
 
 struct memory_of_flow {
-    float x[MLP_ROWS_MAX * MLP_ROW]; /* the newest row first, as mlp_answer() takes it */
+    float x[MLP_ROWS_MAX * MLP_ROW_MAX]; /* the newest row first, as mlp_answer() takes it */
 };
 
 struct mlp_policy {
@@ -34,17 +34,17 @@ static double decide_one(const struct mlp_policy *p, float *x, const struct driv
 {
     const struct dataset_norm *norm = &p->net->norm;
     enum recipe recipe = recipe_of(p->net->recipe);
-    float state[POOL_FEATURES];
+    float state[POOL_FEATURES], *wanted = x + p->net->features, *taken = wanted + 1;
 
-    memmove(x + MLP_ROW, x, (p->net->inputs - MLP_ROW) * sizeof *x);
+    memmove(x + p->net->row, x, (p->net->inputs - p->net->row) * sizeof *x);
     recipe_state(&seen->row, state);
     dataset_features(recipe, norm, state, x);
-    x[POOL_FEATURES] = (float)(p->target * norm->max_return);
-    x[POOL_FEATURES + 1] = 0;
+    *wanted = (float)(p->target * norm->max_return);
+    *taken = 0;
     float answer = mlp_answer(p->net, x);
     /* The action of that row, from the next one on: what is no number would never leave again. */
-    x[POOL_FEATURES + 1] = isfinite(answer) ? answer : 0;
-    double action = norm->action_offset + norm->action_span * (double)answer;
+    *taken = isfinite(answer) ? answer : 0;
+    double action = dataset_unscaled(recipe, norm, (double)answer);
     return recipe_cwnd(recipe, action, seen->row.cwnd_bytes, NAN, NAN) / seen->sample.h.mss;
 }
 
@@ -56,8 +56,7 @@ static enum status mlp_decide(struct drive_policy *base, const struct drive_seen
     (void)err;
     for (size_t i = 0; i < count; i++) {
         struct memory_of_flow *f = p->flows[seen[i].flow->slot];
-        /* A flow's first row has no throughput, and no training had such a one. */
-        answers[i].is_none = !f || isnan(seen[i].row.throughput_bps) || isnan(seen[i].row.rtt_s);
+        answers[i].is_none = !f || !recipe_is_whole(recipe_of(p->net->recipe), &seen[i].row);
         if (!answers[i].is_none)
             answers[i].cwnd = decide_one(p, f->x, &seen[i]);
     }
@@ -95,9 +94,9 @@ enum status drive_mlp_new(const char *argument, const struct drive_policy_opts *
     p->base.ops = &ops;
     p->target = opts->target_scale;
     st = mlp_load(argument, &p->net, err);
-    if (!st && recipe_of(p->net->recipe) != RECIPE_LAB)
-        st = error_set(err, STATUS_INPUT, "drive", "%s is of recipe %s, not of lab", argument,
-                       p->net->recipe);
+    if (!st && !recipe_is_ratio(recipe_of(p->net->recipe)))
+        st = error_set(err, STATUS_INPUT, "drive", "%s is of recipe %s, not of lab or loop",
+                       argument, p->net->recipe);
     if (st)
         mlp_policy_free(&p->base);
     else

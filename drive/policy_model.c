@@ -88,9 +88,7 @@ static enum status model_decide(struct drive_policy *base, const struct drive_se
 
     for (size_t i = 0; i < count; i++) {
         size_t context = p->of_slot[seen[i].flow->slot];
-        /* A flow's first row has no throughput, and no training had such a one. */
-        answers[i].is_none =
-            context == NO_CONTEXT || isnan(seen[i].row.throughput_bps) || isnan(seen[i].row.rtt_s);
+        answers[i].is_none = context == NO_CONTEXT || !recipe_is_whole(p->recipe, &seen[i].row);
         if (answers[i].is_none)
             continue;
         fill_step(p, context, &seen[i], &p->steps[steps]);
@@ -102,7 +100,7 @@ static enum status model_decide(struct drive_policy *base, const struct drive_se
         return st;
     for (size_t k = 0; k < steps; k++) {
         const struct drive_seen *s = &seen[p->asked[k]];
-        double action = norm->action_offset + norm->action_span * (double)p->steps[k].action;
+        double action = dataset_unscaled(p->recipe, norm, (double)p->steps[k].action);
         double bytes =
             recipe_cwnd(p->recipe, action, s->row.cwnd_bytes, p->opts.cwnd_min, p->opts.cwnd_max);
         answers[p->asked[k]].cwnd = bytes / s->sample.h.mss; /* NaN counts as refused */

@@ -2,34 +2,45 @@
 
 #include <math.h>
 
+#include "model/snapshot.h"
+
 /* The window in packets, with the fraction that was decided where the kernel follows. */
 static double window(const struct drive_mark *mark, const struct agent_sample *s)
 {
     return round(mark->wanted) == s->cwnd ? mark->wanted : s->cwnd;
 }
 
+static struct snapshot snapshot_of(const struct agent_sample *s, double cwnd)
+{
+    return (struct snapshot){.t_s = (double)s->h.t_ns / 1e9,
+                             .srtt_s = s->srtt_us ? s->srtt_us / 1e6 : NAN,
+                             .min_rtt_s = s->min_rtt_us ? s->min_rtt_us / 1e6 : NAN,
+                             .cwnd_bytes = cwnd * s->h.mss,
+                             .bytes_acked = (double)s->bytes_acked,
+                             .delivered = s->delivered,
+                             .delivered_ce = s->delivered_ce,
+                             .lost = s->lost};
+}
+
 void drive_see(struct drive_mark *mark, const struct agent_flow *flow, const struct agent_sample *s,
                struct drive_seen *out)
 {
-    const struct agent_sample *from = &mark->at;
-    double interval_s =
-        mark->is_set && s->h.t_ns > from->h.t_ns ? (double)(s->h.t_ns - from->h.t_ns) / 1e9 : NAN;
+    const struct snapshot from = snapshot_of(&mark->at, mark->at.cwnd),
+                          to = snapshot_of(s, window(mark, s));
+    bool is_interval = mark->is_set && s->h.t_ns > mark->at.h.t_ns;
 
     *out = (struct drive_seen){.flow = flow,
                                .sample = *s,
-                               .row = {.t_s = (double)s->h.t_ns / 1e9,
-                                       .rtt_s = s->srtt_us ? s->srtt_us / 1e6 : NAN,
-                                       .cwnd_bytes = window(mark, s) * s->h.mss,
-                                       .throughput_bps = NAN},
-                               .interval_s = interval_s,
+                               .row = snapshot_row(is_interval ? &from : NULL, &to),
+                               .interval_s = NAN,
                                .delivered = NAN,
                                .ce = NAN,
                                .lost = NAN};
-    if (!isnan(interval_s)) {
-        out->row.throughput_bps = (double)(s->bytes_acked - from->bytes_acked) * 8 / interval_s;
-        out->delivered = s->delivered - from->delivered; /* 32 bits that may wrap */
-        out->ce = s->delivered_ce - from->delivered_ce;
-        out->lost = s->lost - from->lost;
+    if (is_interval) {
+        out->interval_s = (double)(s->h.t_ns - mark->at.h.t_ns) / 1e9;
+        out->delivered = snapshot_growth(from.delivered, to.delivered);
+        out->ce = snapshot_growth(from.delivered_ce, to.delivered_ce);
+        out->lost = snapshot_growth(from.lost, to.lost);
     }
     mark->is_set = true;
     mark->at = *s;

@@ -7,8 +7,8 @@
 #include "core/rng.h"
 #include "model/adam.h"
 
-#define PER_ROW      (POOL_FEATURES + 2) /* state, return, action */
-#define FEATURES_MAX (BASELINE_ROWS * PER_ROW)
+#define PER_ROW_MAX  (POOL_FEATURES + 2) /* state, return, action */
+#define FEATURES_MAX (BASELINE_ROWS * PER_ROW_MAX)
 #define STRENGTHS    10 /* of ridge: 1e-3 ... 1e6 */
 
 #define HIDDEN        32
@@ -38,7 +38,7 @@ static double plain(enum baseline which, const struct dataset *d, size_t row)
     case BASELINE_COPY_INPUT:
         return recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);
     case BASELINE_NO_OP:
-        return recipe == RECIPE_LAB ? 0 : NAN;
+        return recipe_is_ratio(recipe) ? 0 : NAN;
     default:
         return d->norm.action_mean;
     }
@@ -49,22 +49,23 @@ static double plain(enum baseline which, const struct dataset *d, size_t row)
 /* All on the policy's scales, so of about the same size. Rows before the episode are 0. */
 struct sight {
     const struct dataset *d;
-    size_t rows, count; /* rows of context; features, with a 1 at the end */
+    size_t rows, per_row; /* of context; numbers of each */
+    size_t count;         /* of all, with a 1 at the end */
 };
 
 static struct sight sight_of(const struct dataset *d)
 {
-    struct sight s = {.d = d, .rows = (size_t)d->opts.steps};
+    struct sight s = {.d = d, .rows = (size_t)d->opts.steps, .per_row = (size_t)d->features + 2};
     if (s.rows > BASELINE_ROWS)
         s.rows = BASELINE_ROWS;
-    s.count = s.rows * PER_ROW; /* the 1 stands where this row's action would */
+    s.count = s.rows * s.per_row; /* the 1 stands where this row's action would */
     return s;
 }
 
 /* The published data set has raw states: standardise them here, or nothing can be learnt. */
 static double feature(const struct dataset *d, size_t row, int k)
 {
-    double v = d->features[row][k];
+    double v = dataset_state(d, row)[k];
     return d->opts.is_published ? log1p(fabs(v)) / 10 : v;
 }
 
@@ -74,11 +75,11 @@ static void look(const struct sight *s, size_t row, double *out)
     size_t begin = d->pool->episodes[dataset_episode_of(d, row)].begin;
     memset(out, 0, s->count * sizeof *out);
     for (size_t j = 0; j < s->rows && begin + j <= row; j++) {
-        double *at = out + j * PER_ROW;
-        for (int k = 0; k < POOL_FEATURES; k++)
-            at[k] = feature(d, row - j, k);
-        at[POOL_FEATURES] = d->returns[row - j];
-        at[POOL_FEATURES + 1] = j ? d->actions[row - j] : 1;
+        double *at = out + j * s->per_row;
+        for (int k = 0; k < d->features; k++)
+            *at++ = feature(d, row - j, k);
+        *at++ = d->returns[row - j];
+        *at = j ? d->actions[row - j] : 1;
     }
 }
 
@@ -265,7 +266,8 @@ static enum status mlp_fit(struct mlp *m, const volatile sig_atomic_t *stop, str
             m->now.in[h][i] = rng_uniform(&m->random, bound);
     /* It starts as the constant answer. */
     if (!d->opts.is_published)
-        m->now.out[HIDDEN] = (d->norm.action_mean - d->norm.action_offset) / d->norm.action_span;
+        m->now.out[HIDDEN] =
+            dataset_scaled(recipe_of(d->pool->recipe), &d->norm, d->norm.action_mean);
     size_t n = m->row_count < ROWS_AN_EPOCH ? m->row_count : ROWS_AN_EPOCH;
     for (int epoch = 0, since = 0; epoch < EPOCHS && since < PATIENCE; epoch++) {
         for (size_t i = 0; i < n; i++) {

@@ -57,10 +57,9 @@ void append(policy_cache &c, const size_t *slots, const policy_batch &b, const f
     auto input = [&](const auto *values, at::IntArrayRef shape) {
         return view(values, shape).index_select(0, which).to(p.device());
     };
-    at::Tensor tokens =
-        p.modules.tokens(input(b.states, {windows, steps, POLICY_STATE_FEATURES}),
-                         input(b.actions, {windows, steps}), input(b.returns, {windows, steps}),
-                         input(b.timesteps, {windows, steps}));
+    at::Tensor tokens = p.modules.tokens(
+        input(b.states, {windows, steps, p.config.features}), input(b.actions, {windows, steps}),
+        input(b.returns, {windows, steps}), input(b.timesteps, {windows, steps}));
     bool has_open = !c.timesteps[slots[at[0]]].empty();
     if (has_open) {
         std::vector<float> actions;

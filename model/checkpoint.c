@@ -49,6 +49,8 @@ cJSON *checkpoint_to_json(const struct checkpoint *c)
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)p->seed);
     cJSON_AddStringToObject(o, "seed", seed);
     cJSON_AddNumberToObject(o, "state_dim", p->state_dim);
+    if (p->features != POLICY_STATE_FEATURES) /* absent: as it was before there were others */
+        cJSON_AddNumberToObject(o, "features", p->features);
     cJSON_AddNumberToObject(o, "timestep_rows", p->timestep_rows);
     cJSON_AddStringToObject(
         o, "timestep", c->data.is_published ? "place in the episode" : "position in the window");
@@ -78,14 +80,16 @@ cJSON *checkpoint_to_json(const struct checkpoint *c)
     cJSON_AddNumberToObject(o, "horizon", c->data.horizon);
 
     o = cJSON_AddObjectToObject(root, "norm");
-    cJSON_AddItemToObject(o, "state_mean", numbers(c->norm.state_mean, POOL_FEATURES));
-    cJSON_AddItemToObject(o, "state_std", numbers(c->norm.state_std, POOL_FEATURES));
+    cJSON_AddItemToObject(o, "state_mean", numbers(c->norm.state_mean, p->features));
+    cJSON_AddItemToObject(o, "state_std", numbers(c->norm.state_std, p->features));
     cJSON_AddNumberToObject(o, "action_offset", c->norm.action_offset);
     cJSON_AddNumberToObject(o, "action_span", c->norm.action_span);
     cJSON_AddNumberToObject(o, "action_mean", c->norm.action_mean);
     cJSON_AddNumberToObject(o, "reward_min", c->norm.reward_min);
     cJSON_AddNumberToObject(o, "reward_max", c->norm.reward_max);
     cJSON_AddNumberToObject(o, "max_return", c->norm.max_return);
+    if (recipe_of(c->recipe) == RECIPE_LOOP)
+        cJSON_AddNumberToObject(o, "return_std", c->norm.return_std);
 
     o = cJSON_AddObjectToObject(root, "training");
     cJSON_AddNumberToObject(o, "epochs", c->epochs);
@@ -147,7 +151,7 @@ static void read_array(struct reader *r, const char *field, double *out, int n)
             i = n + 1;
     }
     if (!cJSON_IsArray(a) || i != n)
-        fault(r, field, "is no array of three numbers");
+        fault(r, field, "is no array of as many numbers as a state has");
 }
 
 static void read_bins(struct reader *r, struct policy_bins *out)
@@ -191,6 +195,9 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->policy.backbone_seed = read_seed(&r, "backbone_seed");
     c->policy.seed = read_seed(&r, "seed");
     c->policy.state_dim = read_int(&r, "state_dim", 1, 65536);
+    c->policy.features = POLICY_STATE_FEATURES;
+    if (json_get(r.obj, "features"))
+        c->policy.features = read_int(&r, "features", 1, POLICY_FEATURES_MAX);
     c->policy.timestep_rows = read_int(&r, "timestep_rows", 1, 1 << 24);
     c->policy.rank = read_int(&r, "rank", 0, 1 << 20);
     c->policy.lora_alpha = read_num(&r, "lora_alpha", 1e-6, 1e6);
@@ -204,6 +211,8 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     r.obj = json_get(root, "data");
     snprintf(c->pool, sizeof c->pool, "%s", json_str(r.obj, "pool", ""));
     snprintf(c->recipe, sizeof c->recipe, "%s", json_str(r.obj, "recipe", ""));
+    if (recipe_features(recipe_of(c->recipe)) != c->policy.features)
+        fault(&r, "recipe", "has states of another number of features than the policy");
     c->pool_rows = (uint64_t)read_num(&r, "pool_rows", 0, POOL_ROWS_MAX);
     c->data.is_published = json_bool(r.obj, "published", false);
     c->data.steps = read_int(&r, "w", 1, c->policy.timestep_rows);
@@ -213,9 +222,9 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->data.horizon = read_int(&r, "horizon", 0, 1 << 24);
 
     r.obj = json_get(root, "norm");
-    read_array(&r, "state_mean", c->norm.state_mean, POOL_FEATURES);
-    read_array(&r, "state_std", c->norm.state_std, POOL_FEATURES);
-    for (int i = 0; i < POOL_FEATURES; i++)
+    read_array(&r, "state_mean", c->norm.state_mean, c->policy.features);
+    read_array(&r, "state_std", c->norm.state_std, c->policy.features);
+    for (int i = 0; i < c->policy.features; i++)
         if (!(c->norm.state_std[i] > 0))
             fault(&r, "state_std", "is not positive");
     c->norm.action_offset = read_num(&r, "action_offset", -HUGE, HUGE);
@@ -224,6 +233,8 @@ static enum status from_json(const cJSON *root, const char *path, struct checkpo
     c->norm.reward_min = read_num(&r, "reward_min", -HUGE, HUGE);
     c->norm.reward_max = read_num(&r, "reward_max", -HUGE, HUGE);
     c->norm.max_return = read_num(&r, "max_return", 0, HUGE);
+    c->norm.return_std =
+        recipe_of(c->recipe) == RECIPE_LOOP ? read_num(&r, "return_std", 1e-300, HUGE) : 1;
 
     r.obj = json_get(root, "training");
     c->epochs = read_int(&r, "epochs", 1, 1 << 30);

@@ -34,7 +34,7 @@ static const char help[] =
     "  --rank N                rank of LoRA (8)\n"
     "  --lora-targets A,B,...  linear layers that LoRA adapts (q_proj,v_proj; GPT-2: c_attn)\n"
     "  --state-feature-dim N   width of the state encoder (256)\n"
-    "  --w N                   steps of a window (20)\n"
+    "  --w N                   steps of a window (20; recipe loop: 12)\n"
     "  --sample-step N         distance of window starts (w, less for a short pool)\n"
     "  --gamma X               discount of the returns (1)\n"
     "  --scale X               the returns are divided by it (1000; recipe lab: 1)\n"
@@ -386,7 +386,7 @@ static struct arguments usual(const volatile sig_atomic_t *stop)
                   .eval_per_epoch = 1,
                   .stop = stop,
                   .events = stdout},
-        .data = {.steps = 20, .gamma = NOT_GIVEN, .scale = NOT_GIVEN, .horizon = NOT_GIVEN}};
+        .data = {.gamma = NOT_GIVEN, .scale = NOT_GIVEN, .horizon = NOT_GIVEN}};
 }
 
 /* The arguments of the training in `dir`, then those given now, which win. *argv is an array of
@@ -414,6 +414,7 @@ static void fill_defaults(struct dataset_opts *o, enum recipe recipe)
 {
     const struct dataset_opts usual = dataset_opts_default(recipe, o->steps);
 
+    o->steps = usual.steps;
     o->gamma = o->gamma == NOT_GIVEN ? usual.gamma : o->gamma;
     o->scale = o->scale == NOT_GIVEN ? usual.scale : o->scale;
     o->horizon = o->horizon == NOT_GIVEN ? usual.horizon : o->horizon;
@@ -494,9 +495,10 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
         goto out;
     fill_defaults(&a->data, a->data.is_published ? RECIPE_PUBLISHED : recipe_of(pool->recipe));
     t->policy.timestep_rows = dataset_timestep_rows(pool, &a->data);
+    t->policy.features = pool->features;
     if ((st = dataset_new(pool, &a->data, NULL, &d, err)) ||
         (st = policy_engine_start(a->threads, &t->policy.backbone, err)) ||
-        (a->logs_dir && (st = publish_new(a->logs_dir, false, &t->publish, err))))
+        (a->logs_dir && (st = publish_new(a->logs_dir, false, d->features, &t->publish, err))))
         goto out;
     if ((st = set_passes(a, err)) ||
         (a->is_ce && (st = bins_fit(d, a->bins ? a->bins : 32, &t->policy.bins, err))))

@@ -21,7 +21,7 @@
 static const char help[] =
     "usage: netllm distill --model-dir DIR --exp-pool-path POOL -o FILE [OPTIONS]\n\n"
     "A small network that answers as the policy does, for netllm drive distilled:FILE.\n\n"
-    "  --model-dir DIR        checkpoint of netllm adapt, of recipe lab: the teacher\n"
+    "  --model-dir DIR        checkpoint of netllm adapt, of recipe lab or loop: the teacher\n"
     "  --exp-pool-path POOL   whose states it answers for, the student's lessons\n"
     "  -o, --output FILE      the student, safetensors\n"
     "  --rows N               rows of a flow that it sees (8)\n"
@@ -51,14 +51,16 @@ struct distill {
 static void add_lesson(struct distill *t, struct mlp_rows *out, const struct dataset_batch *b,
                        size_t window, size_t step, float answer)
 {
+    size_t features = t->student->features;
     float *x = out->x + out->count * t->student->inputs;
     size_t at = window * b->steps + step;
 
     memset(x, 0, t->student->inputs * sizeof *x);
     for (size_t j = 0; j < t->student->rows && j <= step; j++) {
-        memcpy(x + j * MLP_ROW, b->states + (at - j) * POOL_FEATURES, POOL_FEATURES * sizeof *x);
-        x[j * MLP_ROW + POOL_FEATURES] = b->returns[at - j];
-        x[j * MLP_ROW + POOL_FEATURES + 1] = j ? b->actions[at - j] : 0;
+        float *row = x + j * t->student->row;
+        memcpy(row, b->states + (at - j) * features, features * sizeof *x);
+        row[features] = b->returns[at - j];
+        row[features + 1] = j ? b->actions[at - j] : 0;
     }
     out->y[out->count++] = answer;
 }
@@ -185,9 +187,9 @@ static enum status load(struct distill *t, struct error *err)
 
     if ((st = checkpoint_read(t->dir, c, err)))
         return st;
-    if (recipe_of(c->recipe) != RECIPE_LAB || !c->data.horizon || c->data.is_published) {
+    if (!recipe_is_ratio(recipe_of(c->recipe)) || !c->data.horizon || c->data.is_published) {
         error_set(err, STATUS_INPUT, "distill",
-                  "%s learned by recipe %s, a student learns only from one of recipe lab", t->dir,
+                  "%s learned by recipe %s, a student learns only from lab and loop", t->dir,
                   c->recipe);
         return error_hint(err, "netllm pool build --recipe lab, then netllm adapt");
     }
@@ -198,11 +200,10 @@ static enum status load(struct distill *t, struct error *err)
                          "%s has the recipe %s, the policy learned from %s", t->pool_path,
                          t->pool->recipe, c->recipe);
     if ((st = dataset_new(t->pool, &c->data, &c->norm, &t->d, err)) ||
-        (st = mlp_new((size_t)t->rows, (size_t)t->hidden, &t->student, err)) ||
+        (st = mlp_new(c->recipe, (size_t)t->rows, (size_t)t->hidden, &t->student, err)) ||
         (st = checkpoint_load(t->dir, NULL, c, &t->teacher, err)) ||
         (st = policy_engine_start((int)t->threads, &c->policy.backbone, err)))
         return st;
-    memcpy(t->student->recipe, c->recipe, sizeof t->student->recipe);
     t->student->data = c->data;
     t->student->norm = c->norm;
     t->random.state = (uint64_t)t->seed;

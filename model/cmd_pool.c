@@ -2,19 +2,23 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "core/units.h"
 #include "model/cmd.h"
 #include "model/pool.h"
 #include "model/recipe.h"
 
-#define PICKLE_MAX (256u << 20)
+#define PICKLE_MAX  (256u << 20)
+#define INTERVAL_US 10000
 
 static const char help[] =
-    "usage: netllm pool build [--recipe NAME] -o POOL.safetensors SOURCE...\n"
+    "usage: netllm pool build [--recipe NAME] [--interval TIME] -o POOL.safetensors SOURCE...\n"
     "       netllm pool import FILE.pkl -o POOL.safetensors\n"
     "       netllm pool export POOL.safetensors --csv -o FILE.csv\n"
     "       netllm pool info [--json] POOL.safetensors\n\n"
     "  --recipe NAME   how rows become states, actions and rewards: lab (default),\n"
-    "                  tutorial, published\n"
+    "                  loop, tutorial, published\n"
+    "  --interval TIME how far apart rows are, but at least a round trip; of recipe\n"
+    "                  loop (10ms, as netllm drive)\n"
     "  -o FILE         what to write\n"
     "  --csv           the format of the export\n\n"
     "SOURCE is a run directory, iperf3 --json output, a CSV of samples, or another pool. Each "
@@ -22,7 +26,7 @@ static const char help[] =
     "of each source is an episode. Manual: docs/netllm.md\n";
 
 struct arguments {
-    const char *recipe, *output;
+    const char *recipe, *output, *interval;
     bool has_csv;
     char **files;
     int count;
@@ -38,11 +42,10 @@ static enum status usage(struct error *err, const char *what)
 static enum status parse(int argc, char *argv[], struct arguments *a, bool *is_done,
                          struct error *err)
 {
-    static const struct option options[] = {{"recipe", required_argument, NULL, 'r'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"csv", no_argument, NULL, 'c'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"recipe", required_argument, NULL, 'r'}, {"interval", required_argument, NULL, 'i'},
+        {"output", required_argument, NULL, 'o'}, {"csv", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     int c;
 
     *a = (struct arguments){0};
@@ -51,6 +54,9 @@ static enum status parse(int argc, char *argv[], struct arguments *a, bool *is_d
         switch (c) {
         case 'r':
             a->recipe = optarg;
+            break;
+        case 'i':
+            a->interval = optarg;
             break;
         case 'o':
             a->output = optarg;
@@ -71,6 +77,22 @@ static enum status parse(int argc, char *argv[], struct arguments *a, bool *is_d
     if (!a->output)
         return usage(err, "-o FILE is missing");
     return a->count ? STATUS_OK : usage(err, "no input files");
+}
+
+/* What trace_set's interval_s has to be. */
+static enum status read_interval(const struct arguments *a, enum recipe recipe, double *out,
+                                 struct error *err)
+{
+    uint64_t us = INTERVAL_US;
+
+    *out = 0;
+    if (recipe != RECIPE_LOOP)
+        return a->interval ? usage(err, "--interval is of recipe loop") : STATUS_OK;
+    enum status st = a->interval ? parse_time_us(a->interval, &us, err) : STATUS_OK;
+    if (st == STATUS_OK && !us)
+        st = usage(err, "--interval is longer than 0");
+    *out = (double)us / 1e6;
+    return st;
 }
 
 /* Save, and say what it is. Frees the pool. */
@@ -98,9 +120,10 @@ static enum status build(const struct arguments *a, const volatile sig_atomic_t 
 
     if (recipe == RECIPE_IMPORTED) {
         error_set(err, STATUS_USAGE, "pool", "unknown recipe '%s'", name);
-        return error_hint(err, "recipes: lab, tutorial, published");
+        return error_hint(err, "recipes: lab, loop, tutorial, published");
     }
     trace_set_init(&traces);
+    st = read_interval(a, recipe, &traces.interval_s, err);
     for (int i = 0; i < a->count && st == STATUS_OK; i++) {
         event_write_progress(stdout, i, a->count, "%s", a->files[i]);
         st = *stop ? error_set(err, STATUS_INTERRUPTED, "pool", "stopped by %s", strsignal(*stop))

@@ -94,7 +94,7 @@ static enum status load(struct test *t, struct error *err)
     if ((st = policy_engine_start(a->threads, &c->policy.backbone, err)) ||
         (st = dataset_new(t->pool, &c->data, &c->norm, &t->d, err)))
         return st;
-    if (a->logs_dir && (st = publish_new(a->logs_dir, true, &t->logs, err)))
+    if (a->logs_dir && (st = publish_new(a->logs_dir, true, t->d->features, &t->logs, err)))
         return st;
     size_t count = t->d->windows[DATASET_TEST].count * (size_t)t->d->opts.steps;
     t->answers = malloc(count * sizeof *t->answers);
@@ -121,7 +121,7 @@ static enum status calibrate(struct test *t, cJSON *result, struct error *err)
         cJSON *o = cJSON_CreateObject();
         cJSON_AddNumberToObject(o, "target", factors[i]);
         json_add_num(o, "mean_action", sum / (double)count);
-        json_add_num(o, "test_loss", score_windows(d, DATASET_TEST, t->answers).mse);
+        json_add_num(o, "test_loss", score_windows(d, DATASET_TEST, t->answers).loss);
         cJSON_AddItemToArray(list, o);
     }
     return STATUS_OK;
@@ -136,7 +136,7 @@ static enum status teacher_forced(struct test *t, cJSON *result, cJSON *scores, 
     if (st)
         return st;
     struct score score = score_windows(t->d, DATASET_TEST, t->answers);
-    json_add_num(result, "test_loss", score.mse);
+    json_add_num(result, "test_loss", score.loss);
     cJSON_AddItemToObject(scores, "policy", score_to_json(&score));
     return STATUS_OK;
 }
@@ -150,7 +150,7 @@ static enum status baselines(struct test *t, cJSON *result, cJSON *scores, struc
         if (st)
             return st;
         struct score score = score_windows(t->d, DATASET_TEST, t->answers);
-        json_add_num(losses, baseline_name(b), score.mse);
+        json_add_num(losses, baseline_name(b), score.loss);
         cJSON_AddItemToObject(scores, baseline_name(b), score_to_json(&score));
         if (b == BASELINE_COPY_INPUT && isfinite(score.mse) && !t->d->opts.is_published)
             cJSON_AddStringToObject(result, "note", COPY_NOTE);
@@ -166,7 +166,7 @@ static enum status rollout(struct test *t, cJSON *result, struct error *err)
     if (st)
         return st;
     cJSON *o = score_to_json(&r.score);
-    json_add_num(o, "loss", r.score.mse);
+    json_add_num(o, "loss", r.score.loss);
     cJSON_AddNumberToObject(o, "decisions", (double)r.score.count);
     cJSON_AddItemToObject(result, "rollout", o);
     o = cJSON_AddObjectToObject(result, "decision_ms");

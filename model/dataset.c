@@ -4,7 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_WANTED 32
+#include "model/returns.h"
+
+#define STEPS           20
+#define LOOP_STEPS      12
+#define LOOP_HORIZON_MS 1000
+#define LOOP_GAMMA      0.25
+#define WINDOWS_WANTED  32
+#define FINE_ACTION                                                                                \
+    0.02                  /* of loop: from here on changes of the window count by their logarithm  \
+                           */
+#define BDP_RATIO_MAX 3.0 /* of its feature 2, either way: twenty times */
 
 const char *dataset_split_name(enum dataset_split split)
 {
@@ -44,10 +54,32 @@ int dataset_timestep_rows(const struct pool *pool, const struct dataset_opts *op
     return (int)longest + 1;
 }
 
+double dataset_curve(enum recipe recipe, double action)
+{
+    return recipe == RECIPE_LOOP ? asinh(action / FINE_ACTION) : action;
+}
+
+double dataset_scaled(enum recipe recipe, const struct dataset_norm *norm, double action)
+{
+    return (dataset_curve(recipe, action) - norm->action_offset) / norm->action_span;
+}
+
+double dataset_unscaled(enum recipe recipe, const struct dataset_norm *norm, double scaled)
+{
+    double x = norm->action_offset + norm->action_span * scaled;
+
+    return recipe == RECIPE_LOOP ? FINE_ACTION * sinh(x) : x;
+}
+
 double dataset_action(const struct dataset *d, double predicted)
 {
     return d->opts.is_published ? predicted
-                                : d->norm.action_offset + d->norm.action_span * predicted;
+                                : dataset_unscaled(recipe_of(d->pool->recipe), &d->norm, predicted);
+}
+
+const float *dataset_state(const struct dataset *d, size_t row)
+{
+    return d->states + row * (size_t)d->features;
 }
 
 static bool fits_every_split(size_t rows, int steps)
@@ -75,32 +107,49 @@ struct dataset_opts dataset_opts_default(enum recipe recipe, int steps)
 {
     struct dataset_opts o = {.steps = steps, .gamma = 1, .scale = 1000};
 
-    if (recipe == RECIPE_LAB) {
+    if (!steps)
+        o.steps = recipe == RECIPE_LOOP ? LOOP_STEPS : STEPS;
+    if (recipe_is_ratio(recipe))
         o.scale = 1;
+    if (recipe == RECIPE_LAB)
         o.horizon = o.steps;
+    if (recipe == RECIPE_LOOP) {
+        o.horizon = LOOP_HORIZON_MS;
+        o.gamma = LOOP_GAMMA;
     }
     return o;
 }
 
-static double normalised_reward(const struct dataset_norm *norm, double reward)
-{
-    double span = norm->reward_max - norm->reward_min;
-    double r = span > 0 ? (reward - norm->reward_min) / span : 0;
-    return fmin(fmax(r, 0), 1);
-}
-
 double dataset_reward(const struct dataset *d, double reward)
 {
-    return normalised_reward(&d->norm, reward) / d->opts.scale;
+    return returns_reward(&d->norm, reward) / d->opts.scale;
 }
 
 /* --- constants and rows ----------------------------------------------------------------------- */
 
-/* A state as the features see it before they are standardised. */
-static void raw_features(enum recipe recipe, const float state[POOL_FEATURES],
-                         double out[POOL_FEATURES])
+static void loop_features(const float *state, double out[POOL_FEATURES])
 {
-    for (int k = 0; k < POOL_FEATURES; k++)
+    double ln_rtt = log(fmax(state[POOL_RTT_S], 1e-6));
+    double ln_min_rtt = log(fmax(state[POOL_MIN_RTT_S], 1e-6));
+    double ln_cwnd = log(fmax(state[POOL_CWND_BYTES], 1));
+    double ln_bdp = log(fmax(state[POOL_THROUGHPUT_BPS], 1) / 8) + ln_min_rtt;
+
+    out[0] = fmax(ln_rtt - ln_min_rtt, 0);
+    out[1] = ln_cwnd;
+    out[2] = fmin(fmax(ln_cwnd - ln_bdp, -BDP_RATIO_MAX), BDP_RATIO_MAX);
+    out[3] = ln_min_rtt;
+    out[4] = sqrt(fmax(state[POOL_CE_SHARE], 0));
+    out[5] = sqrt(fmin(fmax(state[POOL_LOST_SHARE], 0), 1));
+}
+
+/* A state as the features see it before they are standardised. */
+static void raw_features(enum recipe recipe, const float *state, double out[POOL_FEATURES])
+{
+    if (recipe == RECIPE_LOOP) {
+        loop_features(state, out);
+        return;
+    }
+    for (int k = 0; k < recipe_features(recipe); k++)
         out[k] = state[k];
     if (recipe != RECIPE_LAB)
         return;
@@ -109,12 +158,12 @@ static void raw_features(enum recipe recipe, const float state[POOL_FEATURES],
     out[POOL_THROUGHPUT_BPS] = log1p(out[POOL_THROUGHPUT_BPS]);
 }
 
-void dataset_features(enum recipe recipe, const struct dataset_norm *norm,
-                      const float state[POOL_FEATURES], float out[POOL_FEATURES])
+void dataset_features(enum recipe recipe, const struct dataset_norm *norm, const float *state,
+                      float *out)
 {
     double features[POOL_FEATURES];
     raw_features(recipe, state, features);
-    for (int k = 0; k < POOL_FEATURES; k++)
+    for (int k = 0; k < recipe_features(recipe); k++)
         out[k] = (float)((features[k] - norm->state_mean[k]) / norm->state_std[k]);
 }
 
@@ -139,7 +188,7 @@ static double moments_std(const struct moments *m)
     return std > 0 ? std : 1;
 }
 
-/* Everything but max_return, which needs the returns. */
+/* Everything but return_std and max_return, which need the returns. */
 static void fit(const struct dataset *d, struct dataset_norm *norm)
 {
     const struct pool *p = d->pool;
@@ -154,28 +203,28 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
         for (size_t i = begin; i < end; i++) {
             double features[POOL_FEATURES];
             raw_features(recipe, p->states[i], features);
-            for (int k = 0; k < POOL_FEATURES; k++)
+            for (int k = 0; k < d->features; k++)
                 moments_add(&states[k], features[k]);
-            moments_add(&actions, p->actions[i]);
+            moments_add(&actions, dataset_curve(recipe, p->actions[i]));
             min = fmin(min, p->actions[i]);
             max = fmax(max, p->actions[i]);
             norm->reward_min = fmin(norm->reward_min, p->rewards[i]);
             norm->reward_max = fmax(norm->reward_max, p->rewards[i]);
         }
     }
-    for (int k = 0; k < POOL_FEATURES; k++) {
+    for (int k = 0; k < d->features; k++) {
         norm->state_mean[k] = states[k].mean;
         norm->state_std[k] = moments_std(&states[k]);
     }
-    norm->action_mean = actions.mean;
+    norm->action_mean = recipe == RECIPE_LOOP ? FINE_ACTION * sinh(actions.mean) : actions.mean;
     if (d->opts.is_published) {
-        for (int k = 0; k < POOL_FEATURES; k++) {
+        for (int k = 0; k < d->features; k++) {
             norm->state_mean[k] = 0;
             norm->state_std[k] = 1;
         }
         norm->action_offset = -1; /* (a + 1) / 6: the six bitrates of the video task */
         norm->action_span = 6;
-    } else if (recipe == RECIPE_LAB) {
+    } else if (recipe_is_ratio(recipe)) {
         norm->action_offset = actions.mean;
         norm->action_span = moments_std(&actions);
     } else {
@@ -184,67 +233,14 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
     }
 }
 
-/* Returns-to-go of a segment, backwards: all rewards to its end. */
-static void returns_to_end(struct dataset *d, size_t begin, size_t end)
-{
-    double sum = 0;
-
-    for (size_t i = end; i-- > begin;) {
-        sum = normalised_reward(&d->norm, d->pool->rewards[i]) + d->opts.gamma * sum;
-        d->returns[i] = (float)(sum / d->opts.scale);
-    }
-}
-
-/* The discounted mean of the next `horizon` rewards, of fewer at the segment's end: a sum would
- * tell how near the end is, not how good the rows are. */
-static void returns_in_horizon(struct dataset *d, size_t begin, size_t end)
-{
-    for (size_t i = begin; i < end; i++) {
-        double sum = 0, weights = 0, weight = 1;
-        for (size_t k = i; k < end && k < i + (size_t)d->opts.horizon; k++) {
-            sum += weight * normalised_reward(&d->norm, d->pool->rewards[k]);
-            weights += weight;
-            weight *= d->opts.gamma;
-        }
-        d->returns[i] = (float)(sum / weights / d->opts.scale);
-    }
-}
-
-static void fill_returns(struct dataset *d)
-{
-    const struct pool *p = d->pool;
-    for (size_t e = 0; e < p->episode_count; e++) {
-        for (int s = 0; s < DATASET_SPLITS; s++) {
-            size_t begin, end;
-            dataset_part(d, e, s, &begin, &end);
-            if (d->opts.horizon)
-                returns_in_horizon(d, begin, end);
-            else
-                returns_to_end(d, begin, end);
-        }
-    }
-}
-
-static double max_train_return(const struct dataset *d)
-{
-    double max = 0;
-    for (size_t e = 0; e < d->pool->episode_count; e++) {
-        size_t begin, end;
-        dataset_part(d, e, DATASET_TRAIN, &begin, &end);
-        for (size_t i = begin; i < end; i++)
-            max = fmax(max, d->returns[i]);
-    }
-    return max;
-}
-
 static void fill_rows(struct dataset *d)
 {
     const struct pool *p = d->pool;
     enum recipe recipe = d->opts.is_published ? RECIPE_IMPORTED : recipe_of(p->recipe);
 
     for (size_t i = 0; i < p->rows; i++) {
-        dataset_features(recipe, &d->norm, p->states[i], d->features[i]);
-        d->actions[i] = (float)((p->actions[i] - d->norm.action_offset) / d->norm.action_span);
+        dataset_features(recipe, &d->norm, p->states[i], d->states + i * (size_t)d->features);
+        d->actions[i] = (float)dataset_scaled(recipe, &d->norm, p->actions[i]);
         d->labels[i] = d->actions[i];
         if (d->opts.is_published) { /* in float32, as torch */
             d->actions[i] = ((float)p->actions[i] + 1.0f) / 6.0f;
@@ -349,17 +345,25 @@ enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts
     if (!d)
         return error_set(err, STATUS_NOMEM, "dataset", "no memory");
     d->pool = pool;
+    d->features = pool->features;
     d->opts = *opts;
+    if (d->opts.is_published && pool->features != recipe_features(RECIPE_PUBLISHED)) {
+        error_set(err, STATUS_INPUT, "dataset",
+                  "the published arithmetic knows states of three numbers, those of recipe %s have "
+                  "%d",
+                  pool->recipe, pool->features);
+        st = error_hint(err, "train without --recipe published");
+    }
     for (int s = 0; s < DATASET_SPLITS && !st; s++)
         st = cut_windows(d, s, err);
     if (st)
         goto out;
 
-    d->features = calloc(pool->rows, sizeof *d->features);
+    d->states = calloc(pool->rows, (size_t)d->features * sizeof *d->states);
     d->actions = calloc(pool->rows, sizeof *d->actions);
     d->labels = calloc(pool->rows, sizeof *d->labels);
     d->returns = calloc(pool->rows, sizeof *d->returns);
-    if (!d->features || !d->actions || !d->labels || !d->returns) {
+    if (!d->states || !d->actions || !d->labels || !d->returns) {
         st = error_set(err, STATUS_NOMEM, "dataset", "no memory for %zu rows", pool->rows);
         goto out;
     }
@@ -368,9 +372,7 @@ enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts
     else
         fit(d, &d->norm);
     fill_rows(d);
-    fill_returns(d);
-    if (!norm)
-        d->norm.max_return = max_train_return(d);
+    st = returns_fill(d, !norm, err);
 out:
     if (st)
         dataset_free(d);
@@ -385,7 +387,7 @@ void dataset_free(struct dataset *d)
         return;
     for (int s = 0; s < DATASET_SPLITS; s++)
         free(d->windows[s].at);
-    free(d->features);
+    free(d->states);
     free(d->actions);
     free(d->labels);
     free(d->returns);
@@ -429,12 +431,12 @@ static size_t timestep(const struct dataset *d, size_t row)
 void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
                         size_t count, struct dataset_batch *b)
 {
-    size_t steps = b->steps;
+    size_t steps = b->steps, features = (size_t)d->features;
     b->windows = count;
     for (size_t i = 0; i < count; i++) {
         size_t row = d->windows[split].at[order[i]].row;
-        memcpy(b->states + i * steps * POOL_FEATURES, d->features[row],
-               steps * sizeof *d->features);
+        memcpy(b->states + i * steps * features, dataset_state(d, row),
+               steps * features * sizeof *b->states);
         memcpy(b->actions + i * steps, d->actions + row, steps * sizeof *d->actions);
         memcpy(b->labels + i * steps, d->labels + row, steps * sizeof *d->labels);
         memcpy(b->returns + i * steps, d->returns + row, steps * sizeof *d->returns);
@@ -452,16 +454,18 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
     const struct dataset_windows *w = &d->windows[split];
     struct dataset_baselines sum = {0};
     enum recipe recipe = recipe_of(p->recipe);
+    double mean = dataset_curve(recipe, d->norm.action_mean);
     for (size_t i = 0; i < w->count; i++) {
         for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
             const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
-            double label = d->opts.is_published ? d->labels[row] : p->actions[row];
-            double last = row > e->begin ? p->actions[row - 1] : d->norm.action_mean;
+            double label =
+                d->opts.is_published ? d->labels[row] : dataset_curve(recipe, p->actions[row]);
+            double last = row > e->begin ? dataset_curve(recipe, p->actions[row - 1]) : mean;
             double copy = recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);
-            sum.constant += (label - d->norm.action_mean) * (label - d->norm.action_mean);
+            sum.constant += (label - mean) * (label - mean);
             sum.persistence += (label - last) * (label - last);
             sum.copy_input += (label - copy) * (label - copy);
-            sum.no_op += recipe == RECIPE_LAB ? label * label : NAN;
+            sum.no_op += recipe_is_ratio(recipe) ? label * label : NAN;
         }
     }
     double n = (double)w->count * d->opts.steps;

@@ -1,8 +1,22 @@
 /* From a pool to windows the policy can learn from: normalisation, returns, splits, baselines.
  *
  * Features are the standardised states; for the recipe lab, whose windows and rates span decades,
- * the standardised logarithms ln(rtt), ln(cwnd), ln(1 + throughput). Actions are scaled by their
- * range, for lab by their standard deviation.
+ * the standardised logarithms ln(rtt), ln(cwnd), ln(1 + throughput); for loop, standardised too,
+ *
+ *   0  ln(rtt / min_rtt), at least 0                   the queue, in round trips without one
+ *   1  ln(cwnd)
+ *   2  ln(8 cwnd / (throughput min_rtt)), -3 ... 3     the window, in what is on its way
+ *   3  ln(min_rtt)
+ *   4  sqrt(ce_share)
+ *   5  sqrt(lost_share), of a share of at most 1
+ *
+ * A flow that is steered lives by single percents of queue and of window, which ln(rtt) and
+ * ln(throughput) of many links drown: 0 and 2 are relative, so that one percent is as much on any
+ * link. The roots keep one marked packet in a hundred apart from none.
+ *
+ * Actions are scaled by their range, for lab by their standard deviation; for loop it is that of
+ * asinh(a / 0.02): linear for changes of the window of one percent, logarithmic for large ones, so
+ * that its errors are not those of a few halvings alone.
  *
  * Every episode is cut in order of time into training (70 %), validation (15 %) and test (15 %)
  * segments. A window is `steps` consecutive rows of one segment; none crosses an episode or a
@@ -27,20 +41,21 @@ const char *dataset_split_name(enum dataset_split split);
 
 /* Constants fitted on the training segments; a checkpoint keeps them. */
 struct dataset_norm {
-    /* Of the states, or of their logarithms (recipe lab); std 1 where nothing varies. */
+    /* Of the features before they are standardised; std 1 where nothing varies. */
     double state_mean[POOL_FEATURES], state_std[POOL_FEATURES];
-    double action_offset, action_span; /* scaled action: (a - offset) / span */
-    double action_mean;                /* the constant baseline */
+    double action_offset, action_span; /* see dataset_scaled() */
+    double action_mean; /* the constant baseline, whose dataset_curve() is the mean of all */
     double reward_min, reward_max;
-    double max_return; /* largest training return: where a roll-out starts */
+    double max_return; /* largest training return, of loop the 90th percentile: what is aimed at */
+    double return_std; /* of the training returns of loop before they are divided by it; else 1 */
 };
 
 struct dataset_opts {
     int steps;       /* w, rows of a window */
     int sample_step; /* distance of window starts; 0: `steps`, less where that gives < 32 windows */
-    double gamma;    /* discount of the returns */
+    double gamma;    /* discount of the returns, see returns.h */
     double scale;    /* returns are divided by it */
-    int horizon;     /* rows that a return counts; 0: to the end of the segment */
+    int horizon;     /* rows that a return counts, of loop ms; 0: to the end of the segment */
     bool is_published; /* as the published code has it, see below; horizon is 0 then */
 };
 
@@ -64,28 +79,31 @@ struct dataset {
     const struct pool *pool; /* borrowed */
     struct dataset_opts opts;
     struct dataset_norm norm;
-    float (*features)[POOL_FEATURES]; /* standardised states, a row of the pool each */
-    float *actions;                   /* scaled, as they enter the policy */
-    float *labels;                    /* what it shall answer: the actions, but if published */
-    float *returns;                   /* scaled returns-to-go */
+    int features;   /* of a row, the pool's */
+    float *states;  /* the features, standardised: [rows of the pool, features] */
+    float *actions; /* scaled, as they enter the policy */
+    float *labels;  /* what it shall answer: the actions, but if published */
+    float *returns; /* scaled returns-to-go */
     struct dataset_windows windows[DATASET_SPLITS];
 };
 
-/* Windows as dense arrays for the policy: [windows, steps] and [windows, steps, 3]. */
+/* Windows as dense arrays for the policy: [windows, steps], states [windows, steps, features]. */
 struct dataset_batch {
     size_t windows, steps;
     float *states, *actions, *labels, *returns;
     int32_t *timesteps; /* place in the window, 0 ... steps - 1; published: in the episode */
 };
 
-/* Defaults for windows of `steps` rows of a recipe: gamma 1; sums to the segment's end over a scale
- * of 1000 as published, or, for the recipe lab, the mean over the next `steps` rows. */
+/* Defaults for windows of `steps` rows of a recipe (0: 20 rows, of loop 12, so that 8 s of a flow
+ * with a round trip of 80 ms have a window in each split). Gamma 1 and sums to the segment's end
+ * over a scale of 1000 as published; lab: the mean over the next `steps` rows; loop: over the next
+ * second, at whose end a reward counts a quarter. */
 struct dataset_opts dataset_opts_default(enum recipe recipe, int steps);
 
 /* The pool is borrowed and must outlive the data set. `norm` NULL: fit the constants; otherwise
  * use these (those of a checkpoint). *out is for dataset_free().
- * Errors: STATUS_INPUT when a split gets no window, saying how many rows an episode needs;
- * STATUS_NOMEM. */
+ * Errors: STATUS_INPUT when a split gets no window, saying how many rows an episode needs, or if
+ * published for a pool whose states are not three numbers; STATUS_NOMEM. */
 CCALAB_MUST_USE enum status dataset_new(const struct pool *pool, const struct dataset_opts *opts,
                                         const struct dataset_norm *norm, struct dataset **out,
                                         struct error *err);
@@ -102,14 +120,22 @@ void dataset_part(const struct dataset *d, size_t episode, enum dataset_split sp
 size_t dataset_episode_of(const struct dataset *d, size_t row);
 /* Timesteps that occur: rows of the policy's table. Published: two more than the last timestep. */
 int dataset_timestep_rows(const struct pool *pool, const struct dataset_opts *opts);
+/* An action of the recipe as the policy has it, (x - offset) / span, and back. x is the action
+ * itself; asinh(a / 0.02) for loop. Training, serving, distilling and driving share them. */
+double dataset_scaled(enum recipe recipe, const struct dataset_norm *norm, double action);
+double dataset_unscaled(enum recipe recipe, const struct dataset_norm *norm, double scaled);
+/* That x, on which errors are squared: losses and baselines are in its unit. */
+double dataset_curve(enum recipe recipe, double action);
 /* An answer of the policy in the action's unit. */
 double dataset_action(const struct dataset *d, double predicted);
+/* The standardised features of a row of the pool. */
+const float *dataset_state(const struct dataset *d, size_t row);
 /* Rows from which on every episode gives each split a window of `steps` rows. */
 size_t dataset_rows_needed(int steps);
 
-/* A state as the policy sees it: standardised, for the recipe lab its logarithm. */
-void dataset_features(enum recipe recipe, const struct dataset_norm *norm,
-                      const float state[POOL_FEATURES], float out[POOL_FEATURES]);
+/* A state as the policy sees it: its recipe_features() numbers, as told above. */
+void dataset_features(enum recipe recipe, const struct dataset_norm *norm, const float *state,
+                      float *out);
 
 /* A reward as the returns count it: min-max normalised with clamping, divided by the scale. */
 double dataset_reward(const struct dataset *d, double reward);
@@ -122,7 +148,8 @@ void dataset_batch_done(struct dataset_batch *b);
 void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const size_t *order,
                         size_t count, struct dataset_batch *b);
 
-/* Mean squared errors, in the action's own unit squared, over every position of every window. */
+/* Mean squared errors of dataset_curve(), for all recipes but loop in the action's own unit
+ * squared, over every position of every window. */
 struct dataset_baselines {
     double constant;    /* always the mean of the training actions */
     double persistence; /* the previous row's action; the mean where an episode starts */

@@ -77,7 +77,7 @@ enum status evaluate_windows(struct policy *p, const struct dataset *d, enum dat
         return error_set(err, STATUS_NOMEM, "evaluate", "no memory for %zu answers", count);
     enum status st = evaluate_answers(p, d, split, batch_size, NAN, NULL, stop, answers, err);
     if (!st)
-        *loss = score_windows(d, split, answers).mse;
+        *loss = score_windows(d, split, answers).loss;
     free(answers);
     return st;
 }
@@ -105,7 +105,7 @@ static enum status decide(struct policy *p, const struct dataset *d, struct roll
     size_t first = row + 1 - steps;
     const struct policy_batch batch = {.windows = 1,
                                        .steps = steps,
-                                       .states = d->features[first],
+                                       .states = dataset_state(d, first),
                                        .actions = r->actions + first,
                                        .returns = r->returns + first,
                                        .timesteps = r->timesteps +

@@ -93,8 +93,8 @@ device_sizes ccalab::sizes_of(const policy_config &c)
     uint64_t frozen = backbone_config_parameters(&b) / static_cast<uint64_t>(b.num_hidden_layers);
     /* What is trained has a gradient and two moments beside it. */
     uint64_t lora = 16 * 4 * hidden * static_cast<uint64_t>(c.rank);
-    uint64_t modules =
-        16 * (width * (static_cast<uint64_t>(c.timestep_rows) + state + 6) + 3 * state * state);
+    uint64_t modules = 16 * (width * (static_cast<uint64_t>(c.timestep_rows) + state + 6) +
+                             static_cast<uint64_t>(c.features) * state * state);
     device_sizes sizes{};
     sizes.layers = c.which_layer < 0 ? b.num_hidden_layers + c.which_layer + 1 : c.which_layer + 1;
     sizes.layer_bytes = static_cast<double>(frozen * (c.base_dtype == POLICY_BF16 ? 2 : 4) + lora);

@@ -6,26 +6,39 @@
 
 #include "model/safetensors.h"
 
-#define FORMAT    "ccalab-mlp"
-#define CONSTANTS (2 * POOL_FEATURES + 6)
-#define OPTIONS   4
-#define TENSORS   8
+#define FORMAT        "ccalab-mlp"
+#define CONSTANTS_MAX (2 * POOL_FEATURES + 6)
+#define OPTIONS       4
+#define TENSORS       8
 
 size_t mlp_count(const struct mlp *m)
 {
     return m->hidden * (m->inputs + 1) + m->hidden * (m->hidden + 1) + m->hidden + 1;
 }
 
-enum status mlp_new(size_t rows, size_t hidden, struct mlp **out, struct error *err)
+/* Mean and deviation of each feature, and six more. */
+static size_t constants_of(const struct mlp *m)
+{
+    return 2 * m->features + 6;
+}
+
+enum status mlp_new(const char *recipe, size_t rows, size_t hidden, struct mlp **out,
+                    struct error *err)
 {
     *out = NULL;
     if (!rows || rows > MLP_ROWS_MAX || !hidden || hidden > MLP_HIDDEN_MAX)
         return error_set(err, STATUS_INPUT, "mlp",
                          "a network of %zu rows and %zu hidden units: at most %d and %d", rows,
                          hidden, MLP_ROWS_MAX, MLP_HIDDEN_MAX);
+    size_t features = (size_t)recipe_features(recipe_of(recipe));
     struct mlp *m = calloc(1, sizeof *m);
     if (m) {
-        *m = (struct mlp){.rows = rows, .inputs = rows * MLP_ROW, .hidden = hidden};
+        *m = (struct mlp){.features = features,
+                          .row = features + 2,
+                          .rows = rows,
+                          .inputs = rows * (features + 2),
+                          .hidden = hidden};
+        snprintf(m->recipe, sizeof m->recipe, "%s", recipe);
         m->values = calloc(mlp_count(m), sizeof *m->values);
     }
     if (!m || !m->values) {
@@ -73,29 +86,31 @@ float mlp_answer(const struct mlp *m, const float *x)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static void put_constants(const struct mlp *m, double constants[CONSTANTS], double options[OPTIONS])
+static void put_constants(const struct mlp *m, double constants[CONSTANTS_MAX],
+                          double options[OPTIONS])
 {
+    size_t features = m->features;
     const struct dataset_norm *n = &m->norm;
     const double rest[] = {n->action_offset, n->action_span, n->action_mean,
                            n->reward_min,    n->reward_max,  n->max_return};
 
-    memcpy(constants, n->state_mean, sizeof n->state_mean);
-    memcpy(constants + POOL_FEATURES, n->state_std, sizeof n->state_std);
-    memcpy(constants + 2 * POOL_FEATURES, rest, sizeof rest);
+    memcpy(constants, n->state_mean, features * sizeof *constants);
+    memcpy(constants + features, n->state_std, features * sizeof *constants);
+    memcpy(constants + 2 * features, rest, sizeof rest);
     options[0] = m->data.steps;
     options[1] = m->data.gamma;
     options[2] = m->data.scale;
     options[3] = m->data.horizon;
 }
 
-static void take_constants(struct mlp *m, const double constants[CONSTANTS],
+static void take_constants(struct mlp *m, const double constants[CONSTANTS_MAX],
                            const double options[OPTIONS])
 {
     struct dataset_norm *n = &m->norm;
-    const double *rest = constants + 2 * POOL_FEATURES;
+    const double *rest = constants + 2 * m->features;
 
-    memcpy(n->state_mean, constants, sizeof n->state_mean);
-    memcpy(n->state_std, constants + POOL_FEATURES, sizeof n->state_std);
+    memcpy(n->state_mean, constants, m->features * sizeof *constants);
+    memcpy(n->state_std, constants + m->features, m->features * sizeof *constants);
     n->action_offset = rest[0];
     n->action_span = rest[1];
     n->action_mean = rest[2];
@@ -133,9 +148,9 @@ static void list_tensors(const struct mlp *m, const double *constants, const dou
     t[6] = (struct safetensors_tensor){.name = "constants",
                                        .dtype = SAFETENSORS_F64,
                                        .rank = 1,
-                                       .shape = {CONSTANTS},
+                                       .shape = {(int64_t)constants_of(m)},
                                        .data = constants,
-                                       .len_bytes = CONSTANTS * sizeof *constants};
+                                       .len_bytes = constants_of(m) * sizeof *constants};
     t[7] = (struct safetensors_tensor){.name = "options",
                                        .dtype = SAFETENSORS_F64,
                                        .rank = 1,
@@ -146,13 +161,16 @@ static void list_tensors(const struct mlp *m, const double *constants, const dou
 
 enum status mlp_save(const struct mlp *m, const char *path, struct error *err)
 {
-    double constants[CONSTANTS], options[OPTIONS];
+    double constants[CONSTANTS_MAX], options[OPTIONS];
+    char features[32];
     struct safetensors_tensor t[TENSORS];
     cJSON *metadata = cJSON_CreateObject();
 
     cJSON_AddStringToObject(metadata, "format", FORMAT);
     cJSON_AddStringToObject(metadata, "format_version", "1");
     cJSON_AddStringToObject(metadata, "recipe", m->recipe);
+    snprintf(features, sizeof features, "%zu", m->features); /* metadata are strings */
+    cJSON_AddStringToObject(metadata, "features", features);
     put_constants(m, constants, options);
     list_tensors(m, constants, options, t);
     enum status st = safetensors_write(path, t, TENSORS, metadata, err);
@@ -160,13 +178,13 @@ enum status mlp_save(const struct mlp *m, const char *path, struct error *err)
     return st;
 }
 
-static bool are_constants_sane(const double *c, const double *options)
+static bool are_constants_sane(const struct mlp *m, const double *c, const double *options)
 {
-    for (size_t i = 0; i < CONSTANTS; i++)
+    for (size_t i = 0; i < constants_of(m); i++)
         if (!isfinite(c[i]))
             return false;
-    for (size_t k = 0; k < POOL_FEATURES; k++)
-        if (!(c[POOL_FEATURES + k] > 0))
+    for (size_t k = 0; k < m->features; k++)
+        if (!(c[m->features + k] > 0))
             return false;
     for (size_t i = 0; i < OPTIONS; i++)
         if (!(options[i] >= 0 && options[i] <= 1e9))
@@ -177,7 +195,7 @@ static bool are_constants_sane(const double *c, const double *options)
 static enum status read_values(struct mlp *m, const struct safetensors *f, const char *path,
                                struct error *err)
 {
-    double constants[CONSTANTS] = {0}, options[OPTIONS] = {0};
+    double constants[CONSTANTS_MAX] = {0}, options[OPTIONS] = {0};
     struct safetensors_tensor t[TENSORS];
 
     list_tensors(m, constants, options, t); /* the places to fill */
@@ -191,7 +209,7 @@ static enum status read_values(struct mlp *m, const struct safetensors *f, const
     for (size_t i = 0; i < mlp_count(m); i++)
         if (!isfinite(m->values[i]))
             return error_set(err, STATUS_INPUT, "mlp", "%s: a value is not finite", path);
-    if (!are_constants_sane(constants, options))
+    if (!are_constants_sane(m, constants, options))
         return error_set(err, STATUS_INPUT, "mlp", "%s: its constants cannot be", path);
     take_constants(m, constants, options);
     return STATUS_OK;
@@ -209,6 +227,7 @@ enum status mlp_load(const char *path, struct mlp **out, struct error *err)
         return st;
     const char *format = safetensors_metadata(f, "format");
     const char *recipe = safetensors_metadata(f, "recipe");
+    const char *features = safetensors_metadata(f, "features");
     if (!format || strcmp(format, FORMAT) != 0 || !recipe || strlen(recipe) >= sizeof m->recipe) {
         error_set(err, STATUS_INPUT, "mlp", "%s is no distilled policy", path);
         st = error_hint(err, "netllm distill makes one of a checkpoint");
@@ -220,14 +239,20 @@ enum status mlp_load(const char *path, struct mlp **out, struct error *err)
         st = STATUS_INPUT;
         goto out;
     }
-    if (w->shape[1] <= 0 || w->shape[1] % MLP_ROW) {
+    int count = recipe_features(recipe_of(recipe));
+    /* Of the files from before the recipe loop, all of three, none says so. */
+    if (features ? strtol(features, NULL, 10) != count : count != POOL_THROUGHPUT_BPS + 1) {
+        st = error_set(err, STATUS_INPUT, "mlp", "%s: its states are not those of recipe %s", path,
+                       recipe);
+        goto out;
+    }
+    if (w->shape[1] <= 0 || w->shape[1] % (count + 2)) {
         st = error_set(err, STATUS_INPUT, "mlp", "%s: 0.weight has %lld inputs", path,
                        (long long)w->shape[1]);
         goto out;
     }
-    if ((st = mlp_new((size_t)w->shape[1] / MLP_ROW, (size_t)w->shape[0], &m, err)))
+    if ((st = mlp_new(recipe, (size_t)(w->shape[1] / (count + 2)), (size_t)w->shape[0], &m, err)))
         goto out;
-    memcpy(m->recipe, recipe, strlen(recipe) + 1);
     st = read_values(m, f, path, err);
 out:
     safetensors_close(f);

@@ -9,12 +9,14 @@
 
 #include "model/dataset.h"
 
-#define MLP_ROW        (POOL_FEATURES + 2) /* numbers a row: state, return, action */
+#define MLP_ROW_MAX    (POOL_FEATURES + 2)
 #define MLP_ROWS_MAX   64
 #define MLP_HIDDEN_MAX 256
 
 struct mlp {
-    size_t rows, inputs, hidden; /* inputs = rows * MLP_ROW */
+    size_t features;             /* of a state, by the recipe */
+    size_t row;                  /* numbers a row: state, return, action */
+    size_t rows, inputs, hidden; /* inputs = rows * row */
     /* Of its teacher; horizon is not 0: the return that is wanted stays wanted. */
     char recipe[32];
     struct dataset_opts data;
@@ -23,8 +25,8 @@ struct mlp {
 };
 
 /* Errors: STATUS_NOMEM, STATUS_INPUT (rows or hidden beyond the above). *out is for mlp_free(). */
-CCALAB_MUST_USE enum status mlp_new(size_t rows, size_t hidden, struct mlp **out,
-                                    struct error *err);
+CCALAB_MUST_USE enum status mlp_new(const char *recipe, size_t rows, size_t hidden,
+                                    struct mlp **out, struct error *err);
 /* NULL is allowed. */
 void mlp_free(struct mlp *m);
 size_t mlp_count(const struct mlp *m);

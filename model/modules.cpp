@@ -34,14 +34,17 @@ at::Tensor linear::operator()(const at::Tensor &x) const
     return at::linear(x, weight, bias);
 }
 
+static const char *const feature_names[POLICY_FEATURES_MAX] = {
+    "0.rtt_fc", "0.cwnd_fc", "0.throughput_fc", "0.min_rtt_fc", "0.ce_fc", "0.lost_fc"};
+
 void modules::make(param_list &list, const policy_config &config)
 {
     int64_t hidden = config.backbone.embedding_size, width = config.state_dim;
     uint64_t seed = config.seed;
-    rtt_fc.make(list, "0.rtt_fc", 1, width, seed);
-    cwnd_fc.make(list, "0.cwnd_fc", 1, width, seed);
-    throughput_fc.make(list, "0.throughput_fc", 1, width, seed);
-    fc_final.make(list, "0.fc_final", 3 * width, width, seed);
+    feature_fcs.resize(static_cast<size_t>(config.features));
+    for (size_t k = 0; k < feature_fcs.size(); k++)
+        feature_fcs[k].make(list, feature_names[k], 1, width, seed);
+    fc_final.make(list, "0.fc_final", config.features * width, width, seed);
     timestep = list.normal("1.weight", POLICY_MODULES, {config.timestep_rows, hidden}, seed, 1);
     embed_return.make(list, "2", 1, hidden, seed);
     embed_action.make(list, "3", 1, hidden, seed);
@@ -90,18 +93,18 @@ at::Tensor modules::dense_tokens(const at::Tensor &states, const at::Tensor &act
     at::Tensor dense_states = states.contiguous(), times = timesteps.contiguous();
     at::Tensor dense_actions = actions.contiguous(), dense_returns = returns.contiguous();
     at::Tensor out = at::empty({windows, 3 * steps - 1, hidden}, states.options());
-    std::vector<float> features(static_cast<size_t>(count * 3 * width));
+    int64_t per_state = states.size(2);
+    std::vector<float> features(static_cast<size_t>(count * per_state * width));
     std::vector<float> encoded(static_cast<size_t>(count * width));
     std::vector<float> embedded(static_cast<size_t>(count * hidden));
-    const linear *firsts[] = {&rtt_fc, &cwnd_fc, &throughput_fc};
+    const float *x = dense_states.data_ptr<float>();
     float *f = features.data();
     for (int64_t i = 0; i < count; i++)
-        for (int k = 0; k < 3; k++) {
-            float x = dense_states.data_ptr<float>()[3 * i + k];
-            const float *w = firsts[k]->weight.data_ptr<float>();
-            const float *bias = firsts[k]->bias.data_ptr<float>();
+        for (const linear &fc : feature_fcs) {
+            const float *w = fc.weight.data_ptr<float>(), *bias = fc.bias.data_ptr<float>();
             for (int64_t j = 0; j < width; j++)
-                *f++ = std::max(0.0f, w[j] * x + bias[j]);
+                *f++ = std::max(0.0f, w[j] * *x + bias[j]);
+            x++;
         }
     dense(fc_final, features.data(), encoded.data(), count);
     kernel_relu(encoded.data(), encoded.size());
@@ -139,10 +142,10 @@ at::Tensor modules::tokens(const at::Tensor &states, const at::Tensor &actions,
     if (is_dense(states))
         return dense_tokens(states, actions, returns, timesteps);
     int64_t windows = states.size(0), steps = states.size(1), hidden = ln_weight.size(0);
-    at::Tensor features = at::cat({rtt_fc(states.narrow(2, 0, 1)), cwnd_fc(states.narrow(2, 1, 1)),
-                                   throughput_fc(states.narrow(2, 2, 1))},
-                                  2);
-    at::Tensor encoded = at::relu(fc_final(at::relu(features)));
+    std::vector<at::Tensor> features;
+    for (size_t k = 0; k < feature_fcs.size(); k++)
+        features.push_back(feature_fcs[k](states.narrow(2, static_cast<int64_t>(k), 1)));
+    at::Tensor encoded = at::relu(fc_final(at::relu(at::cat(features, 2))));
     at::Tensor time = at::embedding(timestep, timesteps);
     at::Tensor r = embed_return(returns.unsqueeze(2)) + time;
     at::Tensor s = embed_state(encoded) + time;

@@ -1,7 +1,7 @@
 /* The NetLLM policy for congestion control: a frozen language model with LoRA, fed with embedded
  * returns, states and actions, that predicts the action at each state token.
  *
- *   state (rtt, cwnd, throughput) -> encoder -> embed_state1 |
+ *   state (rtt, cwnd, ...)        -> encoder -> embed_state1 |
  *   return-to-go                  -> embed_return            | + embed_timestep -> (R0 S0 A0 R1 ..)
  *   action                        -> embed_action            |
  *   -> embed_ln -> backbone (causal) -> action_head at every S token
@@ -32,7 +32,8 @@ extern "C" {
 #include "model/backbone_config.h"
 #include "model/devices.h"
 
-#define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput */
+#define POLICY_STATE_FEATURES 3    /* rtt, cwnd, throughput: those of policy_config_default() */
+#define POLICY_FEATURES_MAX   6    /* min_rtt, ce and lost with them */
 #define POLICY_STEPS_MAX      4096 /* of a window: attention takes its square */
 #define POLICY_PATH_MAX       4096
 #define POLICY_TARGETS_MAX    128
@@ -59,8 +60,9 @@ struct policy_config {
      * others libtorch would take a hundred times as long. */
     enum policy_dtype base_dtype;
     struct device_request devices;
-    uint64_t seed;       /* everything that is trained, and dropout */
-    int state_dim;       /* width of the state encoder (state_feature_dim), 256 as published */
+    uint64_t seed; /* everything that is trained, and dropout */
+    int features;  /* of a state: the first so many of rtt, cwnd, throughput, min_rtt, ce, lost */
+    int state_dim; /* width of the state encoder (state_feature_dim), 256 as published */
     int timestep_rows;   /* rows of the timestep table: timesteps are 0 ... rows - 1 */
     int rank;            /* of LoRA; 0: no LoRA */
     double lora_alpha;   /* the update is scaled by alpha / rank */
@@ -104,7 +106,7 @@ const struct device_plan *policy_get_devices(const struct policy *p);
  * is never read: it comes after every prediction. */
 struct policy_batch {
     size_t windows, steps;
-    const float *states;      /* [windows, steps, 3], standardised */
+    const float *states;      /* [windows, steps, features], standardised */
     const float *actions;     /* [windows, steps], scaled */
     const float *returns;     /* [windows, steps], scaled returns-to-go */
     const int32_t *timesteps; /* [windows, steps] */
@@ -205,9 +207,10 @@ CCALAB_MUST_USE enum status policy_forward_cached(struct policy_cache *c, const 
 enum policy_part {
     POLICY_BACKBONE, /* frozen; Hugging Face names: model.layers.0.self_attn.q_proj.weight */
     POLICY_LORA,     /* PEFT names: base_model.model.layers.0.self_attn.q_proj.lora_A.weight */
-    POLICY_MODULES,  /* the rest, as NetLLM names it: 0.rtt_fc.weight (state encoder),
-                        1 embed_timestep, 2 embed_return, 3 embed_action, 4 embed_ln,
-                        5 embed_state1, 6 action_head */
+    POLICY_MODULES, /* the rest, as NetLLM names it: 0.rtt_fc.weight (state encoder; more than three
+                       features add 0.min_rtt_fc, 0.ce_fc, 0.lost_fc),
+                       1 embed_timestep, 2 embed_return, 3 embed_action, 4 embed_ln,
+                       5 embed_state1, 6 action_head */
 };
 
 struct policy_param {

@@ -39,6 +39,8 @@ status check_config(const policy_config &c, error *err)
         (is_rotary && b.hidden_size / b.num_attention_heads % 2) ||
         b.num_attention_heads % b.num_key_value_heads)
         return bad(err, "the backbone's heads", "do not divide its hidden size");
+    if (c.features < 1 || c.features > POLICY_FEATURES_MAX)
+        return bad(err, "features", "are not 1 ... 6");
     if (c.state_dim < 1 || c.state_dim > 65536)
         return bad(err, "state_dim", "is not in 1 ... 65536");
     if (c.timestep_rows < 1 || c.timestep_rows > 1 << 24)
@@ -78,12 +80,13 @@ at::Tensor ccalab::outputs(policy &p, const policy_batch &b, const pass &pass, s
                            size_t count)
 {
     int64_t windows = static_cast<int64_t>(count), steps = static_cast<int64_t>(b.steps);
+    int64_t features = p.config.features;
     size_t at = first * b.steps;
     auto input = [&](const auto *values, at::IntArrayRef shape) {
         return view(values, shape).to(p.device());
     };
     at::Tensor tokens = p.modules.tokens(
-        input(b.states + at * POLICY_STATE_FEATURES, {windows, steps, POLICY_STATE_FEATURES}),
+        input(b.states + at * static_cast<size_t>(features), {windows, steps, features}),
         input(b.actions + at, {windows, steps}), input(b.returns + at, {windows, steps}),
         input(b.timesteps + at, {windows, steps}));
     return p.modules.outputs(p.backbone->forward(tokens, pass));
@@ -103,6 +106,7 @@ extern "C" policy_config policy_config_default(void)
     policy_config c{};
     c.backbone = backbone_config_tiny();
     c.backbone_seed = c.seed = 100003;
+    c.features = POLICY_STATE_FEATURES;
     c.state_dim = 256;
     c.timestep_rows = 20;
     c.rank = 8;

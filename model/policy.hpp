@@ -20,7 +20,8 @@ struct linear {
 
 /* Encoder, embeddings and head: everything around the backbone. */
 struct modules {
-    linear rtt_fc, cwnd_fc, throughput_fc, fc_final;
+    std::vector<linear> feature_fcs; /* rtt_fc, cwnd_fc, ...: one for each feature of a state */
+    linear fc_final;
     at::Tensor timestep; /* [rows, hidden] */
     linear embed_return, embed_action;
     at::Tensor ln_weight, ln_bias;

@@ -6,15 +6,24 @@
 
 #include "core/buf.h"
 #include "core/json.h"
+#include "model/recipe.h"
 #include "model/safetensors.h"
 
 #define POOL_FORMAT  "ccalab-pool"
 #define POOL_VERSION "1"
 
+const char *pool_feature_name(enum pool_feature feature)
+{
+    static const char *const names[] = {"rtt_s",     "cwnd_bytes", "throughput_bps",
+                                        "min_rtt_s", "ce_share",   "lost_share"};
+    return names[feature];
+}
+
 struct pool *pool_new(const char *recipe)
 {
     struct pool *p = calloc(1, sizeof *p);
     if (p) {
+        p->features = recipe_features(recipe_of(recipe));
         snprintf(p->recipe, sizeof p->recipe, "%s", recipe);
         p->reward_mean = p->reward_std = NAN;
     }
@@ -31,6 +40,7 @@ void pool_free(struct pool *p)
     free(p->states);
     free(p->actions);
     free(p->rewards);
+    free(p->t_s);
     free(p);
 }
 
@@ -57,21 +67,27 @@ static enum status reserve(struct pool *p, size_t rows, struct error *err)
     void *rewards = realloc(p->rewards, cap * sizeof *p->rewards);
     if (rewards)
         p->rewards = rewards;
-    if (!states || !actions || !rewards)
+    void *t_s = realloc(p->t_s, cap * sizeof *p->t_s);
+    if (t_s)
+        p->t_s = t_s;
+    if (!states || !actions || !rewards || !t_s)
         return out_of_memory(err);
     p->cap = cap;
     return STATUS_OK;
 }
 
-enum status pool_add(struct pool *p, const float state[POOL_FEATURES], double action, double reward,
+enum status pool_add(struct pool *p, const float *state, double action, double reward,
                      struct error *err)
 {
     enum status st = reserve(p, p->rows + 1, err);
     if (st)
         return st;
-    memcpy(p->states[p->rows], state, sizeof *p->states);
+    memset(p->states[p->rows], 0, sizeof *p->states);
+    memcpy(p->states[p->rows], state, (size_t)p->features * sizeof *state);
     p->actions[p->rows] = action;
     p->rewards[p->rows] = reward;
+    size_t begin = p->episode_count ? p->episodes[p->episode_count - 1].end : 0;
+    p->t_s[p->rows] = POOL_ROW_S * (double)(p->rows - begin);
     p->rows++;
     return STATUS_OK;
 }
@@ -122,6 +138,23 @@ static cJSON *flows_json(const struct pool *p)
     return flows;
 }
 
+/* The names of the features with commas between and after them. */
+static void put_feature_names(const struct pool *p, struct buf *out)
+{
+    for (int k = 0; k < p->features; k++)
+        buf_printf(out, "%s,", pool_feature_name((enum pool_feature)k));
+}
+
+/* The states as they lie in a file, [rows, features]. NULL without memory; caller frees. */
+static float *dense_states(const struct pool *p)
+{
+    size_t features = (size_t)p->features;
+    float *states = calloc(p->rows, features * sizeof *states);
+    for (size_t i = 0; states && i < p->rows; i++)
+        memcpy(states + i * features, p->states[i], features * sizeof *states);
+    return states;
+}
+
 /* Metadata of safetensors are strings. */
 static void add_digits(cJSON *metadata, const char *key, double v)
 {
@@ -141,23 +174,39 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
     if (!p->rows)
         return error_set(err, STATUS_INPUT, "pool", "the pool has no rows");
     uint8_t *dones = calloc(p->rows, 1);
-    if (!dones)
+    float *states = dense_states(p);
+    struct buf columns;
+    buf_init(&columns, 256);
+    put_feature_names(p, &columns);
+    if (!dones || !states || columns.is_failed) {
+        free(dones);
+        free(states);
+        buf_done(&columns);
         return out_of_memory(err);
+    }
+    columns.data[columns.len - 1] = '\0'; /* the last comma */
     for (size_t i = 0; i < p->episode_count; i++)
         dones[p->episodes[i].end - 1] = 1;
 
     int64_t n = (int64_t)p->rows;
+    size_t without_times = recipe_of(p->recipe) != RECIPE_LOOP;
     struct safetensors_tensor tensors[] = {
+        {"t", SAFETENSORS_F64, 1, {n}, p->t_s, p->rows * sizeof *p->t_s},
         {"actions", SAFETENSORS_F64, 1, {n}, p->actions, p->rows * sizeof *p->actions},
         {"rewards", SAFETENSORS_F64, 1, {n}, p->rewards, p->rows * sizeof *p->rewards},
-        {"states", SAFETENSORS_F32, 2, {n, POOL_FEATURES}, p->states, p->rows * sizeof *p->states},
+        {"states",
+         SAFETENSORS_F32,
+         2,
+         {n, p->features},
+         states,
+         p->rows * (size_t)p->features * sizeof *states},
         {"dones", SAFETENSORS_BOOL, 1, {n}, dones, p->rows},
     };
     cJSON *metadata = cJSON_CreateObject();
     cJSON_AddStringToObject(metadata, "format", POOL_FORMAT);
     cJSON_AddStringToObject(metadata, "format_version", POOL_VERSION);
     cJSON_AddStringToObject(metadata, "recipe", p->recipe);
-    cJSON_AddStringToObject(metadata, "columns", "rtt_s,cwnd_bytes,throughput_bps");
+    cJSON_AddStringToObject(metadata, "columns", (const char *)columns.data);
     cJSON *flows = flows_json(p);
     char *text = cJSON_PrintUnformatted(flows);
     cJSON_AddStringToObject(metadata, "flows", text ? text : "[]");
@@ -165,10 +214,14 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
         add_digits(metadata, "reward_mean", p->reward_mean);
     if (isfinite(p->reward_std))
         add_digits(metadata, "reward_std", p->reward_std);
-    enum status st = safetensors_write(path, tensors, 4, metadata, err);
+    enum status st =
+        safetensors_write(path, tensors + without_times,
+                          sizeof tensors / sizeof *tensors - without_times, metadata, err);
     cJSON_free(text);
     cJSON_Delete(flows);
     cJSON_Delete(metadata);
+    buf_done(&columns);
+    free(states);
     free(dones);
     return st;
 }
@@ -190,19 +243,26 @@ static struct pool_episode episode_info(const cJSON *o)
 
 enum status pool_check_row(const struct pool *p, size_t i, const char *path, struct error *err)
 {
-    static const char *const names[] = {"rtt_s", "cwnd_bytes", "throughput_bps"};
-    const char *what = NULL;
-    for (int k = 0; k < POOL_FEATURES; k++)
-        if (!isfinite(p->states[i][k]))
-            what = names[k];
+    const float *state = p->states[i];
+    const char *what = NULL, *why = "is not a finite number";
+    for (int k = 0; k < p->features; k++)
+        if (!isfinite(state[k]))
+            what = pool_feature_name((enum pool_feature)k);
     if (!isfinite(p->actions[i]))
         what = "action";
     if (!isfinite(p->rewards[i]))
         what = "reward";
+    if (!isfinite(p->t_s[i]))
+        what = "t";
+    for (int k = POOL_MIN_RTT_S; k < p->features && !what; k++) {
+        if (k == POOL_MIN_RTT_S ? state[k] > 0 : state[k] >= 0)
+            continue;
+        what = pool_feature_name((enum pool_feature)k);
+        why = k == POOL_MIN_RTT_S ? "is not positive" : "is negative";
+    }
     if (!what)
         return STATUS_OK;
-    return error_set(err, STATUS_INPUT, "pool", "%s: row %zu: %s is not a finite number", path, i,
-                     what);
+    return error_set(err, STATUS_INPUT, "pool", "%s: row %zu: %s %s", path, i, what, why);
 }
 
 enum status pool_load(const char *path, struct pool **out, struct error *err)
@@ -224,33 +284,47 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
         goto out;
     }
 
-    const struct safetensors_tensor *states, *actions, *rewards, *dones;
-    st = STATUS_INPUT;
-    if (!(states = safetensors_expect(f, "states", SAFETENSORS_F32, 2,
-                                      (int64_t[]){-1, POOL_FEATURES}, err)))
+    const char *recipe = safetensors_metadata(f, "recipe");
+    if (!(p = pool_new(recipe ? recipe : "unknown"))) {
+        st = out_of_memory(err);
         goto out;
+    }
+
+    const struct safetensors_tensor *states, *actions, *rewards, *dones, *times = NULL;
+    bool has_times = recipe_of(p->recipe) == RECIPE_LOOP;
+    st = STATUS_INPUT;
+    if (!(states = safetensors_expect(f, "states", SAFETENSORS_F32, 2, (int64_t[]){-1, -1}, err)))
+        goto out;
+    if (states->shape[1] != p->features) {
+        error_set(err, STATUS_INPUT, "pool",
+                  "%s: 'states' has %lld columns, those of recipe %s have %d", path,
+                  (long long)states->shape[1], p->recipe, p->features);
+        goto out;
+    }
     int64_t n = states->shape[0];
     if (!(actions = safetensors_expect(f, "actions", SAFETENSORS_F64, 1, &n, err)) ||
         !(rewards = safetensors_expect(f, "rewards", SAFETENSORS_F64, 1, &n, err)) ||
-        !(dones = safetensors_expect(f, "dones", SAFETENSORS_BOOL, 1, &n, err)))
+        !(dones = safetensors_expect(f, "dones", SAFETENSORS_BOOL, 1, &n, err)) ||
+        (has_times && !(times = safetensors_expect(f, "t", SAFETENSORS_F64, 1, &n, err))))
         goto out;
     if (n == 0) {
         error_set(err, STATUS_INPUT, "pool", "%s has no rows", path);
         goto out;
     }
 
-    const char *recipe = safetensors_metadata(f, "recipe");
-    if (!(p = pool_new(recipe ? recipe : "unknown"))) {
-        st = out_of_memory(err);
-        goto out;
-    }
     p->reward_mean = digits(f, "reward_mean");
     p->reward_std = digits(f, "reward_std");
     if ((st = reserve(p, (size_t)n, err)))
         goto out;
-    memcpy(p->states, states->data, states->len_bytes);
+    memset(p->states, 0, (size_t)n * sizeof *p->states);
+    for (size_t i = 0, row = states->len_bytes / (size_t)n; i < (size_t)n; i++)
+        memcpy(p->states[i], (const uint8_t *)states->data + i * row, row);
     memcpy(p->actions, actions->data, actions->len_bytes);
     memcpy(p->rewards, rewards->data, rewards->len_bytes);
+    if (times)
+        memcpy(p->t_s, times->data, times->len_bytes);
+    else
+        memset(p->t_s, 0, (size_t)n * sizeof *p->t_s);
 
     const char *text = safetensors_metadata(f, "flows");
     flows = text ? cJSON_Parse(text) : NULL;
@@ -283,11 +357,12 @@ enum status pool_export_csv(const struct pool *p, const char *path, struct error
     size_t episode = 0;
 
     buf_init(&text, SIZE_MAX / 2);
-    buf_puts(&text, "rtt_s,cwnd_bytes,throughput_bps,action,reward,done\n");
+    put_feature_names(p, &text);
+    buf_puts(&text, "action,reward,done\n");
     for (size_t i = 0; i < p->rows; i++) {
         bool is_done = episode < p->episode_count && i + 1 == p->episodes[episode].end;
         episode += is_done;
-        for (int k = 0; k < POOL_FEATURES; k++) /* read as a double it is the same float32 */
+        for (int k = 0; k < p->features; k++) /* read as a double it is the same float32 */
             buf_printf(&text, "%.17g,", (double)p->states[i][k]);
         buf_printf(&text, "%.17g,%.17g,%d\n", p->actions[i], p->rewards[i], is_done);
     }
@@ -300,21 +375,19 @@ enum status pool_export_csv(const struct pool *p, const char *path, struct error
 
 static double value_at(const struct pool *p, int column, size_t row)
 {
-    if (column < POOL_FEATURES)
+    if (column < p->features)
         return p->states[row][column];
-    return column == POOL_FEATURES ? p->actions[row] : p->rewards[row];
+    return column == p->features ? p->actions[row] : p->rewards[row];
 }
 
 cJSON *pool_describe(const struct pool *p)
 {
-    static const char *const names[] = {"rtt_s", "cwnd_bytes", "throughput_bps", "action",
-                                        "reward"};
     cJSON *o = cJSON_CreateObject();
     cJSON_AddNumberToObject(o, "rows", (double)p->rows);
     cJSON_AddNumberToObject(o, "episodes", (double)p->episode_count);
     cJSON_AddStringToObject(o, "recipe", p->recipe);
     cJSON *columns = cJSON_AddObjectToObject(o, "columns");
-    for (int c = 0; c < POOL_FEATURES + 2; c++) {
+    for (int c = 0; c < p->features + 2; c++) {
         double min = INFINITY, max = -INFINITY, sum = 0;
         for (size_t i = 0; i < p->rows; i++) {
             double v = value_at(p, c, i);
@@ -322,7 +395,10 @@ cJSON *pool_describe(const struct pool *p)
             max = v > max ? v : max;
             sum += v;
         }
-        cJSON *range = cJSON_AddObjectToObject(columns, names[c]);
+        const char *name = c < p->features    ? pool_feature_name((enum pool_feature)c)
+                           : c == p->features ? "action"
+                                              : "reward";
+        cJSON *range = cJSON_AddObjectToObject(columns, name);
         json_add_num(range, "min", min);
         json_add_num(range, "mean", sum / (double)p->rows);
         json_add_num(range, "max", max);

@@ -1,9 +1,10 @@
 /* An experience pool: what a flow saw, did and got, row by row.
  *
- * A row is a state (rtt_s, cwnd_bytes, throughput_bps), the action that was taken, its reward, and
- * whether the episode ends there. Rows of an episode are in order of time. On disk it is a
- * safetensors file (docs/netllm.md, "Pool"): states F32 [n,3], actions F64 [n], rewards F64 [n],
- * dones BOOL [n]; recipe, constants and sources in the metadata. Thread: any, one at a time. */
+ * A row is a state, the action that was taken, its reward, and whether the episode ends there. A
+ * state has the first `features` of enum pool_feature: three, of the recipe loop all six. Rows of
+ * an episode are in order of time. On disk it is a safetensors file (docs/netllm.md, "Pool"):
+ * states F32 [n,features], actions F64 [n], rewards F64 [n], dones BOOL [n], of the recipe loop t
+ * F64 [n]; recipe, constants and sources in the metadata. Thread: any, one at a time. */
 #ifndef CCALAB_MODEL_POOL_H
 #define CCALAB_MODEL_POOL_H
 
@@ -14,8 +15,20 @@
 #include "core/error.h"
 
 #define POOL_ROWS_MAX 50000000u
+#define POOL_ROW_S    0.01 /* between rows of which nobody said when they were */
 
-enum pool_feature { POOL_RTT_S, POOL_CWND_BYTES, POOL_THROUGHPUT_BPS, POOL_FEATURES };
+enum pool_feature {
+    POOL_RTT_S,
+    POOL_CWND_BYTES,
+    POOL_THROUGHPUT_BPS,
+    POOL_MIN_RTT_S,  /* least of the flow so far */
+    POOL_CE_SHARE,   /* of the packets delivered in the interval, those that carried CE: 0 ... 1 */
+    POOL_LOST_SHARE, /* packets lost by packets delivered in the interval: 0 ... */
+    POOL_FEATURES    /* room for all of them */
+};
+
+/* "rtt_s", "cwnd_bytes", ... */
+const char *pool_feature_name(enum pool_feature feature);
 
 struct pool_episode {
     size_t begin, end;         /* rows [begin, end) */
@@ -29,9 +42,12 @@ struct pool_episode {
 
 struct pool {
     size_t rows, cap;
-    float (*states)[POOL_FEATURES];
+    int features;                   /* of a state, by the recipe */
+    float (*states)[POOL_FEATURES]; /* beyond `features` 0 */
     double *actions;
     double *rewards;
+    double *t_s; /* when the row ended, since its run began. Of the recipe loop, which keeps it in
+                    its file: POOL_ROW_S a row until it is set */
     char recipe[32];                /* of recipe.h, or what the file says */
     double reward_mean, reward_std; /* constants of the recipe `published`; NaN elsewhere */
     struct pool_episode *episodes;
@@ -43,9 +59,10 @@ struct pool *pool_new(const char *recipe);
 /* NULL is allowed. */
 void pool_free(struct pool *p);
 
-/* Append a row to the episode being built. Errors: STATUS_NOMEM (memory, POOL_ROWS_MAX). */
-CCALAB_MUST_USE enum status pool_add(struct pool *p, const float state[POOL_FEATURES],
-                                     double action, double reward, struct error *err);
+/* Append a row to the episode being built; `state` has p->features numbers. Errors: STATUS_NOMEM
+ * (memory, POOL_ROWS_MAX). */
+CCALAB_MUST_USE enum status pool_add(struct pool *p, const float *state, double action,
+                                     double reward, struct error *err);
 /* End the episode being built: all rows since the last one. Its begin and end are set here,
  * `info`'s other members are copied (source too). Without new rows it does nothing. */
 CCALAB_MUST_USE enum status pool_end_episode(struct pool *p, const struct pool_episode *info,
@@ -61,15 +78,16 @@ CCALAB_MUST_USE enum status pool_from_pickle(const void *data, size_t len, const
 /* Write as safetensors, atomically. Errors: STATUS_INPUT (no rows), STATUS_IO, STATUS_NOMEM. */
 CCALAB_MUST_USE enum status pool_save(const struct pool *p, const char *path, struct error *err);
 /* Read a pool; *out is for pool_free(). A last episode without `done` ends at the last row.
- * Errors: STATUS_IO; STATUS_INPUT naming the tensor or the row at fault (NaN, infinite, no rows).
- */
+ * Errors: STATUS_IO; STATUS_INPUT naming the tensor or the row at fault (NaN, infinite, no rows,
+ * states with more or less columns than its recipe has). */
 CCALAB_MUST_USE enum status pool_load(const char *path, struct pool **out, struct error *err);
 
-/* Write rtt_s,cwnd_bytes,throughput_bps,action,reward,done with all their digits.
+/* Write the features by their names, then action,reward,done, with all their digits.
  * Errors: STATUS_IO. */
 CCALAB_MUST_USE enum status pool_export_csv(const struct pool *p, const char *path,
                                             struct error *err);
-/* Errors: STATUS_INPUT naming `path` and the column of row `i` that is not finite. */
+/* Errors: STATUS_INPUT naming `path` and the column of row `i` that is not finite, a share below 0
+ * or a min_rtt_s that is not positive. */
 CCALAB_MUST_USE enum status pool_check_row(const struct pool *p, size_t i, const char *path,
                                            struct error *err);
 

@@ -18,6 +18,8 @@
 #define DTYPE           "numpy dtype"
 #define FLOAT_STORAGE   "torch FloatStorage"
 
+#define FEATURES (POOL_THROUGHPUT_BPS + 1) /* rtt, cwnd, throughput */
+
 static const char *const pool_globals[] = {POOL_CLASS,      POOL_CLASS_ABR, REBUILD_TENSOR,
                                            LOAD_FROM_BYTES, ORDERED_DICT,   SCALAR,
                                            SCALAR_2,        DTYPE,          NULL};
@@ -113,7 +115,7 @@ static enum status number(const struct pickle_value *v, const struct place *at, 
  * of facts about the writing machine, of the storage (by a persistent id), of its keys; then the
  * count of elements and the elements. */
 static enum status read_storage(const uint8_t *data, size_t len, const struct place *at,
-                                float out[POOL_FEATURES], struct error *err)
+                                float out[FEATURES], struct error *err)
 {
     static const uint8_t magic[] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
     struct pickle *p[5] = {NULL};
@@ -143,13 +145,12 @@ static enum status read_storage(const uint8_t *data, size_t len, const struct pl
     v = pickle_root(p[3]);
     id = v->kind == PICKLE_PERSISTENT ? v->persistent : NULL;
     if (!pickle_is_text(pickle_item(id, 0), "storage") || !pickle_item(id, 1) ||
-        pickle_item(id, 1)->kind != PICKLE_GLOBAL ||
-        !pickle_is_int(pickle_item(id, 4), POOL_FEATURES) ||
-        len != 8 + POOL_FEATURES * sizeof *out || little_endian(data, 8) != POOL_FEATURES) {
+        pickle_item(id, 1)->kind != PICKLE_GLOBAL || !pickle_is_int(pickle_item(id, 4), FEATURES) ||
+        len != 8 + FEATURES * sizeof *out || little_endian(data, 8) != FEATURES) {
         bad(at, "not a storage of 3 floats", err);
         goto out;
     }
-    for (int k = 0; k < POOL_FEATURES; k++) {
+    for (int k = 0; k < FEATURES; k++) {
         uint32_t raw = (uint32_t)little_endian(data + 8 + k * sizeof *out, sizeof *out);
         memcpy(&out[k], &raw, sizeof raw);
     }
@@ -161,7 +162,7 @@ out:
 }
 
 static enum status read_state(const struct pickle_value *v, const struct place *at,
-                              float out[POOL_FEATURES], struct error *err)
+                              float out[FEATURES], struct error *err)
 {
     const struct pickle_value *storage = pickle_item(v, 0), *bytes = pickle_item(storage, 0);
 
@@ -170,7 +171,7 @@ static enum status read_state(const struct pickle_value *v, const struct place *
     if (!pickle_is_call(storage, LOAD_FROM_BYTES, 1) || bytes->kind != PICKLE_BYTES)
         return bad(at, "a tensor without its storage", err);
     if (!pickle_is_int(pickle_item(v, 1), 0) ||
-        !pickle_is_int(pickle_item(pickle_item(v, 2), 0), POOL_FEATURES) ||
+        !pickle_is_int(pickle_item(pickle_item(v, 2), 0), FEATURES) ||
         pickle_item(pickle_item(v, 2), 1) || !pickle_is_int(pickle_item(pickle_item(v, 3), 0), 1) ||
         pickle_item(pickle_item(v, 3), 1))
         return bad(at, "not a tensor of 3 values: rtt, cwnd, throughput", err);
@@ -221,7 +222,7 @@ static enum status add_rows(struct pool *p, const struct columns *c, const char 
 
     for (size_t i = 0; i < rows && st == STATUS_OK; i++) {
         struct place at = {name, "states", i};
-        float state[POOL_FEATURES];
+        float state[FEATURES];
         double action, reward, done;
 
         if ((st = read_state(c->states->items.at[i], &at, state, err)) ||

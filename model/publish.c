@@ -11,6 +11,7 @@
 #include "core/paths.h"
 
 #define FILE_MAX_BYTES (1u << 30)
+#define FEATURES       3 /* of a state: rtt, cwnd, throughput */
 
 struct publish {
     char dir[CCALAB_PATH_MAX];
@@ -21,9 +22,16 @@ struct publish {
     unsigned long long cpu_busy, cpu_all; /* at the last step, in ticks */
 };
 
-enum status publish_new(const char *dir, bool is_test, struct publish **out, struct error *err)
+enum status publish_new(const char *dir, bool is_test, int features, struct publish **out,
+                        struct error *err)
 {
     *out = NULL;
+    if (features != FEATURES) {
+        error_set(err, STATUS_USAGE, "netllm",
+                  "the published logs have states of %d numbers, these have %d", FEATURES,
+                  features);
+        return error_hint(err, "leave --published-logs out");
+    }
     enum status st = path_mkdirs(dir, err);
     if (st)
         return st;
@@ -136,7 +144,7 @@ static enum status add_step(struct publish *p, const struct dataset_batch *b, si
     cJSON *o = cJSON_CreateObject();
     cJSON_AddNumberToObject(o, "step", (double)p->count);
     json_add_num(o, p->is_test ? "test_loss" : "train_loss", shown);
-    cJSON_AddItemToObject(o, "states", rows_of(b->states + at * POOL_FEATURES, w, POOL_FEATURES));
+    cJSON_AddItemToObject(o, "states", rows_of(b->states + at * FEATURES, w, FEATURES));
     cJSON_AddItemToObject(o, "actions", rows_of(b->actions + at, w, 1));
     cJSON_AddItemToObject(o, "returns", rows_of(b->returns + at, w, 1));
     cJSON_AddItemToObject(o, "timesteps", integers_of(b->timesteps + at, w));

@@ -13,8 +13,8 @@ struct publish;
 
 /* Write into `dir`, made if missing; *out is for publish_free(). Errors: STATUS_IO, STATUS_NOMEM.
  */
-CCALAB_MUST_USE enum status publish_new(const char *dir, bool is_test, struct publish **out,
-                                        struct error *err);
+CCALAB_MUST_USE enum status publish_new(const char *dir, bool is_test, int features,
+                                        struct publish **out, struct error *err);
 /* NULL is allowed. */
 void publish_free(struct publish *p);
 

@@ -5,10 +5,15 @@
 
 /* Rewards of the published pools agree to 1.4e-8: their states were rounded to float32. */
 #define SAME_REWARD 1e-6
-/* An interval in which nothing was delivered counts as one packet of 1500 bytes a second: the floor
- * of a logarithm that is otherwise 6 to 9. */
-#define FLOOR_BPS 12e3
-#define FLOOR_RTT 1e-6
+#define FLOOR_RTT   1e-6
+/* The reward of loop. Half of ln(rtt): twice the reward is then ln(r^2 / d), the judge's power. */
+#define LOOP_DELAY 0.5
+/* A percent of loss costs as much as 5 % of the rate: who fills a tail-drop queue to its end pays
+ * for it beyond the delay, and a single loss does not drown the rest. */
+#define LOOP_LOSS 5.0
+/* Marks are how an L4S queue is kept short, and harm nobody: all packets marked cost as much as 5 %
+ * of the rate, enough to choose between ways that are equal otherwise. */
+#define LOOP_CE 0.05
 
 const char *recipe_name(enum recipe recipe)
 {
@@ -27,6 +32,16 @@ enum recipe recipe_of(const char *name)
         if (!strcmp(name, recipe_name((enum recipe)r)))
             return (enum recipe)r;
     return RECIPE_IMPORTED;
+}
+
+int recipe_features(enum recipe recipe)
+{
+    return recipe == RECIPE_LOOP ? POOL_FEATURES : POOL_THROUGHPUT_BPS + 1;
+}
+
+bool recipe_is_ratio(enum recipe recipe)
+{
+    return recipe == RECIPE_LAB || recipe == RECIPE_LOOP;
 }
 
 double recipe_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max)
@@ -62,12 +77,34 @@ void recipe_state(const struct trace_row *r, float state[POOL_FEATURES])
     state[POOL_RTT_S] = (float)r->rtt_s;
     state[POOL_CWND_BYTES] = (float)r->cwnd_bytes;
     state[POOL_THROUGHPUT_BPS] = (float)r->throughput_bps;
+    state[POOL_MIN_RTT_S] = (float)r->min_rtt_s;
+    state[POOL_CE_SHARE] = (float)r->ce_share;
+    state[POOL_LOST_SHARE] = (float)r->lost_share;
+}
+
+bool recipe_is_whole(enum recipe recipe, const struct trace_row *r)
+{
+    if (isnan(r->rtt_s) || isnan(r->cwnd_bytes) || isnan(r->throughput_bps))
+        return false;
+    return recipe != RECIPE_LOOP ||
+           (r->min_rtt_s > 0 && !isnan(r->ce_share) && !isnan(r->lost_share));
+}
+
+static double loop_reward(const struct trace_row *r)
+{
+    double ln_bps = log(fmax(r->throughput_bps, TRACE_FLOOR_BPS)) + r->others_ln_bps;
+    double queue = fmax(r->rtt_s, FLOOR_RTT) / fmax(r->min_rtt_s, FLOOR_RTT);
+
+    return ln_bps / (1 + r->others) - LOOP_DELAY * log(fmax(queue, 1)) -
+           LOOP_LOSS * fmin(r->lost_share, 1) - LOOP_CE * r->ce_share;
 }
 
 double recipe_reward(enum recipe recipe, const struct trace_row *r)
 {
+    if (recipe == RECIPE_LOOP)
+        return loop_reward(r);
     if (recipe == RECIPE_LAB)
-        return log10(fmax(r->throughput_bps, FLOOR_BPS) / fmax(r->rtt_s, FLOOR_RTT));
+        return log10(fmax(r->throughput_bps, TRACE_FLOOR_BPS) / fmax(r->rtt_s, FLOOR_RTT));
     return recipe_tutorial_reward(r->throughput_bps, r->rtt_s);
 }
 
@@ -77,6 +114,7 @@ double recipe_cwnd(enum recipe recipe, double action, double cwnd_bytes, double 
     double span = cwnd_max - cwnd_min;
     switch (recipe) {
     case RECIPE_LAB:
+    case RECIPE_LOOP:
         return cwnd_bytes * exp(action);
     case RECIPE_PUBLISHED:
         return cwnd_min + action * span;
@@ -89,27 +127,50 @@ double recipe_cwnd(enum recipe recipe, double action, double cwnd_bytes, double 
 
 /* --- building --------------------------------------------------------------------------------- */
 
-static bool is_whole(const struct trace_row *r)
+/* What the recipes need to know of a whole flow. */
+struct flow_facts {
+    double cwnd_min, cwnd_max;
+    /* A flow that begins behind a full queue takes that for the path: by what it knows at the
+     * moment, it would be punished for draining it. */
+    double least_rtt_s;
+};
+
+static struct flow_facts facts_of(const struct trace *t)
 {
-    return isfinite(r->rtt_s) && isfinite(r->cwnd_bytes) && isfinite(r->throughput_bps);
+    struct flow_facts f = {INFINITY, -INFINITY, INFINITY};
+
+    for (size_t i = 0; i < t->count; i++) { /* fmin() passes NaN over */
+        f.cwnd_min = fmin(f.cwnd_min, t->rows[i].cwnd_bytes);
+        f.cwnd_max = fmax(f.cwnd_max, t->rows[i].cwnd_bytes);
+        f.least_rtt_s = fmin(f.least_rtt_s, t->rows[i].min_rtt_s);
+    }
+    return f;
 }
 
 /* Row `i` of the trace, as the recipe has it; without the constants that need the whole pool.
  * False: the recipe makes no row of it. */
-static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
-                   const struct pool_episode *e, double *action, double *reward)
+static bool row_of(enum recipe recipe, const struct trace *t, size_t i, const struct flow_facts *f,
+                   double *action, double *reward)
 {
     const struct trace_row *r = &t->rows[i], *next = i + 1 < t->count ? r + 1 : NULL;
 
-    if (recipe == RECIPE_LAB) {
-        if (!next || !is_whole(next) || !(r->cwnd_bytes > 0) || !(next->cwnd_bytes > 0))
+    if (recipe == RECIPE_LOOP && r->has_outcome) {
+        *action = r->action;
+        *reward = r->reward;
+        return true;
+    }
+    if (recipe_is_ratio(recipe)) {
+        if (!next || !recipe_is_whole(recipe, next) || !(r->cwnd_bytes > 0) ||
+            !(next->cwnd_bytes > 0))
             return false;
         *action = log(next->cwnd_bytes / r->cwnd_bytes);
-        *reward = recipe_reward(recipe, next);
+        struct trace_row got = *next;
+        got.min_rtt_s = f->least_rtt_s;
+        *reward = recipe_reward(recipe, &got);
         return true;
     }
     *action = recipe == RECIPE_TUTORIAL
-                  ? recipe_tutorial_action(r->cwnd_bytes, e->cwnd_min, e->cwnd_max)
+                  ? recipe_tutorial_action(r->cwnd_bytes, f->cwnd_min, f->cwnd_max)
                   : r->cwnd_bytes;
     *reward = recipe_reward(recipe, r);
     return true;
@@ -118,28 +179,28 @@ static bool row_of(enum recipe recipe, const struct trace *t, size_t i,
 static enum status add_trace(struct pool *p, enum recipe recipe, const struct trace *t,
                              struct error *err)
 {
+    const struct flow_facts facts = facts_of(t);
     struct pool_episode e = {.source = t->source,
                              .stream = t->stream,
-                             .cwnd_min = INFINITY,
-                             .cwnd_max = -INFINITY,
+                             .cwnd_min = facts.cwnd_min,
+                             .cwnd_max = facts.cwnd_max,
                              .seed = t->seed};
     enum status st = STATUS_OK;
 
     memcpy(e.cc, t->cc, sizeof e.cc);
     memcpy(e.scenario, t->scenario, sizeof e.scenario);
-    for (size_t i = 0; i < t->count; i++) {
-        e.cwnd_min = fmin(e.cwnd_min, t->rows[i].cwnd_bytes); /* fmin() passes NaN over */
-        e.cwnd_max = fmax(e.cwnd_max, t->rows[i].cwnd_bytes);
-    }
     for (size_t i = 0; i < t->count && st == STATUS_OK; i++) {
         const struct trace_row *r = &t->rows[i];
         float state[POOL_FEATURES];
         double action, reward;
         recipe_state(r, state);
-        if (is_whole(r) && row_of(recipe, t, i, &e, &action, &reward))
-            st = pool_add(p, state, action, reward, err);
-        else
+        if (!recipe_is_whole(recipe, r) || !row_of(recipe, t, i, &facts, &action, &reward)) {
             st = pool_end_episode(p, &e, err);
+            continue;
+        }
+        st = pool_add(p, state, action, reward, err);
+        if (st == STATUS_OK)
+            p->t_s[p->rows - 1] = r->t_s;
     }
     return st == STATUS_OK ? pool_end_episode(p, &e, err) : st;
 }
@@ -196,8 +257,12 @@ enum status recipe_build(enum recipe recipe, const struct trace_set *traces, str
     if (st == STATUS_OK && !p->rows) {
         error_set(err, STATUS_INPUT, "recipe", "no row comes of these %zu flows by the recipe %s",
                   traces->count, p->recipe);
-        st = error_hint(err, recipe == RECIPE_LAB ? "it needs two samples in a row of each flow"
-                                                  : "they have no complete samples");
+        st = error_hint(err,
+                        recipe == RECIPE_LOOP
+                            ? "it needs the counters of a run directory's samples/, or pools of "
+                              "this recipe"
+                        : recipe == RECIPE_LAB ? "it needs two samples in a row of each flow"
+                                               : "they have no complete samples");
     }
     if (st == STATUS_OK && recipe == RECIPE_PUBLISHED)
         finish_published(p);

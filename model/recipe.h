@@ -4,13 +4,25 @@
  *              minimum and maximum, reward log10(throughput / rtt)
  *   published  what the published pools contain: action (cwnd - min) / (max - min), reward the
  *              tutorial's, standardised; all constants over the whole pool
- *   lab        the default: action ln(next cwnd / cwnd), so that nothing in the state gives it
- *              away; reward log10(throughput / rtt) of the interval that followed the action
+ *   lab        the default of netllm pool: action ln(next cwnd / cwnd), so that nothing in the
+ * state gives it away; reward log10(throughput / rtt) of the interval that followed the action loop
+ * for driving: rows of counters as far apart as decisions are (snapshot.h), states with min_rtt_s,
+ * ce_share and lost_share too; actions as lab's; reward
  *
- * docs/netllm.md ("Recipes") tells why. In each a row's state is (rtt_s, cwnd_bytes,
+ *                  ln(throughput) - 0.5 ln(rtt / min_rtt) - 5 lost_share - 0.05 ce_share
+ *
+ *              of the interval that followed, min_rtt being the flow's least of all. Twice the
+ * first two are ln(r^2 / d) up to a constant of the path, the judge's power. Where other flows
+ *              shared the way then, ln(throughput) is the mean over all of them: largest at equal
+ *              shares (proportional fairness: F. Kelly, A. Maulloo, D. Tan, "Rate control for
+ *              communication networks", 1998)
+ *
+ * docs/netllm.md ("Recipes") tells why. In all others a row's state is (rtt_s, cwnd_bytes,
  * throughput_bps). A sample that was not measured is left out and ends the episode. */
 #ifndef CCALAB_MODEL_RECIPE_H
 #define CCALAB_MODEL_RECIPE_H
+
+#include <stdbool.h>
 
 #include "core/error.h"
 #include "model/pool.h"
@@ -21,6 +33,7 @@
     X(TUTORIAL, "tutorial")                                                                        \
     X(PUBLISHED, "published")                                                                      \
     X(LAB, "lab")                                                                                  \
+    X(LOOP, "loop")                                                                                \
     X(IMPORTED, "imported") /* actions and rewards as someone else made them */
 
 enum recipe {
@@ -33,15 +46,22 @@ enum recipe {
 const char *recipe_name(enum recipe recipe);
 /* The recipe of that name; RECIPE_IMPORTED for one that is not ours. */
 enum recipe recipe_of(const char *name);
+/* How many of enum pool_feature its states have: 3, of loop 6. */
+int recipe_features(enum recipe recipe);
+/* Is its action ln(next window / window), that of lab and loop? */
+bool recipe_is_ratio(enum recipe recipe);
 
 /* The tutorial's action: 1, 2, or 3 (only at the maximum); 1 where the window never changes. */
 double recipe_tutorial_action(double cwnd_bytes, double cwnd_min, double cwnd_max);
 /* The tutorial's reward: log10(throughput / rtt) in bit/s and s; 0.1 where either is not positive.
  */
 double recipe_tutorial_reward(double throughput_bps, double rtt_s);
-/* A row as the state that the policy sees: what training and driving share, dataset_features()
- * being the other half of it. */
+/* A row as the state that the policy sees, all six: what training and driving share,
+ * dataset_features() being the other half of it. */
 void recipe_state(const struct trace_row *r, float state[POOL_FEATURES]);
+/* Has a row all that a state of the recipe is made of? A flow's first one has not: there is no
+ * interval before it. No training has such a row, and no policy decides at one. */
+bool recipe_is_whole(enum recipe recipe, const struct trace_row *r);
 /* The reward that the interval which ends at this row is worth; for recipe lab it is that of the
  * action before, for the others that of the row itself. */
 double recipe_reward(enum recipe recipe, const struct trace_row *r);

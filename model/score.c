@@ -10,7 +10,7 @@ double score_window_bytes(const struct dataset *d, size_t row, double action)
 {
     const struct pool *p = d->pool;
     enum recipe recipe = recipe_of(p->recipe);
-    if (recipe == RECIPE_LAB)
+    if (recipe_is_ratio(recipe))
         return p->states[row][POOL_CWND_BYTES] * exp(action);
     const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
     if (recipe == RECIPE_PUBLISHED && e->cwnd_max > e->cwnd_min)
@@ -22,11 +22,15 @@ void score_add(struct score *s, const struct dataset *d, size_t row, double answ
 {
     double recorded = d->pool->actions[row];
     double want = score_window_bytes(d, row, recorded), got = score_window_bytes(d, row, answer);
-    double difference = answer - (d->opts.is_published ? d->labels[row] : recorded);
+    double label = d->opts.is_published ? d->labels[row] : recorded;
+    enum recipe recipe = recipe_of(d->pool->recipe);
+    double difference = answer - label;
+    double curved = dataset_curve(recipe, answer) - dataset_curve(recipe, label);
     double ratio = log(fmax(got, PACKET_BYTES) / fmax(want, PACKET_BYTES));
     if (isnan(want) || isnan(got))
         ratio = NAN; /* fmax() passes NaN over */
     s->count++;
+    s->loss += curved * curved;
     s->mse += difference * difference;
     s->mae += fabs(difference);
     s->mse_bytes += (got - want) * (got - want);
@@ -39,8 +43,8 @@ void score_add(struct score *s, const struct dataset *d, size_t row, double answ
 void score_finish(struct score *s)
 {
     double n = (double)s->count;
-    double *const sums[] = {&s->mse,     &s->mae,     &s->mse_bytes,       &s->mae_bytes,
-                            &s->mse_log, &s->mae_log, &s->within_5_percent};
+    double *const sums[] = {&s->loss,      &s->mse,     &s->mae,     &s->mse_bytes,
+                            &s->mae_bytes, &s->mse_log, &s->mae_log, &s->within_5_percent};
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
         *sums[i] /= n;
 }
@@ -60,6 +64,7 @@ struct score score_windows(const struct dataset *d, enum dataset_split split, co
 cJSON *score_to_json(const struct score *s)
 {
     cJSON *o = cJSON_CreateObject();
+    json_add_num(o, "loss", s->loss);
     json_add_num(o, "mse", s->mse);
     json_add_num(o, "mae", s->mae);
     json_add_num(o, "mse_bytes", s->mse_bytes);

@@ -9,6 +9,7 @@
 
 struct score {
     size_t count;
+    double loss;                 /* as trained: mean squared error of dataset_curve() */
     double mse, mae;             /* in the action's unit; published: against the cut labels */
     double mse_bytes, mae_bytes; /* of the window that the action asks for */
     double mse_log, mae_log;     /* ln(window answered / window recorded) */

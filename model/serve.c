@@ -62,7 +62,7 @@ static void on_line(void *user, const char *line, size_t len)
     struct request r = {.number = ++s->lines, .arrived_ns = s->now_ns};
     if (!len)
         return;
-    if (serve_line_parse(line, len, &r.line, &err)) {
+    if (serve_line_parse(line, len, policy_get_config(s->opts->policy)->features, &r.line, &err)) {
         report_bad(s, r.number, &err);
         return;
     }
@@ -188,8 +188,8 @@ double serve_cwnd(const struct serve_opts *opts, double cwnd_bytes, double actio
 static void report_decision(struct server *s, struct flow *f, const struct request *r,
                             const struct serve_step *step, uint64_t now_ns)
 {
-    const struct dataset_norm *norm = &s->opts->checkpoint->norm;
-    double action = norm->action_offset + norm->action_span * (double)step->action;
+    const struct checkpoint *c = s->opts->checkpoint;
+    double action = dataset_unscaled(recipe_of(c->recipe), &c->norm, (double)step->action);
     uint64_t latency_ns = now_ns - r->arrived_ns;
     char src[SERVE_NAME_MAX + 8];
     if (!isfinite(action)) {

@@ -3,12 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE POLICY_STATE_FEATURES
-
 struct serve_contexts {
     struct policy *policy;
     struct policy_cache *cache; /* NULL: exact */
     size_t steps, slots;        /* w; how many flows */
+    size_t features;            /* of a state */
     /* Of each slot its last steps, from the base on: [slots, steps, ...]. */
     float *states, *actions, *returns;
     size_t *lengths;
@@ -39,16 +38,17 @@ enum status serve_contexts_new(struct policy *p, enum serve_mode mode, size_t st
     c->policy = p;
     c->steps = steps;
     c->slots = slots;
+    c->features = (size_t)policy_get_config(p)->features;
     if (mode == SERVE_CACHED && (st = policy_cache_new(p, slots, steps, &c->cache, err)))
         goto out;
-    c->states = calloc(rows, STATE * sizeof *c->states);
+    c->states = calloc(rows, c->features * sizeof *c->states);
     c->actions = calloc(rows, sizeof *c->actions);
     c->returns = calloc(rows, sizeof *c->returns);
     c->lengths = calloc(slots, sizeof *c->lengths);
     c->timesteps = calloc(rows, sizeof *c->timesteps);
     c->order = calloc(slots, sizeof *c->order);
     c->pass_slots = calloc(slots, sizeof *c->pass_slots);
-    c->pass_states = calloc(rows, STATE * sizeof *c->pass_states);
+    c->pass_states = calloc(rows, c->features * sizeof *c->pass_states);
     c->pass_actions = calloc(rows, sizeof *c->pass_actions);
     c->pass_returns = calloc(rows, sizeof *c->pass_returns);
     c->pass_open = calloc(slots, sizeof *c->pass_open);
@@ -104,7 +104,7 @@ struct policy_batch serve_contexts_view(struct serve_contexts *c, size_t slot)
         c->timesteps[i] = (int32_t)i;
     return (struct policy_batch){.windows = 1,
                                  .steps = c->lengths[slot],
-                                 .states = c->states + slot * c->steps * STATE,
+                                 .states = c->states + slot * c->steps * c->features,
                                  .actions = c->actions + slot * c->steps,
                                  .returns = c->returns + slot * c->steps,
                                  .timesteps = c->timesteps};
@@ -114,7 +114,8 @@ struct policy_batch serve_contexts_view(struct serve_contexts *c, size_t slot)
 static void drop_oldest(struct serve_contexts *c, size_t slot, size_t keep)
 {
     size_t first = slot * c->steps, from = first + c->lengths[slot] - keep;
-    memmove(c->states + first * STATE, c->states + from * STATE, keep * STATE * sizeof *c->states);
+    memmove(c->states + first * c->features, c->states + from * c->features,
+            keep * c->features * sizeof *c->states);
     memmove(c->actions + first, c->actions + from, keep * sizeof *c->actions);
     memmove(c->returns + first, c->returns + from, keep * sizeof *c->returns);
     c->lengths[slot] = keep;
@@ -128,8 +129,8 @@ static enum status run_pass(struct serve_contexts *c, size_t windows, size_t cou
     for (size_t i = 0; i < windows; i++) {
         size_t from = c->lengths[c->pass_slots[i]] - count;
         size_t row = c->pass_slots[i] * c->steps + from;
-        memcpy(c->pass_states + i * count * STATE, c->states + row * STATE,
-               count * STATE * sizeof *c->states);
+        memcpy(c->pass_states + i * count * c->features, c->states + row * c->features,
+               count * c->features * sizeof *c->states);
         memcpy(c->pass_actions + i * count, c->actions + row, count * sizeof *c->actions);
         memcpy(c->pass_returns + i * count, c->returns + row, count * sizeof *c->returns);
         c->pass_open[i] = from ? c->actions[row - 1] : 0;
@@ -193,7 +194,7 @@ enum status serve_contexts_decide(struct serve_contexts *c, struct serve_step *s
     enum status st = make_room(c, steps, count, err);
     for (size_t i = 0; i < count && !st; i++) {
         size_t row = steps[i].slot * c->steps + c->lengths[steps[i].slot]++;
-        memcpy(c->states + row * STATE, steps[i].state, sizeof steps[i].state);
+        memcpy(c->states + row * c->features, steps[i].state, c->features * sizeof *c->states);
         c->returns[row] = steps[i].target;
     }
     /* Whole contexts share a pass where they are of one length, single steps always. */

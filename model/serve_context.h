@@ -31,8 +31,8 @@ void serve_contexts_free(struct serve_contexts *c);
 /* One step of one flow, on the scales of model/dataset.h. */
 struct serve_step {
     size_t slot;
-    float state[POLICY_STATE_FEATURES];
-    float target; /* return-to-go */
+    float state[POLICY_FEATURES_MAX]; /* of which the policy has policy_config.features */
+    float target;                     /* return-to-go */
     float action; /* out: the decision; the next step of the slot builds on it */
 };
 

@@ -41,29 +41,27 @@ static enum status read_optional(const cJSON *o, const char *field, double *out,
     return STATUS_OK;
 }
 
-static enum status read_state(const cJSON *o, struct serve_line *out, struct error *err)
+static enum status read_state(const cJSON *o, int features, struct serve_line *out,
+                              struct error *err)
 {
-    static const struct {
-        const char *name;
-        bool is_zero_allowed;
-    } fields[] = {[POOL_RTT_S] = {"rtt_s", false},
-                  [POOL_CWND_BYTES] = {"cwnd_bytes", false},
-                  [POOL_THROUGHPUT_BPS] = {"throughput_bps", true}};
-    for (int k = 0; k < POOL_FEATURES; k++) {
+    static const bool is_zero_allowed[] = {
+        [POOL_THROUGHPUT_BPS] = true, [POOL_CE_SHARE] = true, [POOL_LOST_SHARE] = true};
+    for (int k = 0; k < features; k++) {
+        const char *name = pool_feature_name((enum pool_feature)k);
         enum status st;
         double v;
-        if ((st = read_optional(o, fields[k].name, &v, err)))
+        if ((st = read_optional(o, name, &v, err)))
             return st;
         if (isnan(v))
-            return bad(err, fields[k].name, "is missing");
-        if (v < 0 || v > (double)FLT_MAX || (!(float)v && !fields[k].is_zero_allowed))
-            return bad(err, fields[k].name, "is out of range");
+            return bad(err, name, "is missing");
+        if (v < 0 || v > (double)FLT_MAX || (!(float)v && !is_zero_allowed[k]))
+            return bad(err, name, "is out of range");
         out->state[k] = (float)v;
     }
     return STATUS_OK;
 }
 
-enum status serve_line_parse(const char *text, size_t len, struct serve_line *out,
+enum status serve_line_parse(const char *text, size_t len, int features, struct serve_line *out,
                              struct error *err)
 {
     enum status st = STATUS_OK;
@@ -83,7 +81,8 @@ enum status serve_line_parse(const char *text, size_t len, struct serve_line *ou
     out->is_done = cJSON_IsTrue(done);
     if ((st = read_flow(o, out, err)) || out->is_done)
         goto out;
-    if ((st = read_state(o, out, err)) || (st = read_optional(o, "reward", &out->reward, err)) ||
+    if ((st = read_state(o, features, out, err)) ||
+        (st = read_optional(o, "reward", &out->reward, err)) ||
         (st = read_optional(o, "return", &out->target, err)))
         goto out;
     if (fabs(out->target) > (double)FLT_MAX)

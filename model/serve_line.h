@@ -14,14 +14,15 @@
 struct serve_line {
     char flow[SERVE_NAME_MAX];
     bool is_done;               /* the flow ends: nothing else counts then */
-    float state[POOL_FEATURES]; /* rtt_s > 0, cwnd_bytes > 0, throughput_bps >= 0 */
+    float state[POOL_FEATURES]; /* rtt_s, cwnd_bytes, min_rtt_s > 0, the others >= 0; those that
+                                   its recipe has not are 0 */
     double reward;              /* of the action before, on the recipe's scale; NaN: not told */
     double target;              /* return wanted from here on, as trained on; NaN: not told */
 };
 
-/* Parse a JSON object of `len` bytes. A number as the flow's name is read as its text.
- * Errors: STATUS_INPUT naming the field. */
-CCALAB_MUST_USE enum status serve_line_parse(const char *text, size_t len, struct serve_line *out,
-                                             struct error *err);
+/* Parse a JSON object of `len` bytes, with the first `features` of a state. A number as the flow's
+ * name is read as its text. Errors: STATUS_INPUT naming the field. */
+CCALAB_MUST_USE enum status serve_line_parse(const char *text, size_t len, int features,
+                                             struct serve_line *out, struct error *err);
 
 #endif

@@ -24,7 +24,7 @@ static enum status walk(struct replay *r, size_t begin, size_t end, struct error
         enum status st;
         size_t rebased;
         struct serve_step step = {.target = (float)target};
-        memcpy(step.state, d->features[row], sizeof step.state);
+        memcpy(step.state, dataset_state(d, row), (size_t)d->features * sizeof *step.state);
         if (r->opts->stop && *r->opts->stop)
             return error_set(err, STATUS_INTERRUPTED, "serve", "stopped by %s",
                              strsignal(*r->opts->stop));

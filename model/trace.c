@@ -1,5 +1,6 @@
 #include "model/trace.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,7 +79,19 @@ enum status trace_add_pool(struct trace_set *s, const struct pool *p, const char
             struct trace_row row = {.t_s = (double)(i - episode->begin),
                                     .rtt_s = p->states[i][POOL_RTT_S],
                                     .cwnd_bytes = p->states[i][POOL_CWND_BYTES],
-                                    .throughput_bps = p->states[i][POOL_THROUGHPUT_BPS]};
+                                    .throughput_bps = p->states[i][POOL_THROUGHPUT_BPS],
+                                    .min_rtt_s = NAN,
+                                    .ce_share = NAN,
+                                    .lost_share = NAN};
+            if (p->features == POOL_FEATURES) {
+                row.t_s = p->t_s[i];
+                row.has_outcome = true;
+                row.action = p->actions[i];
+                row.reward = p->rewards[i];
+                row.min_rtt_s = p->states[i][POOL_MIN_RTT_S];
+                row.ce_share = p->states[i][POOL_CE_SHARE];
+                row.lost_share = p->states[i][POOL_LOST_SHARE];
+            }
             st = trace_add_row(t, &row, err);
         }
     }

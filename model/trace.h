@@ -3,17 +3,32 @@
 #ifndef CCALAB_MODEL_TRACE_H
 #define CCALAB_MODEL_TRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/error.h"
 
 struct pool;
 
+/* An interval in which nothing was delivered counts as one packet of 1500 bytes a second: the floor
+ * of logarithms that are otherwise those of 1e6 to 1e9. */
+#define TRACE_FLOOR_BPS 12e3
+
 /* A number that was not measured is NaN. */
 struct trace_row {
     double t_s; /* of the end of the interval; since any origin */
     double rtt_s, cwnd_bytes;
     double throughput_bps; /* of this flow alone, over the interval that ends here */
+    double min_rtt_s;      /* least of the flow so far */
+    double ce_share;       /* of the packets delivered in the interval, those that carried CE */
+    double lost_share;     /* packets lost by packets delivered in the interval */
+    /* The other flows of the run that were there throughout the interval: how many, and the sum of
+     * ln(bit/s), each at least TRACE_FLOOR_BPS. */
+    int others;
+    double others_ln_bps;
+    /* Of a pool of recipe loop, that recipe loop takes as it is. */
+    bool has_outcome;
+    double action, reward;
 };
 
 struct trace {
@@ -29,6 +44,9 @@ struct trace {
 struct trace_set {
     struct trace *at;
     size_t count, cap;
+    /* Rows of samples are made of counters, and about max(this, srtt) apart (snapshot.h), for
+     * the recipe loop. 0, as the set is initialised: every sample is a row. */
+    double interval_s;
 };
 
 void trace_set_init(struct trace_set *s);
@@ -54,14 +72,24 @@ CCALAB_MUST_USE enum status trace_add_iperf3(struct trace_set *s, const char *te
  * left out. Errors: STATUS_INPUT with the line at fault, or if no flow is in it. */
 CCALAB_MUST_USE enum status trace_add_csv(struct trace_set *s, const char *text, size_t len,
                                           const char *name, struct error *err);
-/* Add the states of a pool, an episode a trace, a second a row: what was measured before its
- * recipe. Errors: STATUS_NOMEM. */
+/* Add the one flow of a wide CSV of samples (a file of a run directory's samples/): t_s and the
+ * columns of `ccalab tcp-info` or of `netllm drive`. Errors: STATUS_INPUT with the line at fault,
+ * or if it is no flow's; STATUS_NOMEM. */
+CCALAB_MUST_USE enum status trace_add_samples(struct trace_set *s, const char *text, size_t len,
+                                              const char *name, struct error *err);
+/* Add the states of a pool, an episode a trace: what was measured before its recipe. Rows are a
+ * second apart where the pool has no times. Errors: STATUS_NOMEM. */
 CCALAB_MUST_USE enum status trace_add_pool(struct trace_set *s, const struct pool *p,
                                            const char *name, struct error *err);
-/* Add whatever `path` is: iperf3 JSON, a CSV of samples, a pool, or a run directory (its
- * samples.csv if there, else its iperf3 JSON files). Told apart by content. Where the run.json of a
- * run directory has "provenance": {"scenario", "seed", "cc"}, its flows carry that.
- * Errors: those above, STATUS_IO; STATUS_INPUT for a run.json that is none. */
+/* Add the flows of a run directory (core/run.h): those of its samples/, where there are none of its
+ * samples.csv, else of its iperf3 JSON files. Where its run.json has "provenance": {"scenario",
+ * "seed", "cc", "flows"}, they carry that, and only flows with a label of that list are added where
+ * there is one. Of a flow that netllm drive has noted decisions on, rows of counters are theirs.
+ * The others of the directory are seen as rivals for the same bottleneck. Times are since the run's
+ * t0. Errors: those above, STATUS_IO; STATUS_INPUT for a run.json that is none. */
+CCALAB_MUST_USE enum status trace_add_run(struct trace_set *s, const char *dir, struct error *err);
+/* Add whatever `path` is: iperf3 JSON, a CSV of samples, a pool, or a run directory. Told apart by
+ * content. Errors: those above. */
 CCALAB_MUST_USE enum status trace_add_path(struct trace_set *s, const char *path,
                                            struct error *err);
 

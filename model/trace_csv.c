@@ -81,7 +81,7 @@ static enum status row_of(struct trace *t, double t_s, struct trace_row **out, s
             high = mid;
     }
     if (low == t->count || t->rows[low].t_s != t_s) {
-        struct trace_row row = {t_s, NAN, NAN, NAN};
+        struct trace_row row = {t_s, NAN, NAN, NAN, NAN, NAN, NAN};
         enum status st = trace_add_row(t, &row, err);
         if (st != STATUS_OK)
             return st;

@@ -1,4 +1,5 @@
 /* Traces from the --json output of an iperf3 client (trace.h). */
+#include <math.h>
 #include <stdio.h>
 
 #include "core/json.h"
@@ -59,7 +60,7 @@ static enum status add_stream(struct trace_set *set, const cJSON *root, int stre
     cJSON_ArrayForEach(interval, intervals)
     {
         const cJSON *s = stream_of(interval, stream);
-        struct trace_row row;
+        struct trace_row row = {.min_rtt_s = NAN, .ce_share = NAN, .lost_share = NAN};
         double rtt_us;
         if (s) {
             if ((st = read_number(s, "snd_cwnd", name, index, &row.cwnd_bytes, err)) ||

@@ -339,20 +339,22 @@ static cJSON *result_of(const struct trainer *t)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-/* FNV-1a over all rows: a resumed training must have the same. */
+/* FNV-1a. */
+static uint64_t hash_more(uint64_t hash, const void *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ ((const uint8_t *)data)[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* Of all rows: a resumed training must have the same. */
 static uint64_t pool_digest(const struct pool *p)
 {
-    const struct {
-        const void *data;
-        size_t len;
-    } parts[] = {{p->states, p->rows * sizeof *p->states},
-                 {p->actions, p->rows * sizeof *p->actions},
-                 {p->rewards, p->rows * sizeof *p->rewards}};
     uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-        for (size_t i = 0; i < parts[k].len; i++)
-            hash = (hash ^ ((const uint8_t *)parts[k].data)[i]) * 0x100000001b3u;
-    return hash;
+    for (size_t i = 0; i < p->rows; i++)
+        hash = hash_more(hash, p->states[i], (size_t)p->features * sizeof **p->states);
+    hash = hash_more(hash, p->actions, p->rows * sizeof *p->actions);
+    return hash_more(hash, p->rewards, p->rows * sizeof *p->rewards);
 }
 
 static cJSON *options_of(const struct trainer *t)
@@ -461,7 +463,9 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
 {
     enum status st;
     size_t windows = d->windows[DATASET_TRAIN].count, accum = (size_t)opts->grad_accum_steps;
-    double span = dataset_action(d, 1) - dataset_action(d, 0);
+    enum recipe recipe = recipe_of(d->pool->recipe);
+    double span =
+        dataset_curve(recipe, dataset_action(d, 1)) - dataset_curve(recipe, dataset_action(d, 0));
     bool is_new_dir = access(opts->model_dir, F_OK) != 0;
     struct trainer *t = calloc(1, sizeof *t);
     *result = NULL;

@@ -3,17 +3,16 @@
 -- (docs/judge.md). Whole scenarios are kept apart, so that a policy can be tested on what it never saw.
 
 local judge = lab._judge
-local OPTIONS = {"teachers", "scenarios", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
+local OPTIONS = {"teachers", "scenarios", "size", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
                  "testbed", "dry_run", "idle_min", "retries", "folder"}
 local TEACHERS = {"cubic", "reno", "bbr", "prague"}
 local SAMPLE_S = 0.01
-local SERIES = {"cwnd_bytes", "srtt_us", "throughput_bps"} -- what pools are made of
 
 local function read_scenarios(which, folder)
     local list = type(which) == "table" and which or judge.load("collect", which, folder)
     if not list then
         error({status = "usage", subsystem = "collect", message = ("there are no scenarios '%s'"):format(which),
-               hint = "quick or full, or a list of scenarios"}, 0)
+               hint = "quick, medium or full, or a list of scenarios"}, 0)
     end
     return list
 end
@@ -37,27 +36,20 @@ function judge.held_out(list, share)
     return out
 end
 
--- The teacher's samples in the form that pools are built of, and where they come from.
+-- Whose samples are experience, and where they come from. The others' are there for the reward.
 local function keep(record, cell, raw)
     local samples <close> = assert(lab.samples(record))
-    local lines, rows, cc = {"t_s,series,value"}, 0, nil
+    local rows, cc, labels = 0, nil, {}
     for _, f in ipairs(raw.flows) do
-        for _, key in ipairs(f.is_candidate and SERIES or {}) do
-            cc = f.cc
-            local name = f.label .. "/" .. key
-            local times, values = samples:values(name)
+        if f.is_candidate then
+            local times = samples:values(f.label .. "/cwnd_bytes")
             if not times then
                 return lab.failure("failed", "collect", f.label .. " was not sampled")
             end
-            rows = math.max(rows, #times)
-            for i, t in ipairs(times) do
-                lines[#lines + 1] = ("%.6f,%s,%s"):format(t, name, values[i] and ("%.9g"):format(values[i]) or "")
-            end
+            rows, cc, labels[#labels + 1] = math.max(rows, #times), f.cc, f.label
         end
     end
-    lines[#lines + 1] = ""
-    assert(lab.write_file(assert(record:path("samples.csv")), table.concat(lines, "\n")))
-    assert(record:set("provenance", {scenario = cell.scenario.label, seed = cell.seed, cc = cc}))
+    assert(record:set("provenance", {scenario = cell.scenario.label, seed = cell.seed, cc = cc, flows = labels}))
     return {rows = rows, cc = cc}
 end
 
@@ -67,7 +59,7 @@ function lab.collect(o)
     if type(o.out) ~= "string" and not o.dry_run then
         error("lab.collect: `out` is the directory that the pools go to", 2)
     end
-    local set, teachers = read_scenarios(o.scenarios or "quick", o.folder), {}
+    local set, teachers = read_scenarios(o.scenarios or o.size or "quick", o.folder), {}
     local list, idle_min = judge.lay_out(set.name, set.scenarios), o.idle_min or 0.05
     for i, word in ipairs(o.teachers or TEACHERS) do
         teachers[i] = judge.candidate(word)
@@ -84,7 +76,8 @@ function lab.collect(o)
         axes = {{"scenario", list}, {"teacher", teachers}},
         run = function(cell, record)
             local raw = judge.run_cell(cell.scenario.s, cell.teacher,
-                                       {lab = name, seed = cell.seed, record = record, sample = SAMPLE_S})
+                                       {lab = name, seed = cell.seed, record = record, sample = SAMPLE_S,
+                                        report = "0"}) -- every decision of a driven flow
             local why = judge.why_invalid(raw, idle_min)
             if why then
                 return lab.failure("failed", "collect", why)
@@ -108,7 +101,7 @@ function lab.collect(o)
     local ok, err = lab.make_dir(o.out)
     for _, split in ipairs(ok and {"train", "test"} or {}) do
         if #files[split] > 0 then
-            out[split], err = lab.pool{files = files[split], recipe = o.recipe,
+            out[split], err = lab.pool{files = files[split], recipe = o.recipe or "loop",
                                        out = ("%s/%s.safetensors"):format(o.out, split)}
             if not out[split] then
                 break

@@ -385,6 +385,15 @@ local function sum_of(list, key)
     return sum
 end
 
+-- Which socket has which series, so that what others say of the same socket can be found.
+local function sockets_of(list)
+    local out = {}
+    for i, s in ipairs(list or {}) do
+        out[i] = {src = s.src, ["local"] = s["local"], remote = s.remote, cc = s.cc}
+    end
+    return out
+end
+
 -- The result of one flow: iperf3's summary, and what the sampler saw.
 local function result_of(f, t0, clocks)
     local summary, _, partial = lab.iperf3_parse(f.text or "")
@@ -408,6 +417,7 @@ local function result_of(f, t0, clocks)
         delivered_ce = sum_of(f.sampled.flows, "delivered_ce"),
         retrans = sum_of(f.sampled.flows, "retrans"),
         cc = f.sampled.flows and f.sampled.flows[1] and f.sampled.flows[1].cc,
+        sockets = sockets_of(f.sampled.flows),
         srtt_us = stats("srtt_us"),
         cwnd_bytes = stats("cwnd_bytes"),
         throughput_bps = stats("throughput_bps"),

@@ -294,14 +294,13 @@ static void a_distilled_policy(void **state)
     struct mlp *m;
     char path[] = "/tmp/ccalab-drive-mlp-XXXXXX", spec[sizeof path + 16];
     close(mkstemp(path));
-    assert_int_equal(mlp_new(4, 2, &m, &err), STATUS_OK);
-    memcpy(m->recipe, "lab", 4);
+    assert_int_equal(mlp_new("lab", 4, 2, &m, &err), STATUS_OK);
     m->data = (struct dataset_opts){.steps = 20, .gamma = 1, .scale = 1, .horizon = 20};
     m->norm = (struct dataset_norm){.action_span = 1, .reward_max = 1, .max_return = 1};
-    for (int k = 0; k < POOL_FEATURES; k++)
+    for (size_t k = 0; k < m->features; k++)
         m->norm.state_std[k] = 1;
     /* tanh(tanh(0.5 * the return)), in both layers the first unit alone, and 0.25 more. */
-    m->values[POOL_FEATURES] = 0.5f;
+    m->values[m->features] = 0.5f;
     float *second = m->values + 2 * m->inputs + 2, *last = second + 6;
     second[0] = 1;
     last[0] = 1;

@@ -141,7 +141,7 @@ for name, want in pairs(sizes) do
         ("%s: %d and %d"):format(name, #judge.lay_out(name, set.quick), #judge.lay_out(name, set.full)))
 end
 local labels = {}
-for name, want in pairs{quick = 8, full = 180} do
+for name, want in pairs{quick = 8, medium = 20, full = 180} do
     local set = lab._scenario.load(("%s/labs/collect/%s.lua"):format(arg[1], name))
     local list = judge.lay_out(name, set.scenarios)
     check(#list == want, name .. " has " .. #list)

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void ask(const struct mlp *m)
 {
     const float values[] = {0, 1, -1e30f, INFINITY, NAN};
-    const float state[POOL_FEATURES] = {0.02f, 30000, 1e7f};
+    const float state[POOL_FEATURES] = {0.02f, 30000, 1e7f, 0.01f, 0.1f, 0};
     float row[POOL_FEATURES], *x = malloc(m->inputs * sizeof *x);
 
     if (!x)
@@ -27,8 +27,8 @@ static void ask(const struct mlp *m)
         volatile float answer = mlp_answer(m, x);
         (void)answer;
     }
-    if (recipe_of(m->recipe) == RECIPE_LAB)
-        dataset_features(RECIPE_LAB, &m->norm, state, row);
+    if (recipe_is_ratio(recipe_of(m->recipe)))
+        dataset_features(recipe_of(m->recipe), &m->norm, state, row);
     if (m->data.steps < 1 || m->data.horizon < 1)
         abort();
     free(x);

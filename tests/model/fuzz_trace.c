@@ -1,5 +1,5 @@
-/* libFuzzer target: traces from iperf3 JSON (first byte even) and from CSV (odd), and the pool that
- * comes of them. Build: clang, -DCCALAB_FUZZ=ON. */
+/* libFuzzer target: traces from iperf3 JSON, from CSV or from a run's samples, by the first byte,
+ * and the pools that come of them. Build: clang, -DCCALAB_FUZZ=ON. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
     trace_set_init(&traces);
-    if ((data[0] & 1 ? trace_add_csv : trace_add_iperf3)(&traces, text, size - 1, "fuzz", &err) ==
-        STATUS_OK) {
+    traces.interval_s = data[0] & 4 ? 0.01 : 0;
+    if ((data[0] & 1   ? trace_add_csv
+         : data[0] & 2 ? trace_add_samples
+                       : trace_add_iperf3)(&traces, text, size - 1, "fuzz", &err) == STATUS_OK) {
         for (int r = 0; r < RECIPE_IMPORTED; r++) {
             struct pool *p;
             if (recipe_build((enum recipe)r, &traces, &p, &err) == STATUS_OK)

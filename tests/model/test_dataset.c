@@ -106,7 +106,7 @@ static void test_constants(void **state)
     assert_true(n->state_mean[1] == 5 && n->state_std[1] == 1); /* constant: not divided by 0 */
     assert_true(n->action_offset == 0 && n->action_span == 13 && n->action_mean == 6.5);
     assert_true(n->reward_min == 0 && n->reward_max == 2);
-    assert_true(fabs(d->features[19][0] - (19 - 6.5) / n->state_std[0]) < 1e-5);
+    assert_true(fabs(dataset_state(d, 19)[0] - (19 - 6.5) / n->state_std[0]) < 1e-5);
     assert_true(fabs(d->actions[19] - 19 / 13.0) < 1e-6);
 
     /* Training rewards 0 1 2 0 1 2 0 1 2 0 1 2 0 1, normalised by 2, sum 6.5, scale 10. */
@@ -176,6 +176,72 @@ static void test_lab(void **state)
     pool_free(p);
 }
 
+static void expect_features(const float s[POOL_FEATURES], const double want[POOL_FEATURES])
+{
+    const struct dataset_norm plain = {.state_std = {1, 1, 1, 1, 1, 1}};
+    float got[POOL_FEATURES];
+    dataset_features(RECIPE_LOOP, &plain, s, got);
+    for (int k = 0; k < POOL_FEATURES; k++)
+        assert_float_equal(got[k], want[k], 1e-5);
+}
+
+/* The recipe loop: relative features, a scale of actions on which a percent counts. */
+static void test_loop(void **state)
+{
+    (void)state;
+    /* 20 Mbit/s over 20 ms are 50 kB: half as much again in the window, as in the round trip. */
+    expect_features((float[]){0.03f, 75000, 20e6f, 0.02f, 0.25f, 0.04f},
+                    (double[]){log(1.5), log(75000), log(1.5), log(0.02), 0.5, 0.2});
+    /* Below its least an RTT is none, nothing delivered is not infinite, a share is at most 1. */
+    expect_features((float[]){0.019f, 75000, 0, 0.02f, 0, 4},
+                    (double[]){0, log(75000), 3, log(0.02), 0, 1});
+    expect_features((float[]){0.02f, 1500, 1e9f, 0.02f, 1, 0},
+                    (double[]){0, log(1500), -3, log(0.02), 1, 0});
+
+    struct error err;
+    struct dataset *d;
+    struct dataset_batch batch;
+    struct dataset_opts opts = dataset_opts_default(RECIPE_LOOP, 3);
+    struct pool *p = pool_new("loop");
+    for (int i = 0; i < 20; i++) {
+        float s[] = {0.03f, 75000, 2e7f, 0.02f, (float)(i % 2), 0};
+        assert_int_equal(pool_add(p, s, i % 2 ? -log(2) : 0.01, i % 3, NULL), STATUS_OK);
+    }
+    const struct pool_episode info = {.cwnd_min = NAN, .cwnd_max = NAN};
+    assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
+    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
+    assert_int_equal(d->features, 6);
+    /* Standardised over the 14 training rows: a share of 0 and 1 by turns. */
+    assert_float_equal(dataset_state(d, 0)[POOL_CE_SHARE], -1, 1e-6);
+    assert_float_equal(dataset_state(d, 1)[POOL_CE_SHARE], 1, 1e-6);
+    /* So are the actions. A percent and a halving are asinh(0.5) and asinh(-34.66). */
+    double up = asinh(0.5), down = asinh(-log(2) / 0.02);
+    assert_float_equal(d->norm.action_offset, (up + down) / 2, 1e-9);
+    assert_float_equal(d->norm.action_span, (up - down) / 2, 1e-9);
+    for (double a = -3; a < 3; a += 0.25) {
+        double scaled = dataset_scaled(RECIPE_LOOP, &d->norm, a);
+        assert_float_equal(dataset_unscaled(RECIPE_LOOP, &d->norm, scaled), a, 1e-9);
+    }
+    assert_float_equal(dataset_action(d, d->actions[0]), 0.01, 1e-6);
+    assert_float_equal(dataset_action(d, d->actions[1]), -log(2), 1e-6);
+    /* Errors are those of asinh(a / 0.02): row 17 halves, 18 adds a percent, 19 halves. */
+    struct dataset_baselines b = dataset_baselines(d, DATASET_TEST);
+    assert_float_equal(b.no_op, (2 * down * down + up * up) / 3, 1e-9);
+    assert_float_equal(b.constant, (up - down) * (up - down) / 4, 1e-9);
+    assert_float_equal(b.persistence, (up - down) * (up - down), 1e-9);
+    /* A batch is dense. */
+    assert_int_equal(dataset_batch_init(&batch, 1, 3, &err), STATUS_OK);
+    dataset_batch_fill(d, DATASET_TEST, (size_t[]){0}, 1, &batch);
+    assert_memory_equal(batch.states, dataset_state(d, 17), 3 * 6 * sizeof *batch.states);
+    dataset_batch_done(&batch);
+    dataset_free(d);
+
+    opts.is_published = true;
+    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "three numbers"));
+    pool_free(p);
+}
+
 static void test_baselines(void **state)
 {
     (void)state;
@@ -221,7 +287,7 @@ static void test_batch(void **state)
     dataset_batch_fill(d, DATASET_TEST, (size_t[]){1, 0}, 2, &b);
     assert_int_equal(b.windows, 2);
     assert_true(b.actions[0] == d->actions[37] && b.actions[3] == d->actions[17]);
-    assert_memory_equal(b.states, d->features[37], 3 * sizeof *d->features);
+    assert_memory_equal(b.states, dataset_state(d, 37), 3 * 3 * sizeof *d->states);
     assert_true(b.returns[5] == d->returns[19]);
     for (int i = 0; i < 6; i++)
         assert_int_equal(b.timesteps[i], i % 3);
@@ -236,7 +302,7 @@ int main(void)
         cmocka_unit_test(test_split),     cmocka_unit_test(test_too_short),
         cmocka_unit_test(test_constants), cmocka_unit_test(test_gamma),
         cmocka_unit_test(test_lab),       cmocka_unit_test(test_baselines),
-        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_loop),      cmocka_unit_test(test_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

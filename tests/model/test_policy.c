@@ -262,6 +262,48 @@ static void test_seeds(void **state)
     assert_false(is_same(a, b, N));
 }
 
+/* A state of six numbers: each is seen from its own step on, and training sees what deciding does.
+ */
+static void test_six_features(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct policy_config c = small();
+    struct policy *p;
+    c.features = 7;
+    assert_int_equal(policy_new(&c, &p, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "features"));
+    c.features = 6;
+    p = make(&c);
+    struct policy_param info;
+    policy_param_info(p, policy_param_find(p, "0.fc_final.weight"), &info);
+    assert_int_equal(info.shape[1], 6 * 16);
+    assert_true(policy_param_find(p, "0.lost_fc.bias") != SIZE_MAX);
+
+    struct input in = make_input();
+    float states[N * 6], before[N], after[N];
+    double losses[WINDOWS], sum = 0;
+    struct policy_batch b = batch_of(&in);
+    b.states = states;
+    for (size_t i = 0; i < N * 6; i++)
+        states[i] = noise();
+    assert_int_equal(policy_forward(p, &b, before, &err), STATUS_OK);
+    for (int k = 0; k < 6; k++) {
+        states[6 * 2 + k] += 1;
+        assert_int_equal(policy_forward(p, &b, after, &err), STATUS_OK);
+        states[6 * 2 + k] -= 1;
+        assert_true(is_same(before, after, 2) && !is_same(before + 2, after + 2, 1));
+        assert_true(is_same(before + STEPS, after + STEPS, N - STEPS)); /* the other windows */
+    }
+    assert_int_equal(policy_backward(p, &b, in.returns, 1, losses, &err), STATUS_OK);
+    for (int i = 0; i < N; i++)
+        sum += pow((double)before[i] - (double)in.returns[i], 2) / STEPS;
+    for (int w = 0; w < WINDOWS; w++)
+        sum -= losses[w];
+    assert_true(fabs(sum) < 1e-5);
+    policy_free(p);
+}
+
 /* First values: ranges and moments of torch's and PEFT's defaults. */
 static void test_initial_values(void **state)
 {
@@ -691,6 +733,7 @@ int main(void)
         cmocka_unit_test(test_lora),
         cmocka_unit_test(test_early_stop),
         cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_six_features),
         cmocka_unit_test(test_initial_values),
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_accumulation),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/buf.h"
+#include "core/json.h"
 #include "model/pool.h"
 #include "model/recipe.h"
 #include "model/safetensors.h"
@@ -300,6 +301,58 @@ static void test_foreign_file(void **state)
     assert_non_null(strstr(err.message, "'states'"));
 }
 
+/* Six numbers a state: the file, the check of a row, the columns of the CSV and of the ranges. */
+static void test_loop(void **state)
+{
+    (void)state;
+    struct error err;
+    struct buf csv;
+    struct pool *p = pool_new("loop"), *q;
+    const float s[] = {0.03f, 30000, 1e7f, 0.02f, 0.25f, 0};
+    const struct pool_episode info = {.source = "run", .cwnd_min = NAN, .cwnd_max = NAN};
+    assert_int_equal(p->features, 6);
+    assert_int_equal(pool_add(p, s, 0.5, 1, &err), STATUS_OK);
+    assert_int_equal(pool_add(p, s, -0.5, 2, &err), STATUS_OK);
+    assert_int_equal(pool_end_episode(p, &info, &err), STATUS_OK);
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_OK);
+    assert_int_equal(q->features, 6);
+    assert_memory_equal(q->states[1], s, sizeof s);
+    cJSON *o = pool_describe(q);
+    const cJSON *columns = json_get(o, "columns");
+    assert_int_equal(cJSON_GetArraySize(columns), 8);
+    assert_true(json_num(json_get(columns, "ce_share"), "max", 0) == 0.25);
+    cJSON_Delete(o);
+    assert_int_equal(pool_export_csv(q, temp_path, &err), STATUS_OK);
+    assert_int_equal(buf_read_file(&csv, temp_path, 4096, &err), STATUS_OK);
+    const char *header = "rtt_s,cwnd_bytes,throughput_bps,min_rtt_s,ce_share,lost_share,action,"
+                         "reward,done\n";
+    assert_memory_equal(csv.data, header, strlen(header));
+    buf_done(&csv);
+    pool_free(q);
+
+    static const struct {
+        int column;
+        float value;
+        const char *says;
+    } bad[] = {{POOL_MIN_RTT_S, 0, "row 1: min_rtt_s is not positive"},
+               {POOL_CE_SHARE, -0.1f, "row 1: ce_share is negative"},
+               {POOL_LOST_SHARE, NAN, "row 1: lost_share is not a finite"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        memcpy(p->states[1], s, sizeof s);
+        p->states[1][bad[i].column] = bad[i].value;
+        assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+        assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
+        assert_non_null(strstr(err.message, bad[i].says));
+    }
+    /* A file whose states are of another recipe. */
+    snprintf(p->recipe, sizeof p->recipe, "lab");
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "'states' has 6 columns, those of recipe lab have 3"));
+    pool_free(p);
+}
+
 /* A recorded FreeBSD run, where the shared data is at hand. */
 static void test_recorded(void **state)
 {
@@ -333,7 +386,7 @@ int main(void)
         cmocka_unit_test(test_published), cmocka_unit_test(test_lab),
         cmocka_unit_test(test_csv),       cmocka_unit_test(test_refused),
         cmocka_unit_test(test_file),      cmocka_unit_test(test_foreign_file),
-        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_loop),      cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

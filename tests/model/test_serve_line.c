@@ -16,7 +16,7 @@ static struct error err;
 
 static enum status parse(const char *text)
 {
-    return serve_line_parse(text, strlen(text), &line, &err);
+    return serve_line_parse(text, strlen(text), 3, &line, &err);
 }
 
 static void test_state(void **state)
@@ -38,6 +38,28 @@ static void test_state(void **state)
     assert_string_equal(line.flow, "17");
     assert_float_equal(line.reward, -2.5, 0);
     assert_float_equal(line.target, 0.5, 0);
+}
+
+/* A policy of recipe loop needs three more. */
+static void test_six(void **state)
+{
+    (void)state;
+#define SIX "{\"flow\":\"a\",\"rtt_s\":0.25,\"cwnd_bytes\":14480,\"throughput_bps\":0"
+    static const struct {
+        const char *text, *names;
+    } bad[] = {{SIX "}", "min_rtt_s is missing"},
+               {SIX ",\"min_rtt_s\":0.2,\"ce_share\":0}", "lost_share is missing"},
+               {SIX ",\"min_rtt_s\":0,\"ce_share\":0,\"lost_share\":0}", "min_rtt_s is out"},
+               {SIX ",\"min_rtt_s\":1,\"ce_share\":-1,\"lost_share\":0}", "ce_share is out"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(serve_line_parse(bad[i].text, strlen(bad[i].text), 6, &line, &err),
+                         STATUS_INPUT);
+        assert_non_null(strstr(err.message, bad[i].names));
+    }
+    const char *good = SIX ",\"min_rtt_s\":0.2,\"ce_share\":0.5,\"lost_share\":0}";
+    assert_int_equal(serve_line_parse(good, strlen(good), 6, &line, &err), STATUS_OK);
+    assert_float_equal(line.state[POOL_MIN_RTT_S], 0.2, 1e-7);
+    assert_float_equal(line.state[POOL_CE_SHARE], 0.5, 0);
 }
 
 static void test_done(void **state)
@@ -101,9 +123,8 @@ static void test_percentiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_state),
-        cmocka_unit_test(test_done),
-        cmocka_unit_test(test_bad_lines),
+        cmocka_unit_test(test_state),       cmocka_unit_test(test_six),
+        cmocka_unit_test(test_done),        cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_percentiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
