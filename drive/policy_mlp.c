@@ -7,6 +7,7 @@
 #include "model/mlp.h"
 
 struct memory_of_flow {
+    double cwnd_bytes;                   /* of the newest row; 0: there is none */
     float x[MLP_ROWS_MAX * MLP_ROW_MAX]; /* the newest row first, as mlp_answer() takes it */
 };
 
@@ -30,22 +31,26 @@ static void mlp_close(struct drive_policy *base, const struct agent_flow *flow)
     p->flows[flow->slot] = NULL;
 }
 
-static double decide_one(const struct mlp_policy *p, float *x, const struct drive_seen *seen)
+static double decide_one(const struct mlp_policy *p, struct memory_of_flow *f,
+                         const struct drive_seen *seen)
 {
+    float *x = f->x;
     const struct dataset_norm *norm = &p->net->norm;
     enum recipe recipe = recipe_of(p->net->recipe);
     float state[POOL_FEATURES], *wanted = x + p->net->features, *taken = wanted + 1;
+    double cwnd = seen->row.cwnd_bytes;
 
     memmove(x + p->net->row, x, (p->net->inputs - p->net->row) * sizeof *x);
     recipe_state(&seen->row, state);
     dataset_features(recipe, norm, state, x);
     *wanted = (float)(p->target * norm->max_return);
     *taken = 0;
-    float answer = mlp_answer(p->net, x);
-    /* The action of that row, from the next one on: what is no number would never leave again. */
-    *taken = isfinite(answer) ? answer : 0;
-    double action = dataset_unscaled(recipe, norm, (double)answer);
-    return recipe_cwnd(recipe, action, seen->row.cwnd_bytes, NAN, NAN) / seen->sample.h.mss;
+    /* What became of the row before is what the window did, whoever decided it, as in training. */
+    if (f->cwnd_bytes > 0)
+        taken[p->net->row] = (float)dataset_scaled(recipe, norm, log(cwnd / f->cwnd_bytes));
+    f->cwnd_bytes = cwnd;
+    double action = dataset_unscaled(recipe, norm, (double)mlp_answer(p->net, x));
+    return recipe_cwnd(recipe, action, cwnd, NAN, NAN) / seen->sample.h.mss;
 }
 
 static enum status mlp_decide(struct drive_policy *base, const struct drive_seen *seen,
@@ -58,7 +63,7 @@ static enum status mlp_decide(struct drive_policy *base, const struct drive_seen
         struct memory_of_flow *f = p->flows[seen[i].flow->slot];
         answers[i].is_none = !f || !recipe_is_whole(recipe_of(p->net->recipe), &seen[i].row);
         if (!answers[i].is_none)
-            answers[i].cwnd = decide_one(p, f->x, &seen[i]);
+            answers[i].cwnd = decide_one(p, f, &seen[i]);
     }
     return STATUS_OK;
 }

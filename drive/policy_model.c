@@ -15,6 +15,7 @@
 struct context { /* its index is its slot among the contexts */
     bool is_open, has_decided;
     double target;
+    double cwnd_bytes; /* when it decided last */
 };
 
 struct model_policy {
@@ -76,6 +77,13 @@ static void fill_step(struct model_policy *p, size_t context, const struct drive
     *step = (struct serve_step){.slot = context, .target = (float)f->target};
     recipe_state(&seen->row, state);
     dataset_features(p->recipe, &p->checkpoint.norm, state, step->state);
+    /* What became of the step before is what the window did, whoever decided it, as in training. */
+    if (f->has_decided && recipe_is_ratio(p->recipe)) {
+        step->has_taken = true;
+        step->taken = (float)dataset_scaled(p->recipe, &p->checkpoint.norm,
+                                            log(seen->row.cwnd_bytes / f->cwnd_bytes));
+    }
+    f->cwnd_bytes = seen->row.cwnd_bytes;
 }
 
 static enum status model_decide(struct drive_policy *base, const struct drive_seen *seen,

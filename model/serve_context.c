@@ -194,6 +194,8 @@ enum status serve_contexts_decide(struct serve_contexts *c, struct serve_step *s
     enum status st = make_room(c, steps, count, err);
     for (size_t i = 0; i < count && !st; i++) {
         size_t row = steps[i].slot * c->steps + c->lengths[steps[i].slot]++;
+        if (steps[i].has_taken && c->lengths[steps[i].slot] > 1)
+            c->actions[row - 1] = steps[i].taken;
         memcpy(c->states + row * c->features, steps[i].state, c->features * sizeof *c->states);
         c->returns[row] = steps[i].target;
     }

@@ -11,6 +11,7 @@
 #ifndef CCALAB_MODEL_SERVE_CONTEXT_H
 #define CCALAB_MODEL_SERVE_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model/netllm.h"
@@ -33,6 +34,9 @@ struct serve_step {
     size_t slot;
     float state[POLICY_FEATURES_MAX]; /* of which the policy has policy_config.features */
     float target;                     /* return-to-go */
+    /* What became of the slot's step before, where that is known better than by its decision. */
+    bool has_taken;
+    float taken;
     float action; /* out: the decision; the next step of the slot builds on it */
 };
 

@@ -13,11 +13,13 @@ local CROWD = "*"             -- a scenario's flow of whoever is judged, or teac
 
 -- "cubic", "prague", "netllm:POLICY", "oracle" as {label=, cc= or policy=, is_oracle=, is_scalable=}.
 function judge.candidate(word)
-    local policy = word:match("^netllm:(.+)$")
+    local explore, policy = word:match("^netllm~?([%d.]*):(.+)$")
+    explore = tonumber(explore)
     if policy then
         local kind, rest = policy:match("^([%a-]+):?(.*)$")
         local short = (rest or ""):gsub("/+$", ""):match("[^/]*$")
-        return {label = short ~= "" and kind .. ":" .. short or kind, policy = policy, is_scalable = true}
+        return {label = (short ~= "" and kind .. ":" .. short or kind) .. (explore and "~" .. explore or ""),
+                policy = policy, explore = explore, is_scalable = true}
     elseif word == "oracle" then
         return {label = "oracle", is_oracle = true, is_scalable = true}
     elseif not word:find("^[%w_]+$") then
@@ -106,7 +108,7 @@ function judge.run_cell(s, who, o)
     end
     scenarios.rewrite_ecn(bed, s.rewrite)
     local policy = policy_of(s, who)
-    local drive = policy and assert(lab.drive{policy = policy, report = o.report})
+    local drive = policy and assert(lab.drive{policy = policy, explore = who.explore, seed = o.seed, report = o.report})
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
     local flows = scenarios.flows(s)
     local run = {server = bed.server, record = o.record, sample = o.sample, probes = false,
