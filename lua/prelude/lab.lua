@@ -204,8 +204,9 @@ end
 
 -- Train the policy.
 function lab.adapt(o)
-    return netllm(lab._adapt_words({"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir,
-        label = "adapt", host = o.host}, o))
+    local cmd = {"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir, label = "adapt", host = o.host}
+    cmd[#cmd + 1] = o.resume and "--resume" or nil
+    return netllm(lab._adapt_words(add_flags(cmd, o, {"start-from"}), o))
 end
 
 -- Teach a small network to answer as the policy does, for driving (docs/drive.md).
