@@ -11,13 +11,20 @@ local CROWD = "*"             -- a scenario's flow of whoever is judged, or teac
 
 -- Who takes part -----------------------------------------------------------------------------------
 
--- "cubic", "prague", "netllm:POLICY", "oracle" as {label=, cc= or policy=, is_oracle=, is_scalable=}.
+-- "cubic", "prague", "netllm:POLICY", "oracle" as {label=, cc= or policy=, is_oracle=, is_scalable=};
+-- "netllm@0.8:POLICY" has a target= of its own, the return to aim at.
 function judge.candidate(word)
-    local policy = word:match("^netllm:(.+)$")
+    local at, policy = word:match("^netllm(@?[%d.]*):(.+)$")
+    local target = policy and tonumber(at:sub(2))
+    if policy and at ~= "" and not target then
+        error({status = "usage", subsystem = "judge", message = ("'%s' aims at no number"):format(word),
+               hint = "netllm@0.8:POLICY"}, 0)
+    end
     if policy then
         local kind, rest = policy:match("^([%a-]+):?(.*)$")
         local short = (rest or ""):gsub("/+$", ""):match("[^/]*$")
-        return {label = short ~= "" and kind .. ":" .. short or kind, policy = policy, is_scalable = true}
+        return {label = (short ~= "" and kind .. ":" .. short or kind) .. (target and at or ""), policy = policy,
+                target = target, is_scalable = true}
     elseif word == "oracle" then
         return {label = "oracle", is_oracle = true, is_scalable = true}
     elseif not word:find("^[%w_]+$") then
@@ -106,7 +113,7 @@ function judge.run_cell(s, who, o)
     end
     scenarios.rewrite_ecn(bed, s.rewrite)
     local policy = policy_of(s, who)
-    local drive = policy and assert(lab.drive{policy = policy})
+    local drive = policy and assert(lab.drive{policy = policy, target_return_scale = who.target})
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
     local flows = scenarios.flows(s)
     local run = {server = bed.server, record = o.record, sample = o.sample, probes = false,
