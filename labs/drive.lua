@@ -1,59 +1,71 @@
 -- The loop closed, in some minutes: teachers are watched, a policy learns from them and is distilled to
 -- a small network, that network steers an iperf3 flow through DualPI2, and the judge holds it against
--- CUBIC and Prague.
+-- CUBIC and Prague. `ccalab teach` is the same with all options, and for hours.
 --
--- usage: sudo ccalab --run labs/drive.lua [--seeds N] [--testbed NAME] [--no-judge]
---   needs a netllm with libtorch, root and Linux 6.4
+-- usage: sudo ccalab --run labs/drive.lua [--rounds N] [--seeds N] [--dir DIR] [--testbed NAME] [--no-judge]
+--   needs a netllm with libtorch, root and Linux 6.4; exit status 1 where the flow does not follow the policy
 
 local o = lab.args({name = "labs/drive.lua", usage = "[OPTIONS]", help = "collect, adapt, distil, drive, judge",
-    flags = {{"--seeds", meta = "N", number = true, help = "of the judge (1)"},
+    flags = {{"--rounds", meta = "N", number = true, help = "in which it learns of what it did itself (0)"},
+             {"--seeds", meta = "N", number = true, help = "of the judge (1)"},
+             {"--dir", meta = "DIR", help = "its directory; one that is there goes on (a new one in runs/)"},
              {"--testbed", meta = "NAME", help = "of the virtual labs (drive-PID)"},
-             {"--no-judge", help = "end after the driven flow"}}}, arg)
+             {"--no-judge", help = "end after the driven flow"},
+             {"--tiny", help = "everything as small as can be, for tests: it learns nothing"}}}, arg)
 if not o then
     return
 end
+local function whole(n)
+    return n and (math.tointeger(n) or n)
+end
 local NAME = o.testbed or ("drive-%d"):format(lab.pid)
-local run <close> = assert(lab.record{name = "drive"})
-local MODEL, STUDENT = run.dir .. "/model", run.dir .. "/student.safetensors"
+local FOLLOWED = 0.9 -- of the windows that are sampled, at least so many are decisions
+local X = {{label = "x", host = "client_x", cc = "*"}}
 
-print("collecting: eight scenarios of 6 s, three teachers")
-local got = assert(lab.collect{teachers = {"cubic", "bbr", "prague"}, out = run.dir .. "/pools",
-                               base = run.dir, testbed = NAME})
-for _, one in ipairs(got.missing) do
-    print(("  left out: %s: %s"):format(one.cell, one.why))
+-- What the teachers are watched in: four scenarios of 5 s, one of which is kept for the test.
+local function grid(seconds, rates)
+    return {name = "short", scenarios = {{name = "short", title = "Teaching", seconds = seconds, warmup_s = 0,
+        link = {rate = "20mbit", rtt = "30ms", aqm = "dualpi2"}, flows = X, axes = {rates,
+            {{label = "dualpi2"}, {label = "fifo", link = {aqm = "fifo", buffer_bdp = 2}}}}}}}
 end
-local train = assert(got.train, "no scenario to train on was valid: is the machine busy?")
-print(("  %d rows of %d flows to train on; %d scenarios are kept apart"):format(train.rows, train.episodes,
-    #got.held_out))
-
-print("training")
-local adapted = assert(lab.adapt{pool = train.path, dir = MODEL, num_epochs = 6, lr = 3e-4, grad_accum_steps = 16,
-                                 sample_step = 10})
-print(("  loss %.5f, leaving the window as it is %.5f (validation)"):format(adapted.valid_loss,
-    adapted.baselines.no_op))
-if got.test then
-    local tested = assert(lab.test{pool = got.test.path, dir = MODEL})
-    print(("  in scenarios it never saw: loss %.5f, leaving the window as it is %.5f"):format(tested.test_loss,
-        tested.baselines.no_op))
+local SLOW, FAST = {label = "20mbit-30ms"}, {label = "40mbit-15ms", link = {rate = "40mbit", rtt = "15ms"}}
+local what = {teachers = {"cubic", "bbr", "prague"}, scenarios = grid(5, {SLOW, FAST}),
+              adapt = {num_epochs = 6, lr = 3e-4, grad_accum_steps = 16, sample_step = 10}}
+local DRIVEN_S, judged = 8, {"cubic", "prague"}
+local sets
+if o.tiny then
+    what = {teachers = {"cubic"}, scenarios = grid(2, {SLOW}), own = {1}, collect = {test_share = 0.5, idle_min = 0},
+            adapt = {num_epochs = 1, w = 8, rank = 2, state_feature_dim = 16, grad_accum_steps = 4},
+            distill = {hidden = 8, num_epochs = 3}}
+    DRIVEN_S, judged = 3, {"cubic"}
+    sets = {{name = "tiny", quick = {{name = "one", title = "One", seconds = 2, warmup_s = 0, score = "power",
+        link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = X}}}}
 end
+what.rounds, what.testbed = whole(o.rounds) or 0, NAME
 
-print("distilling")
-assert(lab.distill{pool = train.path, dir = MODEL, out = STUDENT})
+local base = o.dir or ("%s/%s-drive"):format(os.getenv("CCALAB_RUNS") or "runs", os.date("!%Y%m%dT%H%M%SZ"))
+what.dir = base .. "/teach"
+print("collecting, training, distilling")
+local taught = assert(lab.teach(what))
+lab._teach.print(taught)
+local STUDENT = taught.best.student
 
 print("driving a flow through DualPI2, 48 Mbit/s, 20 ms")
+local run <close> = assert(lab.record{base = base, name = "driven"})
 local bed = assert(lab.testbed{name = NAME, rate = "48mbit", rtt = "20ms", aqm = "dualpi2"})
 local drive = assert(lab.drive{policy = "distilled:" .. STUDENT, report = "0"})
 local r = assert(lab.run{{client = bed.client_x, cc = "netllm", label = "driven"}, server = bed.server,
-                         seconds = 8, sample = 0.01, record = run})
+                         seconds = DRIVEN_S, sample = 0.01, record = run})
 local d = assert(drive:finish()).data
 assert(bed:down())
+assert(run:set("drive", d))
 print(("  %.1f Mbit/s; %d decisions, %.0f us at the median, 99 %% within %.0f us; the watchdog had %.1f %%"):format(
     r.by_label.driven.received_bps / 1e6, d.decisions, d.decide_p50_us or 0, d.decide_p99_us or 0,
     100 * (d.watchdog_share or 0)))
 
 -- The window that the kernel had is one that was decided just before: a decision holds from the next
--- ACK on, and until the one after it.
-do
+-- ACK on, and until the one after it. Returns how many windows were sampled, and how many are decisions.
+local function follow()
     local samples <close> = assert(lab.samples(run))
     local wanted
     for _, name in ipairs(samples:names()) do
@@ -71,19 +83,27 @@ do
             is_same = is_same or decided[k] and seen[i] and math.abs(decided[k] - seen[i]) <= 1
             k = k + 1
         end
-        if seen[i] and k > first and t > decided_t[1] + 0.1 then
+        if seen[i] and t > decided_t[1] + 0.1 and t < decided_t[#decided_t] then
             all, agree = all + 1, agree + (is_same and 1 or 0)
         end
     end
-    print(("  of %d windows that were sampled, %d are decisions"):format(all, agree))
-    assert(run:set("follow", {sampled = all, agree = agree}))
+    return all, agree
 end
+local all, agree = follow()
+print(("  of %d windows that were sampled, %d are decisions"):format(all, agree))
+assert(run:set("follow", {sampled = all, agree = agree}))
+if all == 0 or agree < FOLLOWED * all then
+    error({status = "failed", subsystem = "drive",
+           message = ("the flow does not follow: %d of %d windows are decisions"):format(agree, all),
+           hint = "the samples are in " .. run.dir}, 0)
+end
+run:finish("ok")
 
 if not o.no_judge then
     print("judging")
-    local out = assert(lab.judge{candidates = {"cubic", "prague", "netllm:distilled:" .. STUDENT},
-        seeds = o.seeds and math.tointeger(o.seeds) or 1, base = run.dir, testbed = NAME})
+    table.insert(judged, "netllm:distilled:" .. STUDENT)
+    local out = assert(lab.judge{candidates = judged, sets = sets, seeds = whole(o.seeds) or 1,
+        dir = base .. "/judge", testbed = NAME, idle_min = o.tiny and 0 or nil})
     lab._judge.print(out)
 end
-print("run directory: " .. run.dir)
-run:finish("ok")
+print("directory: " .. base)

@@ -435,10 +435,19 @@ enum status checkpoint_read(const char *dir, struct checkpoint *out, struct erro
     return st;
 }
 
+enum status checkpoint_load_weights(const char *dir, struct policy *p, struct error *err)
+{
+    char path[CCALAB_PATH_MAX];
+    enum status st = file_in(path, dir, ADAPTER_MODEL, err);
+    if (st || (st = policy_load(p, POLICY_LORA, path, err)) ||
+        (st = file_in(path, dir, MODULES, err)))
+        return st;
+    return policy_load(p, POLICY_MODULES, path, err);
+}
+
 enum status checkpoint_load(const char *dir, const struct device_request *devices,
                             struct checkpoint *c, struct policy **out, struct error *err)
 {
-    char path[CCALAB_PATH_MAX];
     struct policy *p = NULL;
     *out = NULL;
     enum status st = checkpoint_read(dir, c, err);
@@ -448,9 +457,7 @@ enum status checkpoint_load(const char *dir, const struct device_request *device
         c->policy.devices = *devices;
     if ((st = policy_new(&c->policy, &p, err)))
         return st;
-    if ((st = file_in(path, dir, ADAPTER_MODEL, err)) ||
-        (st = policy_load(p, POLICY_LORA, path, err)) || (st = file_in(path, dir, MODULES, err)) ||
-        (st = policy_load(p, POLICY_MODULES, path, err)))
+    if ((st = checkpoint_load_weights(dir, p, err)))
         policy_free(p);
     else
         *out = p;

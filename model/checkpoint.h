@@ -53,5 +53,8 @@ CCALAB_MUST_USE enum status checkpoint_read(const char *dir, struct checkpoint *
 CCALAB_MUST_USE enum status checkpoint_load(const char *dir, const struct device_request *devices,
                                             struct checkpoint *c, struct policy **out,
                                             struct error *err);
+/* Its weights alone, into a policy of the same shape. Errors: those of policy_load(). */
+CCALAB_MUST_USE enum status checkpoint_load_weights(const char *dir, struct policy *p,
+                                                    struct error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/paths.h"
 #include "model/bins.h"
 #include "model/blas.h"
+#include "model/checkpoint.h"
 #include "model/cmd.h"
 #include "model/train.h"
 #include "model/train_lock.h"
@@ -20,6 +21,9 @@ static const char help[] =
     "  --model-dir DIR         checkpoint to write: the epoch with the best validation loss, and\n"
     "                          where the training stands\n"
     "  --resume                go on with the training in --model-dir, with its options\n"
+    "  --start-from DIR        begin with the weights of another checkpoint of the same shape, "
+    "and\n"
+    "                          with its constants\n"
     "  --recipe NAME           published: the arithmetic of the published code, with its defects\n"
     "  --plm-type T --plm-size S\n"
     "                          --plm-path ../downloaded_plms/T/S, as published\n"
@@ -96,6 +100,7 @@ enum option_id {
     OPT_BINS,
     OPT_DECISION,
     OPT_RESUME,
+    OPT_START,
     OPT_RECIPE,
     OPT_PLM_TYPE,
     OPT_PLM_SIZE,
@@ -141,6 +146,7 @@ static const struct option options[] = {
     {"decision", required_argument, NULL, OPT_DECISION},
     {"label-clip", required_argument, NULL, OPT_LABEL_CLIP},
     {"resume", no_argument, NULL, OPT_RESUME},
+    {"start-from", required_argument, NULL, OPT_START},
     {"recipe", required_argument, NULL, OPT_RECIPE},
     {"plm-type", required_argument, NULL, OPT_PLM_TYPE},
     {"plm-size", required_argument, NULL, OPT_PLM_SIZE},
@@ -223,6 +229,9 @@ static enum status set_option(struct arguments *a, const struct option *o, const
         return STATUS_OK;
     case OPT_RESUME:
         t->is_resumed = true;
+        return STATUS_OK;
+    case OPT_START:
+        t->start_dir = text;
         return STATUS_OK;
     case OPT_RECIPE:
         return set_recipe(a, text, err);
@@ -471,8 +480,42 @@ static enum status set_passes(struct arguments *a, struct error *err)
     return STATUS_OK;
 }
 
+/* The checkpoint to begin with, into *c. Its weights mean something only with its backbone and on
+ * its scales, so these are taken and not fitted anew. */
+static enum status read_start(struct arguments *a, const char *recipe, struct checkpoint *c,
+                              struct error *err)
+{
+    struct policy_config *policy = &a->train.policy;
+    const char *dir = a->train.start_dir, *what = NULL;
+    enum status st = checkpoint_read(dir, c, err);
+
+    if (st)
+        return st;
+    if (strcmp(c->recipe, recipe) != 0 || c->data.is_published || a->data.is_published)
+        what = "recipe";
+    else if (c->policy.backbone_seed != policy->backbone_seed ||
+             strcmp(c->policy.plm_path, policy->plm_path) != 0)
+        what = "backbone";
+    else if (c->data.steps != a->data.steps)
+        what = "window (--w)";
+    else if (c->data.gamma != a->data.gamma || c->data.scale != a->data.scale ||
+             c->data.horizon != a->data.horizon)
+        what = "counting of returns";
+    else if (!c->policy.bins.count != !a->is_ce || (a->bins && a->bins != c->policy.bins.count))
+        what = "loss (--loss, --bins)";
+    if (what) {
+        error_set(err, STATUS_USAGE, "adapt", "--start-from %s has another %s", dir, what);
+        return error_hint(err, "give the options that it was trained with");
+    }
+    bool is_mode = policy->bins.is_mode;
+    policy->bins = c->policy.bins;
+    policy->bins.is_mode = is_mode;
+    return STATUS_OK;
+}
+
 static enum status run(struct arguments *a, cJSON **result, struct error *err)
 {
+    static struct checkpoint first;
     enum status st;
     struct pool *pool = NULL;
     struct dataset *d = NULL;
@@ -496,12 +539,15 @@ static enum status run(struct arguments *a, cJSON **result, struct error *err)
     fill_defaults(&a->data, a->data.is_published ? RECIPE_PUBLISHED : recipe_of(pool->recipe));
     t->policy.timestep_rows = dataset_timestep_rows(pool, &a->data);
     t->policy.features = pool->features;
-    if ((st = dataset_new(pool, &a->data, NULL, &d, err)) ||
+    if (t->start_dir && (st = read_start(a, pool->recipe, &first, err)))
+        goto out;
+    if ((st = dataset_new(pool, &a->data, t->start_dir ? &first.norm : NULL, &d, err)) ||
         (st = policy_engine_start(a->threads, &t->policy.backbone, err)) ||
         (a->logs_dir && (st = publish_new(a->logs_dir, false, d->features, &t->publish, err))))
         goto out;
     if ((st = set_passes(a, err)) ||
-        (a->is_ce && (st = bins_fit(d, a->bins ? a->bins : 32, &t->policy.bins, err))))
+        (a->is_ce && !t->start_dir &&
+         (st = bins_fit(d, a->bins ? a->bins : 32, &t->policy.bins, err))))
         goto out;
     log_engine(a);
     st = train_run(t, d, result, err);

@@ -497,7 +497,8 @@ enum status train_run(const struct train_opts *opts, const struct dataset *d, cJ
         t->s.order[i] = i;
     if ((st = policy_new(&opts->policy, &t->policy, err)) ||
         (st = policy_set_passes(t->policy, workers, (size_t)opts->batch_size, err)) ||
-        (!t->is_published && (st = quiet_head(t->policy, d, err))))
+        (!t->is_published && (st = quiet_head(t->policy, d, err))) ||
+        (opts->start_dir && (st = checkpoint_load_weights(opts->start_dir, t->policy, err))))
         goto out;
     fill_record(t);
     t->options = options_of(t);

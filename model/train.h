@@ -14,6 +14,7 @@
 struct train_opts {
     const char *pool_path; /* as recorded in the checkpoint */
     const char *model_dir;
+    const char *start_dir; /* checkpoint whose weights it begins with; NULL: new ones */
     struct policy_config policy;
     int epochs;
     int batch_size;       /* windows in one forward pass: memory and speed, not arithmetic */

@@ -43,7 +43,7 @@ local m = assert(lab.matrix{name = "demo", base = "runs", repeats = 2, axes = {{
 assert(m.ndone == 4)]]},
         {name = "lab.judge", args = {{"o?", "table", "", fields = {
             {"candidates?", "string[]", "\"cubic\", \"reno\", \"bbr\", \"prague\", whatever the lab has; "
-                .. "\"netllm:POLICY\" as of `netllm drive`; \"oracle\"", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
+                .. "\"netllm:POLICY\" as of `netllm drive`, \"netllm@0.8:POLICY\" at another return; \"oracle\"", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
             {"sets?", "(string|table)[]", "\"solo\", \"friendliness\", \"l4s\", or sets of one's own: "
                 .. "`{name=, quick={scenario, ...}}`", "all three"},
             {"size?", "\"quick\"|\"full\"", "which of a set's lists", "\"quick\""},
@@ -99,6 +99,36 @@ local tiny = {name = "tiny", scenarios = {{name = "one", title = "One", seconds 
     axes = {{{label = "slow", link = {rate = "10mbit"}}, {label = "fast"}}}}}}
 local got = assert(lab.collect{scenarios = tiny, teachers = {"cubic"}, out = "pools", base = "runs", dry_run = true})
 assert(#got.held_out == 1)]]},
+        {name = "lab.teach", needs = "netllm", args = {{"o?", "table", "", fields = {
+            {"teachers?", "string[]", "as of `lab.collect`", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
+            {"scenarios?", "string|table", "as of `lab.collect`", "\"quick\""},
+            {"rounds?", "integer", "how often it learns of what it did itself, after round 0", "1"},
+            {"own?", "number[]", "the returns that the student aims at when it makes experience of its own, as "
+                .. "shares of the largest", "{1, 0.75}"},
+            {"collect?", "table", "other options of `lab.collect`: `recipe`, `seeds`, `test_share`, ..."},
+            {"adapt?", "table", "options of `lab.adapt`, for every round"},
+            {"distill?", "table", "options of `lab.distill`"},
+            {"judge?", "boolean|table", "judge every round; or options of `lab.judge`, whose `candidates` are the "
+                .. "baselines (cubic, bbr, prague) and whose `seeds` are 1 by default", "false"},
+            {"dir?", "string", "its directory; one that is there goes on: what is done stays", "a new one in `base`"},
+            {"base?", "string", "where new ones are made", "$CCALAB_RUNS, else \"runs\""},
+            {"name?", "string", "of its directory", "\"teach\""},
+            {"testbed?", "string", "name of its virtual labs", "teach-PID"},
+            {"dry_run?", "boolean", "print what would be done", "false"}}}},
+         returns = {{"{dir: string, rounds: table[], best: table, baselines: table, graded: integer, scenarios: "
+             .. "integer, files: table}", "of each round `{round=, rows=, valid_loss=, no_op=, ..., judged=, grade=, "
+             .. "student=, model=}`, as the columns of `rounds.csv` (judge.md); `best` is one of them: the best by "
+             .. "its grade, the last where nobody judged"}},
+         errors = "as of `lab.collect`, `lab.adapt`, `lab.distill` and `lab.judge`; `usage`: the directory holds "
+             .. "another teaching", raises = "an option that is none; `interrupted`",
+         text = "The whole loop: watch teachers, train a policy on them, distil it, judge it; then let it drive, add "
+             .. "what comes of that to the experience, train on from the last checkpoint, distil, judge, as often as "
+             .. "wanted (judge.md).",
+         example = [[
+local tiny = {name = "tiny", scenarios = {{name = "one", title = "One", seconds = 2, warmup_s = 0,
+    link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = {{label = "x", host = "client_x", cc = "*"}}}}}
+assert(lab.teach{teachers = {"cubic", "prague"}, scenarios = tiny, rounds = 2, adapt = {num_epochs = 10},
+    base = "runs", dry_run = true})]]},
         {name = "Matrix:rows", returns = {{"{cell: table, result: table, id: string}[]",
             "`id` is the run's"}},
          text = "The done cells, in the order of the axes.",

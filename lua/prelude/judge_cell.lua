@@ -11,15 +11,21 @@ local CROWD = "*"             -- a scenario's flow of whoever is judged, or teac
 
 -- Who takes part -----------------------------------------------------------------------------------
 
--- "cubic", "prague", "netllm:POLICY", "oracle" as {label=, cc= or policy=, is_oracle=, is_scalable=}.
+-- "cubic", "prague", "netllm:POLICY", "oracle" as {label=, cc= or policy=, is_oracle=, is_scalable=};
+-- "netllm@0.8:POLICY" has a target= of its own, the return to aim at, "netllm~0.1:POLICY" explore=, by how
+-- much its decisions are moved by chance.
 function judge.candidate(word)
-    local explore, policy = word:match("^netllm~?([%d.]*):(.+)$")
-    explore = tonumber(explore)
+    local how, policy = word:match("^netllm([^:]*):(.+)$")
     if policy then
+        local target, explore = how:match("^@([%d.]+)"), how:match("~([%d.]+)$")
+        if how ~= (target and "@" .. target or "") .. (explore and "~" .. explore or "") then
+            error({status = "usage", subsystem = "judge", message = ("'%s' is no candidate"):format(word),
+                   hint = "netllm:POLICY, netllm@0.8:POLICY, netllm~0.1:POLICY"}, 0)
+        end
         local kind, rest = policy:match("^([%a-]+):?(.*)$")
         local short = (rest or ""):gsub("/+$", ""):match("[^/]*$")
-        return {label = (short ~= "" and kind .. ":" .. short or kind) .. (explore and "~" .. explore or ""),
-                policy = policy, explore = explore, is_scalable = true}
+        return {label = (short ~= "" and kind .. ":" .. short or kind) .. how, policy = policy,
+                target = tonumber(target), explore = tonumber(explore), is_scalable = true}
     elseif word == "oracle" then
         return {label = "oracle", is_oracle = true, is_scalable = true}
     elseif not word:find("^[%w_]+$") then
@@ -108,7 +114,8 @@ function judge.run_cell(s, who, o)
     end
     scenarios.rewrite_ecn(bed, s.rewrite)
     local policy = policy_of(s, who)
-    local drive = policy and assert(lab.drive{policy = policy, explore = who.explore, seed = o.seed, report = o.report})
+    local drive = policy and assert(lab.drive{policy = policy, report = o.report,
+        target_return_scale = who.target, explore = who.explore, seed = o.seed, advisor = policy ~= nil and o.advisor or nil})
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
     local flows = scenarios.flows(s)
     local run = {server = bed.server, record = o.record, sample = o.sample, probes = false,

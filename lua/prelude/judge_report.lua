@@ -80,6 +80,8 @@ local function print_table(head, rows)
     end
 end
 
+judge.print_table = print_table
+
 -- Print what lab.judge() returned.
 function judge.print(out)
     for _, set in ipairs(out.sets) do

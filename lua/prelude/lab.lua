@@ -204,14 +204,17 @@ end
 
 -- Train the policy.
 function lab.adapt(o)
-    return netllm(lab._adapt_words({"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir,
-        label = "adapt", host = o.host}, o))
+    local cmd = {"adapt", "--exp-pool-path", o.pool, "--model-dir", o.dir, label = "adapt", host = o.host}
+    cmd[#cmd + 1] = o.resume and "--resume" or nil
+    return netllm(lab._adapt_words(add_flags(cmd, o, {"start-from"}), o))
 end
+
+lab._distill_flags = {"rows", "hidden", "num-epochs", "lr", "seed", "threads"}
 
 -- Teach a small network to answer as the policy does, for driving (docs/drive.md).
 function lab.distill(o)
     return netllm(add_flags({"distill", "--exp-pool-path", o.pool, "--model-dir", o.dir, "-o", o.out,
-        label = "distill", host = o.host}, o, {"rows", "hidden", "num-epochs", "lr", "seed", "threads"}))
+        label = "distill", host = o.host}, o, lab._distill_flags))
 end
 
 -- Score the trained policy on the held-out part of the pool.

@@ -133,6 +133,21 @@ def main():
                        capture_output=True, text=True)
     check("another learning rate is refused by name", p.returncode == 8 and "'lr'" in p.stderr,
           p.stderr)
+    # Another training that begins with its weights, on its scales.
+    more = [*OPTIONS[:-1], "--num-epochs", "1", "--lr", "1e-9", "--model-dir", "more"]
+    result, _ = finish(*more, "--start-from", "whole")
+    check("begun with the weights of a training, its first epoch loses as little",
+          abs(result["valid_loss"] / whole["valid_loss"] - 1) < 1e-3,
+          (result["valid_loss"], whole["valid_loss"]))
+    norm = [json.load(open(f"{d}/netllm.json"))["norm"] for d in ("more", "whole")]
+    check("and has its constants", norm[0] == norm[1], norm)
+    for words, why in ((["--seed", "4"], "backbone"), (["--w", "9"], "window"),
+                       (["--horizon", "3"], "returns"), (["--loss", "ce"], "loss"),
+                       (["--rank", "2"], "lora")):
+        p = subprocess.run([NETLLM, "adapt", *more, *words, "--start-from", "whole"],
+                           capture_output=True, text=True)
+        check(f"{words[0]} that is not its own is refused", p.returncode in (2, 8)
+              and why in p.stderr, p.stderr)
     with open("term/training.safetensors", "r+b") as f:
         f.truncate(5000)
     p = subprocess.run([NETLLM, "adapt", "--resume", "--model-dir", "term"], capture_output=True,
