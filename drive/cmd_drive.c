@@ -34,6 +34,7 @@ static const char help[] =
     "experience\n"
     "                      to learn from (0)\n"
     "  --seed N            of that chance (1)\n"
+    "  --advisor POLICY    is asked what it would do, and not obeyed: what to learn from\n"
     "  --max-flows N       flows at a time that model: decides for (64)\n"
     "  --cwnd-min N, --cwnd-max N  bytes that the actions of the recipes published and tutorial\n"
     "                      lie between\n"
@@ -73,6 +74,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
                                             {"target-return-scale", required_argument, NULL, 's'},
                                             {"explore", required_argument, NULL, 'x'},
                                             {"seed", required_argument, NULL, 'd'},
+                                            {"advisor", required_argument, NULL, 'a'},
                                             {"max-flows", required_argument, NULL, 'f'},
                                             {"cwnd-min", required_argument, NULL, 'l'},
                                             {"cwnd-max", required_argument, NULL, 'u'},
@@ -89,6 +91,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
                               .events = stdout,
                               .stop = stop};
     long long flows = 64, threads = 0, budget = 100000, seed = 1;
+    const char *advisor = NULL;
     enum status st = STATUS_OK;
     int c;
     while (!st && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -107,6 +110,9 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
             break;
         case 'x':
             st = cmd_parse_num("explore", optarg, 0, 1, &opts.explore, err);
+            break;
+        case 'a':
+            advisor = optarg;
             break;
         case 'd':
             st = cmd_parse_int("seed", optarg, 0, LLONG_MAX, &seed, err);
@@ -150,8 +156,10 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
     policy.threads = (int)threads;
     policy.lua_budget = (uint64_t)budget;
     opts.policy_name = argv[optind];
-    if (!(st = drive_policy_new(argv[optind], &policy, &opts.policy, err)))
+    if (!(st = drive_policy_new(argv[optind], &policy, &opts.policy, err)) &&
+        (!advisor || !(st = drive_policy_new(advisor, &policy, &opts.advisor, err))))
         st = drive_run(&opts, err);
+    drive_policy_free(opts.advisor);
     drive_policy_free(opts.policy);
     return st;
 }

@@ -27,7 +27,8 @@ struct driven { /* a flow, by its slot */
     bool has_complained;
     struct agent_sample newest;
     uint64_t reported_ns;
-    double wanted; /* packets, the last that was decided; NaN */
+    double wanted;  /* packets, the last that was decided; NaN */
+    double advised; /* by the advisor, else by the policy but for chance; NaN */
 };
 
 struct driver {
@@ -38,7 +39,7 @@ struct driver {
     uint32_t waiting[AGENT_SLOTS]; /* slots, in order of their samples */
     size_t waiting_count;
     struct drive_seen seen[AGENT_SLOTS];
-    struct drive_answer answers[AGENT_SLOTS];
+    struct drive_answer answers[AGENT_SLOTS], advice[AGENT_SLOTS];
     struct drive_account interval, total;
     uint64_t opened, reported_ns;
     struct rng rng;
@@ -52,9 +53,11 @@ static void on_open(void *user, const struct agent_flow *flow)
     struct driver *d = user;
 
     d->opened++;
-    d->flows[flow->slot] = (struct driven){.wanted = NAN};
+    d->flows[flow->slot] = (struct driven){.wanted = NAN, .advised = NAN};
     if (d->opts->policy->ops->open)
         d->opts->policy->ops->open(d->opts->policy, flow);
+    if (d->opts->advisor && d->opts->advisor->ops->open)
+        d->opts->advisor->ops->open(d->opts->advisor, flow);
 }
 
 static void on_sample(void *user, const struct agent_flow *flow, const struct agent_sample *s)
@@ -80,6 +83,7 @@ static void report_flow(struct driver *d, const struct agent_flow *flow,
 
     json_add_num(v, "cwnd_pkts", s->cwnd);
     json_add_num(v, "wanted_pkts", d->flows[flow->slot].wanted);
+    json_add_num(v, "advised_bytes", d->flows[flow->slot].advised * s->h.mss);
     json_add_num(v, "cwnd_bytes", seen->row.cwnd_bytes);
     json_add_num(v, "srtt_us", s->srtt_us ? s->srtt_us : NAN);
     json_add_num(v, "min_rtt_us", s->min_rtt_us ? s->min_rtt_us : NAN);
@@ -113,6 +117,8 @@ static void on_close(void *user, const struct agent_flow *flow, const struct age
     }
     if (d->opts->policy->ops->close)
         d->opts->policy->ops->close(d->opts->policy, flow);
+    if (d->opts->advisor && d->opts->advisor->ops->close)
+        d->opts->advisor->ops->close(d->opts->advisor, flow);
 }
 
 /* --- deciding --------------------------------------------------------------------------------- */
@@ -141,6 +147,21 @@ static void refuse(struct driver *d, struct driven *f, const struct drive_seen *
                     "flow %s: the policy's answer is not a number: without decisions the watchdog "
                     "takes over",
                     seen->flow->local);
+}
+
+/* What the advisor would have done; asked after the decisions stand. */
+static enum status ask_advisor(struct driver *d, size_t count, struct error *err)
+{
+    struct drive_policy *advisor = d->opts->advisor;
+    enum status st;
+
+    for (size_t i = 0; i < count; i++)
+        d->advice[i] = (struct drive_answer){0};
+    if ((st = advisor->ops->decide(advisor, d->seen, d->advice, count, err)))
+        return st;
+    for (size_t i = 0; i < count; i++)
+        d->flows[d->seen[i].flow->slot].advised = d->advice[i].is_none ? NAN : d->advice[i].cwnd;
+    return STATUS_OK;
 }
 
 static enum status decide_waiting(struct driver *d, struct error *err)
@@ -178,11 +199,14 @@ static enum status decide_waiting(struct driver *d, struct error *err)
             continue;
         }
         f->wanted = f->mark.wanted = cwnd;
+        f->advised = a->cwnd;
         uint64_t event_ns = clock_mono_ns() - seen->sample.h.t_ns;
         count_decision(&d->interval, event_ns);
         count_decision(&d->total, event_ns);
     }
-    /* After all decisions stand: writing takes longer than they do. */
+    /* After all decisions stand: advice and writing take longer than they do. */
+    if (d->opts->advisor && (st = ask_advisor(d, count, err)))
+        return st;
     for (size_t i = 0; i < count; i++) {
         struct driven *f = &d->flows[d->seen[i].flow->slot];
         if (d->seen[i].sample.h.t_ns - f->reported_ns < (uint64_t)d->opts->report_us * 1000)

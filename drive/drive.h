@@ -13,8 +13,9 @@
 struct drive_opts {
     struct agent_opts agent;
     struct drive_policy *policy;
-    const char *policy_name; /* for the events */
-    uint32_t report_us;      /* between two samples of a flow; 0: every interval */
+    const char *policy_name;      /* for the events */
+    struct drive_policy *advisor; /* asked what it would do, and not obeyed; NULL: nobody */
+    uint32_t report_us;           /* between two samples of a flow; 0: every interval */
     double explore;   /* decisions are up to so much more or less, in ln(window), by chance */
     uint64_t seed;    /* of that chance */
     bool is_realtime; /* SCHED_FIFO, where that is permitted */

@@ -241,7 +241,7 @@ static void fill_rows(struct dataset *d)
     for (size_t i = 0; i < p->rows; i++) {
         dataset_features(recipe, &d->norm, p->states[i], d->states + i * (size_t)d->features);
         d->actions[i] = (float)dataset_scaled(recipe, &d->norm, p->actions[i]);
-        d->labels[i] = d->actions[i];
+        d->labels[i] = (float)dataset_scaled(recipe, &d->norm, p->advice[i]);
         if (d->opts.is_published) { /* in float32, as torch */
             d->actions[i] = ((float)p->actions[i] + 1.0f) / 6.0f;
             d->labels[i] = truncf((float)p->actions[i]);
@@ -459,7 +459,7 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
         for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
             const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
             double label =
-                d->opts.is_published ? d->labels[row] : dataset_curve(recipe, p->actions[row]);
+                d->opts.is_published ? d->labels[row] : dataset_curve(recipe, p->advice[row]);
             double last = row > e->begin ? dataset_curve(recipe, p->actions[row - 1]) : mean;
             double copy = recipe_copy(recipe, p->states[row][POOL_CWND_BYTES], e);
             sum.constant += (label - mean) * (label - mean);

@@ -41,6 +41,7 @@ void pool_free(struct pool *p)
     free(p->actions);
     free(p->rewards);
     free(p->t_s);
+    free(p->advice);
     free(p);
 }
 
@@ -70,7 +71,10 @@ static enum status reserve(struct pool *p, size_t rows, struct error *err)
     void *t_s = realloc(p->t_s, cap * sizeof *p->t_s);
     if (t_s)
         p->t_s = t_s;
-    if (!states || !actions || !rewards || !t_s)
+    void *advice = realloc(p->advice, cap * sizeof *p->advice);
+    if (advice)
+        p->advice = advice;
+    if (!states || !actions || !rewards || !t_s || !advice)
         return out_of_memory(err);
     p->cap = cap;
     return STATUS_OK;
@@ -84,7 +88,7 @@ enum status pool_add(struct pool *p, const float *state, double action, double r
         return st;
     memset(p->states[p->rows], 0, sizeof *p->states);
     memcpy(p->states[p->rows], state, (size_t)p->features * sizeof *state);
-    p->actions[p->rows] = action;
+    p->actions[p->rows] = p->advice[p->rows] = action;
     p->rewards[p->rows] = reward;
     size_t begin = p->episode_count ? p->episodes[p->episode_count - 1].end : 0;
     p->t_s[p->rows] = POOL_ROW_S * (double)(p->rows - begin);
@@ -189,9 +193,10 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
         dones[p->episodes[i].end - 1] = 1;
 
     int64_t n = (int64_t)p->rows;
-    size_t without_times = recipe_of(p->recipe) != RECIPE_LOOP;
+    size_t without = recipe_of(p->recipe) == RECIPE_LOOP ? 0 : 2;
     struct safetensors_tensor tensors[] = {
         {"t", SAFETENSORS_F64, 1, {n}, p->t_s, p->rows * sizeof *p->t_s},
+        {"advice", SAFETENSORS_F64, 1, {n}, p->advice, p->rows * sizeof *p->advice},
         {"actions", SAFETENSORS_F64, 1, {n}, p->actions, p->rows * sizeof *p->actions},
         {"rewards", SAFETENSORS_F64, 1, {n}, p->rewards, p->rows * sizeof *p->rewards},
         {"states",
@@ -214,9 +219,8 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
         add_digits(metadata, "reward_mean", p->reward_mean);
     if (isfinite(p->reward_std))
         add_digits(metadata, "reward_std", p->reward_std);
-    enum status st =
-        safetensors_write(path, tensors + without_times,
-                          sizeof tensors / sizeof *tensors - without_times, metadata, err);
+    enum status st = safetensors_write(path, tensors + without,
+                                       sizeof tensors / sizeof *tensors - without, metadata, err);
     cJSON_free(text);
     cJSON_Delete(flows);
     cJSON_Delete(metadata);
@@ -252,6 +256,8 @@ enum status pool_check_row(const struct pool *p, size_t i, const char *path, str
         what = "action";
     if (!isfinite(p->rewards[i]))
         what = "reward";
+    if (!isfinite(p->advice[i]))
+        what = "advice";
     if (!isfinite(p->t_s[i]))
         what = "t";
     for (int k = POOL_MIN_RTT_S; k < p->features && !what; k++) {
@@ -290,8 +296,9 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
         goto out;
     }
 
-    const struct safetensors_tensor *states, *actions, *rewards, *dones, *times = NULL;
-    bool has_times = recipe_of(p->recipe) == RECIPE_LOOP;
+    const struct safetensors_tensor *states, *actions, *rewards, *dones, *times = NULL,
+                                                                         *advice = NULL;
+    bool is_loop = recipe_of(p->recipe) == RECIPE_LOOP;
     st = STATUS_INPUT;
     if (!(states = safetensors_expect(f, "states", SAFETENSORS_F32, 2, (int64_t[]){-1, -1}, err)))
         goto out;
@@ -305,7 +312,8 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
     if (!(actions = safetensors_expect(f, "actions", SAFETENSORS_F64, 1, &n, err)) ||
         !(rewards = safetensors_expect(f, "rewards", SAFETENSORS_F64, 1, &n, err)) ||
         !(dones = safetensors_expect(f, "dones", SAFETENSORS_BOOL, 1, &n, err)) ||
-        (has_times && !(times = safetensors_expect(f, "t", SAFETENSORS_F64, 1, &n, err))))
+        (is_loop && (!(times = safetensors_expect(f, "t", SAFETENSORS_F64, 1, &n, err)) ||
+                     !(advice = safetensors_expect(f, "advice", SAFETENSORS_F64, 1, &n, err)))))
         goto out;
     if (n == 0) {
         error_set(err, STATUS_INPUT, "pool", "%s has no rows", path);
@@ -320,6 +328,7 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
     for (size_t i = 0, row = states->len_bytes / (size_t)n; i < (size_t)n; i++)
         memcpy(p->states[i], (const uint8_t *)states->data + i * row, row);
     memcpy(p->actions, actions->data, actions->len_bytes);
+    memcpy(p->advice, (advice ? advice : actions)->data, actions->len_bytes);
     memcpy(p->rewards, rewards->data, rewards->len_bytes);
     if (times)
         memcpy(p->t_s, times->data, times->len_bytes);

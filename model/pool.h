@@ -46,6 +46,10 @@ struct pool {
     float (*states)[POOL_FEATURES]; /* beyond `features` 0 */
     double *actions;
     double *rewards;
+    /* What was advised in place of the action (netllm drive --advisor): what a policy is to learn.
+     * The action where nobody was asked. Of the recipe loop, which keeps it in
+     * the file as `advice`. */
+    double *advice;
     double *t_s; /* when the row ended, since its run began. Of the recipe loop, which keeps it in
                     its file: POOL_ROW_S a row until it is set */
     char recipe[32];                /* of recipe.h, or what the file says */

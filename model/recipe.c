@@ -150,12 +150,13 @@ static struct flow_facts facts_of(const struct trace *t)
 /* Row `i` of the trace, as the recipe has it; without the constants that need the whole pool.
  * False: the recipe makes no row of it. */
 static bool row_of(enum recipe recipe, const struct trace *t, size_t i, const struct flow_facts *f,
-                   double *action, double *reward)
+                   double *action, double *advice, double *reward)
 {
     const struct trace_row *r = &t->rows[i], *next = i + 1 < t->count ? r + 1 : NULL;
 
     if (recipe == RECIPE_LOOP && r->has_outcome) {
         *action = r->action;
+        *advice = r->advice;
         *reward = r->reward;
         return true;
     }
@@ -163,7 +164,9 @@ static bool row_of(enum recipe recipe, const struct trace *t, size_t i, const st
         if (!next || !recipe_is_whole(recipe, next) || !(r->cwnd_bytes > 0) ||
             !(next->cwnd_bytes > 0))
             return false;
-        *action = log(next->cwnd_bytes / r->cwnd_bytes);
+        *action = *advice = log(next->cwnd_bytes / r->cwnd_bytes);
+        if (r->advised_bytes > 0)
+            *advice = log(r->advised_bytes / r->cwnd_bytes);
         struct trace_row got = *next;
         got.min_rtt_s = f->least_rtt_s;
         *reward = recipe_reward(recipe, &got);
@@ -172,6 +175,7 @@ static bool row_of(enum recipe recipe, const struct trace *t, size_t i, const st
     *action = recipe == RECIPE_TUTORIAL
                   ? recipe_tutorial_action(r->cwnd_bytes, f->cwnd_min, f->cwnd_max)
                   : r->cwnd_bytes;
+    *advice = *action;
     *reward = recipe_reward(recipe, r);
     return true;
 }
@@ -192,15 +196,18 @@ static enum status add_trace(struct pool *p, enum recipe recipe, const struct tr
     for (size_t i = 0; i < t->count && st == STATUS_OK; i++) {
         const struct trace_row *r = &t->rows[i];
         float state[POOL_FEATURES];
-        double action, reward;
+        double action, advice, reward;
         recipe_state(r, state);
-        if (!recipe_is_whole(recipe, r) || !row_of(recipe, t, i, &facts, &action, &reward)) {
+        if (!recipe_is_whole(recipe, r) ||
+            !row_of(recipe, t, i, &facts, &action, &advice, &reward)) {
             st = pool_end_episode(p, &e, err);
             continue;
         }
         st = pool_add(p, state, action, reward, err);
-        if (st == STATUS_OK)
+        if (st == STATUS_OK) {
+            p->advice[p->rows - 1] = advice;
             p->t_s[p->rows - 1] = r->t_s;
+        }
     }
     return st == STATUS_OK ? pool_end_episode(p, &e, err) : st;
 }

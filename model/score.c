@@ -20,7 +20,7 @@ double score_window_bytes(const struct dataset *d, size_t row, double action)
 
 void score_add(struct score *s, const struct dataset *d, size_t row, double answer)
 {
-    double recorded = d->pool->actions[row];
+    double recorded = d->pool->advice[row];
     double want = score_window_bytes(d, row, recorded), got = score_window_bytes(d, row, answer);
     double label = d->opts.is_published ? d->labels[row] : recorded;
     enum recipe recipe = recipe_of(d->pool->recipe);

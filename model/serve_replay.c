@@ -36,7 +36,7 @@ static enum status walk(struct replay *r, size_t begin, size_t end, struct error
             return st;
         r->rebased += rebased;
         r->decisions++;
-        double difference = dataset_action(d, (double)step.action) - d->pool->actions[row];
+        double difference = dataset_action(d, (double)step.action) - d->pool->advice[row];
         r->squares += difference * difference;
         target = serve_next_target(d, target, d->pool->rewards[row]);
     }

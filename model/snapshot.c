@@ -35,7 +35,8 @@ struct trace_row snapshot_row(const struct snapshot *from, const struct snapshot
                             .throughput_bps = NAN,
                             .min_rtt_s = to->min_rtt_s,
                             .ce_share = NAN,
-                            .lost_share = NAN};
+                            .lost_share = NAN,
+                            .advised_bytes = NAN};
 
     if (!from || !(to->t_s > from->t_s))
         return row;

@@ -82,11 +82,13 @@ enum status trace_add_pool(struct trace_set *s, const struct pool *p, const char
                                     .throughput_bps = p->states[i][POOL_THROUGHPUT_BPS],
                                     .min_rtt_s = NAN,
                                     .ce_share = NAN,
-                                    .lost_share = NAN};
+                                    .lost_share = NAN,
+                                    .advised_bytes = NAN};
             if (p->features == POOL_FEATURES) {
                 row.t_s = p->t_s[i];
                 row.has_outcome = true;
                 row.action = p->actions[i];
+                row.advice = p->advice[i];
                 row.reward = p->rewards[i];
                 row.min_rtt_s = p->states[i][POOL_MIN_RTT_S];
                 row.ce_share = p->states[i][POOL_CE_SHARE];

@@ -28,7 +28,9 @@ struct trace_row {
     double others_ln_bps;
     /* Of a pool of recipe loop, that recipe loop takes as it is. */
     bool has_outcome;
-    double action, reward;
+    double action, advice, reward;
+    /* Of a driven flow: the window that its advisor, or it itself but for chance, wanted next. */
+    double advised_bytes;
 };
 
 struct trace {

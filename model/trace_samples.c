@@ -18,12 +18,13 @@ enum column {
     COLUMN_LOST,
     COLUMN_RETRANS,
     COLUMN_WANTED,
+    COLUMN_ADVISED,
     COLUMNS,
     COLUMN_OTHER = COLUMNS
 };
 static const char *const column_names[COLUMNS] = {
-    "cwnd_bytes", "srtt_us",      "min_rtt_us", "throughput_bps", "bytes_acked",
-    "delivered",  "delivered_ce", "lost",       "retrans",        "wanted_pkts"};
+    "cwnd_bytes",   "srtt_us", "min_rtt_us", "throughput_bps", "bytes_acked",  "delivered",
+    "delivered_ce", "lost",    "retrans",    "wanted_pkts",    "advised_bytes"};
 
 struct layout {
     enum column columns[COLUMNS_MAX];
@@ -125,7 +126,8 @@ static enum status add_sample(struct trace_samples *f, double t_s, const double 
               .delivered_ce = values[COLUMN_CE],
               /* tcp_info's `lost` is what is lost at the moment, and no counter. */
               .lost = values[f->is_driven ? COLUMN_LOST : COLUMN_RETRANS]},
-        .throughput_bps = values[COLUMN_THROUGHPUT]};
+        .throughput_bps = values[COLUMN_THROUGHPUT],
+        .advised_bytes = values[COLUMN_ADVISED]};
     return STATUS_OK;
 }
 
@@ -280,6 +282,7 @@ enum status trace_samples_cut(const struct trace_samples *f, const struct trace_
         if (last) {
             struct trace_row row = snapshot_row(last, s);
             see_others(f, all, count, last->t_s, &row);
+            row.advised_bytes = f->at[i].advised_bytes;
             row.t_s -= t0_s;
             st = trace_add_row(out, &row, err);
         }

@@ -9,6 +9,7 @@
 struct trace_sample {
     struct snapshot s;
     double throughput_bps; /* as the file has it */
+    double advised_bytes;  /* window; NaN: nothing was advised */
 };
 
 struct trace_samples {

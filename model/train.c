@@ -354,6 +354,7 @@ static uint64_t pool_digest(const struct pool *p)
     for (size_t i = 0; i < p->rows; i++)
         hash = hash_more(hash, p->states[i], (size_t)p->features * sizeof **p->states);
     hash = hash_more(hash, p->actions, p->rows * sizeof *p->actions);
+    hash = hash_more(hash, p->advice, p->rows * sizeof *p->advice);
     return hash_more(hash, p->rewards, p->rows * sizeof *p->rewards);
 }
 

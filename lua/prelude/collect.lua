@@ -4,7 +4,7 @@
 
 local judge = lab._judge
 local OPTIONS = {"teachers", "scenarios", "size", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
-                 "testbed", "dry_run", "idle_min", "retries", "folder"}
+                 "testbed", "dry_run", "idle_min", "retries", "folder", "advisor"}
 local TEACHERS = {"cubic", "reno", "bbr", "prague"}
 local SAMPLE_S = 0.01
 
@@ -77,7 +77,7 @@ function lab.collect(o)
         run = function(cell, record)
             local raw = judge.run_cell(cell.scenario.s, cell.teacher,
                                        {lab = name, seed = cell.seed, record = record, sample = SAMPLE_S,
-                                        report = "0"}) -- every decision of a driven flow
+                                        report = "0", advisor = o.advisor}) -- every decision of a driven flow
             local why = judge.why_invalid(raw, idle_min)
             if why then
                 return lab.failure("failed", "collect", why)

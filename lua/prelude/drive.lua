@@ -1,6 +1,6 @@
 -- Flows of this machine that a policy drives (drive.md).
 
-local flags = {"interval", "ect", "report", "target-return-scale", "explore", "seed", "max-flows", "cwnd-min", "cwnd-max",
+local flags = {"interval", "ect", "report", "target-return-scale", "explore", "seed", "advisor", "max-flows", "cwnd-min", "cwnd-max",
                "lua-budget", "threads"}
 
 local known = {policy = true, label = true, fifo = true}
