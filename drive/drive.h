@@ -14,6 +14,7 @@ struct drive_opts {
     struct agent_opts agent;
     struct drive_policy *policy;
     const char *policy_name; /* for the events */
+    double target_scale;     /* that it was made with */
     uint32_t report_us;      /* between two samples of a flow; 0: every interval */
     bool is_realtime;        /* SCHED_FIFO, where that is permitted */
     int control_fd;          /* lines of JSON, docs/drive.md; -1: none */

@@ -58,8 +58,10 @@ static enum status mlp_decide(struct drive_policy *base, const struct drive_seen
         struct memory_of_flow *f = p->flows[seen[i].flow->slot];
         /* A flow's first row has no throughput, and no training had such a one. */
         answers[i].is_none = !f || isnan(seen[i].row.throughput_bps) || isnan(seen[i].row.rtt_s);
-        if (!answers[i].is_none)
-            answers[i].cwnd = decide_one(p, f->x, &seen[i]);
+        if (answers[i].is_none)
+            continue;
+        answers[i].cwnd = decide_one(p, f->x, &seen[i]);
+        answers[i].target_return = p->target * p->net->norm.max_return;
     }
     return STATUS_OK;
 }
