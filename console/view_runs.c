@@ -243,6 +243,7 @@ static void close_one(struct view_runs *r)
     } else if (r->is_open) {
         r->is_open = false;
         show_data(r);
+        console_touch(r->base.console); /* driven flows have their place again */
         series_set_done(&r->series);
         series_set_init(&r->series, 0);
         flow_table_clear(&r->opened);
@@ -397,8 +398,7 @@ static bool has_driven(const struct view_runs *r)
     return !r->is_open && panel_driven_has_flows(&r->driven);
 }
 
-/* The driven flows above the plots, beside their own or, on narrow screens, with that among them.
- */
+/* The driven flows above the plots, with their own beside them, on narrow screens below. */
 static void lay_driven(const struct view_runs *r, struct rect area, struct rect out[])
 {
     int wanted = panel_driven_rows(&r->driven);
