@@ -105,14 +105,14 @@ static void make_lines(struct panel_driven *p)
     char scale[NUMBER_MAX];
 
     text_view_clear(&p->lines.text);
+    if (d->len)
+        add_totals(p); /* first: of many flows the last are below the panel's end */
     for (size_t i = 0; i < d->len; i++) {
         add_state(p, &d->flow[i], (int)i);
         add_seen(p, &d->flow[i], (int)i);
         add_chosen(p, &d->flow[i], (int)i);
         add_kernel(p, &d->flow[i], (int)i);
     }
-    if (d->len)
-        add_totals(p);
     if (isfinite(d->target_scale))
         snprintf(p->note, sizeof p->note, "%s, return %s, %s %s change it", d->policy,
                  number(d->target_scale, 1, 2, scale), keymap_label(ACTION_AIM_LOWER),
