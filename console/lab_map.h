@@ -24,7 +24,7 @@ struct lab_map_host {
 struct lab_map_link {
     char router[64];
     char src[80];  /* of its samples, "link/down" */
-    char aqm[128]; /* "" unknown */
+    char aqm[256]; /* "" unknown */
     char egress[32];
     double rate_bps, up_rate_bps;
     double rtt_us; /* what it adds to the base RTT */

@@ -25,16 +25,19 @@ static const struct panel_plot_kind kinds[] = {
     [PANEL_PLOT_QUEUE] = {"Queue delay [ms]", {"/delay_l_us", "/delay_c_us"}, 1e-3, true},
     [PANEL_PLOT_LEARNING_RATE] = {"Learning rate", {"train/lr"}, 1, false},
     [PANEL_PLOT_GRADIENT] = {"Gradient norm", {"train/grad_norm"}, 1, false},
+    [PANEL_PLOT_WINDOW] =
+        {"Window [packets]", {"/wanted_pkts", "/cwnd_pkts"}, 1, true, {"wanted", "kernel"}},
 };
 
-/* Where the wanted ending begins in a series' name, or NULL. */
-static const char *ending_in(const struct panel_plot_kind *kind, const char *name)
+/* Where the wanted ending begins in a series' name, or NULL; *which: of the endings. */
+static const char *ending_in(const struct panel_plot_kind *kind, const char *name, int *which)
 {
     size_t len = strlen(name);
 
     for (int i = 0; i < 3 && kind->endings[i]; i++) {
         size_t n = strlen(kind->endings[i]);
 
+        *which = i;
         if (len >= n && !strcmp(name + len - n, kind->endings[i]))
             return name + len - n;
     }
@@ -43,15 +46,27 @@ static const char *ending_in(const struct panel_plot_kind *kind, const char *nam
 
 bool panel_plot_wants(const struct panel_plot *p, const char *series_name)
 {
-    return ending_in(&p->kind, series_name) != NULL;
+    int which;
+    const char *end = ending_in(&p->kind, series_name, &which);
+    size_t len = strlen(p->source);
+
+    return end &&
+           (!len || ((size_t)(end - series_name) == len && !strncmp(series_name, p->source, len)));
 }
 
 /* "client_x" of "client_x/srtt_us", "train" of "train/loss"; where a kind has several endings of
- * one source, which of them: "link/down L" of "link/down/delay_l_us" stays whole. */
-static void label_of(const struct panel_plot_kind *kind, const char *name, char *out, size_t size)
+ * one source, which of them: "link/down L" of "link/down/delay_l_us" stays whole. Of a single
+ * source the kind's own label. */
+static void label_of(const struct panel_plot *p, const char *name, char *out, size_t size)
 {
-    const char *end = ending_in(kind, name);
+    const struct panel_plot_kind *kind = &p->kind;
+    int which;
+    const char *end = ending_in(kind, name, &which);
 
+    if (p->source[0] && kind->labels[which]) {
+        snprintf(out, size, "%s", kind->labels[which]);
+        return;
+    }
     if (end[0] != '/')
         end = strrchr(name, '/');
     else if (kind->endings[1])
@@ -99,7 +114,7 @@ static void add_lines(const struct panel_plot *p, struct content *c)
 
         if (!s->len || n == PANEL_PLOT_LINES || !panel_plot_wants(p, s->name))
             continue;
-        label_of(&p->kind, s->name, c->labels[n], sizeof c->labels[0]);
+        label_of(p, s->name, c->labels[n], sizeof c->labels[0]);
         c->lines[c->plot.nlines++] = (struct plot_line){c->labels[n], s, p->kind.scale};
         c->first = fmin(c->first, s->t[0]);
         c->newest = fmax(c->newest, s->t[s->len - 1]);
@@ -344,6 +359,12 @@ void panel_plot_show(struct panel_plot *p, const struct series_set *set, bool is
     p->is_paused = p->has_cursor = false;
     p->span_s = 0;
     note(p);
+}
+
+void panel_plot_source(struct panel_plot *p, const char *source)
+{
+    snprintf(p->source, sizeof p->source, "%s", source);
+    p->base.is_dirty = true;
 }
 
 void panel_plot_level(struct panel_plot *p, const char *label, double value)

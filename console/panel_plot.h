@@ -15,6 +15,7 @@ struct panel_plot_kind {
     const char *endings[3]; /* of series names, NULL-terminated */
     double scale;           /* to the unit in the title */
     bool is_rolling;        /* the last minute; otherwise everything there is */
+    const char *labels[3];  /* of the endings, where one source is shown */
 };
 
 enum panel_plot_id {
@@ -26,12 +27,14 @@ enum panel_plot_id {
     PANEL_PLOT_QUEUE,
     PANEL_PLOT_LEARNING_RATE,
     PANEL_PLOT_GRADIENT,
+    PANEL_PLOT_WINDOW,
 };
 
 struct panel_plot {
     struct panel base;
     struct panel_plot_kind kind;
     const struct series_set *set;
+    char source[SERIES_NAME_MAX]; /* show only its series; "": those of all */
     struct cells cells;
     struct {
         char label[24];
@@ -50,6 +53,9 @@ void panel_plot_init(struct panel_plot *p, enum panel_plot_id id, const struct s
 void panel_plot_done(struct panel_plot *p);
 /* Show other data: live, or of a record. The view is that of a new panel. */
 void panel_plot_show(struct panel_plot *p, const struct series_set *set, bool is_rolling);
+/* Show the series of one source alone, "client_x"; "": of all. The source is cut where it is too
+ * long for a series. */
+void panel_plot_source(struct panel_plot *p, const char *source);
 /* A baseline: a horizontal line, in the unit of the title. Replaces one of the same label; more
  * than PANEL_PLOT_LEVELS are left out. */
 void panel_plot_level(struct panel_plot *p, const char *label, double value);

@@ -121,7 +121,51 @@ static char *say(struct said *s, enum style style)
     return s->text[i];
 }
 
-static void say_link(struct said *s, const struct lab_map_link *l)
+/* An option of an AQM, up to the end of its value: *len bytes. NULL: it is not there. */
+static const char *find_option(const char *aqm, const char *name, bool has_value, int *len)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = aqm; (at = strstr(at, name)); at += n) {
+        if ((at > aqm && at[-1] != ' ') || (at[n] && at[n] != ' '))
+            continue;
+        if (has_value && at[n])
+            n += 1 + strcspn(at + n + 1, " ");
+        *len = (int)n;
+        return at;
+    }
+    return NULL;
+}
+
+/* "bn1: dualpi2 target 15ms ..." in so many columns: all of what tc(8) writes, or the options that
+ * tell most, none of them cut. */
+static void say_queue(struct said *s, const struct lab_map_link *l, int cols)
+{
+    static const struct {
+        const char *name;
+        bool has_value;
+    } telling[] = {{"target", true}, {"step_thresh", true}, {"interval", true},
+                   {"ecn", false},   {"limit", true},       {"coupling_factor", true}};
+    char *line = say(s, STYLE_NORMAL);
+    int n = snprintf(line, SAID_MAX, "%s%s", l->egress, l->egress[0] && l->aqm[0] ? ": " : ""), len;
+
+    cols = cols < SAID_MAX - 1 ? cols : SAID_MAX - 1;
+    if (n + text_columns(l->aqm, strlen(l->aqm)) <= cols) {
+        snprintf(line + n, SAID_MAX - (size_t)n, "%s", l->aqm);
+        return;
+    }
+    n += snprintf(line + n, SAID_MAX - (size_t)n, "%.*s", (int)strcspn(l->aqm, " "), l->aqm);
+    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++) {
+        const char *at = find_option(l->aqm, telling[i].name, telling[i].has_value, &len);
+
+        if (at && n + 1 + len + 4 <= cols)
+            n += snprintf(line + n, SAID_MAX - (size_t)n, " %.*s", len, at);
+    }
+    if (n + 4 <= cols)
+        snprintf(line + n, SAID_MAX - (size_t)n, " ...");
+}
+
+static void say_link(struct said *s, const struct lab_map_link *l, int cols)
 {
     char a[32], b[32], *line;
     int n;
@@ -141,8 +185,7 @@ static void say_link(struct said *s, const struct lab_map_link *l)
             snprintf(line + n, SAID_MAX - (size_t)n, " loss %.3g %%", 100 * l->loss);
     }
     if (l->aqm[0] || l->egress[0])
-        snprintf(say(s, STYLE_NORMAL), SAID_MAX, "%s%s%s", l->egress,
-                 l->egress[0] && l->aqm[0] ? ": " : "", l->aqm);
+        say_queue(s, l, cols);
     if (!l->seen_t)
         return;
     snprintf(say(s, STYLE_NORMAL), SAID_MAX, "queue L %s C %s", ms_text(l->delay_l_us, a, sizeof a),
@@ -168,15 +211,16 @@ static void say_checks(struct said *s, const struct checks_host *c)
         snprintf(line + n, SAID_MAX - (size_t)n, ", %d ?", c->unknown);
 }
 
-/* All but the name and state. */
-static void say_all(struct said *s, const struct panel_topology *p, const struct node *node)
+/* All but the name and state, for lines of `cols` columns. */
+static void say_all(struct said *s, const struct panel_topology *p, const struct node *node,
+                    int cols)
 {
     char address[80] = "", delay[32];
     int jobs = node->host ? host_jobs(node->host) : 0;
 
     s->n = 0;
     if (node->link)
-        say_link(s, node->link);
+        say_link(s, node->link, cols);
     if (node->host)
         log_escape(host_address(node->host), address, sizeof address);
     else if (node->known)
@@ -280,7 +324,7 @@ static void draw_side(const struct drawing *d, const struct node *nodes, size_t 
         across(d, y, bus < x ? bus : end, bus < x ? x - 1 : bus);
         *top = y < *top ? y : *top;
         *bottom = y > *bottom ? y : *bottom;
-        say_all(&said, d->p, &nodes[i]);
+        say_all(&said, d->p, &nodes[i], cols - 2);
         for (int k = 0; k < said.n && k + 1 < each; k++)
             text_put(d->win, 2 + y + k, x + 2, cols - 2, said.style[k], said.text[k]);
         y += each;
@@ -304,7 +348,7 @@ static void draw_routers(const struct drawing *d, const struct node *nodes, size
     for (size_t i = 0; i < n && count < LAB_MAP_ROUTERS_MAX; i++) {
         if (nodes[i].role != LAB_ROLE_ROUTER)
             continue;
-        say_all(&said[count], d->p, &nodes[i]);
+        say_all(&said[count], d->p, &nodes[i], cols - 4);
         boxes->router[count++] = &nodes[i];
     }
     boxes->n = count;

@@ -98,6 +98,12 @@ static void wrap(struct text_view *t, int cols)
     t->list.selected = selected;
 }
 
+size_t text_view_rows(struct text_view *t, int cols)
+{
+    wrap(t, cols);
+    return t->nrows;
+}
+
 static void fit(struct text_view *t)
 {
     list_view_set(&t->list, t->nrows, t->list.rows);

@@ -45,6 +45,8 @@ bool text_view_select(struct text_view *t, int tag);
 /* Select the first row, the last one: of what is there at the next drawing. */
 void text_view_first(struct text_view *t);
 void text_view_last(struct text_view *t);
+/* The rows it takes at that width. */
+size_t text_view_rows(struct text_view *t, int cols);
 /* As panel_ops.search() and copy(): the whole line, however it is wrapped. */
 bool text_view_search(struct text_view *t, const char *text, int step);
 bool text_view_copy(const struct text_view *t, char *out, size_t size);

@@ -16,7 +16,7 @@
 #include "console/panel.h"
 #include "console/session.h"
 
-#define VIEW_PANELS_MAX 8
+#define VIEW_PANELS_MAX 10
 #define VIEW_SHARES_MAX 4
 
 struct console;   /* console.h */

@@ -16,6 +16,7 @@ enum { LIST, TEXT, CHECKS, PANELS };
 enum { SIDE, BELOW };
 
 #define SIDE_MIN_COLS 24
+#define WIDE_COLS     120
 
 struct view_labs {
     struct view base;
@@ -251,6 +252,8 @@ void view_labs_show(struct view *v, const char *json)
     fill_text(l);
     fill_checks(l);
     bring_into_sight(l);
+    if (v->console->screen.view == v)
+        console_touch(v->console); /* other texts, other places */
     step = json_get(state, "step");
     snprintf(l->note, sizeof l->note, "step %.0f of %.0f, %s", json_num(step, "index", 0),
              json_num(step, "of", 0), json_str(step, "place", ""));
@@ -365,12 +368,41 @@ static bool open_lab(struct view_labs *l)
 
 /* --- the screen ------------------------------------------------------------------------------- */
 
+/* The rows that all of a panel needs, with its title. */
+static int rows_of(struct view_labs *l, int panel, int cols)
+{
+    size_t rows = text_view_rows(&l->panel[panel].text, cols);
+
+    return rows < 1000 ? 1 + (int)rows : 1000;
+}
+
+/* The checks have what they lack and the text does not need. On narrow screens they go below the
+ * list too, for what they say is long. */
 static void layout(struct view *v, struct rect area, struct rect out[])
 {
-    struct rect right;
+    struct view_labs *l = (struct view_labs *)v;
+    bool is_wide = area.cols >= WIDE_COLS;
+    struct rect right, left, below;
+    int text, list, spare, lacking;
 
-    layout_columns(area, v->share[SIDE], SIDE_MIN_COLS, 30, &out[LIST], &right);
-    layout_rows(right, v->share[BELOW], 6, 4, &out[TEXT], &out[CHECKS]);
+    layout_columns(area, v->share[SIDE], SIDE_MIN_COLS, 30, &left, &right);
+    layout_rows(is_wide ? right : area, v->share[BELOW], 6, 4, &out[TEXT], &below);
+    text = rows_of(l, TEXT, right.cols);
+    list = is_wide ? 0 : rows_of(l, LIST, left.cols);
+    spare = out[TEXT].rows - (text > list ? text : list);
+    lacking = rows_of(l, CHECKS, below.cols) - below.rows;
+    lacking = lacking < spare ? lacking : spare;
+    if (lacking > 0) {
+        out[TEXT].rows -= lacking;
+        below.y -= lacking;
+        below.rows += lacking;
+    }
+    out[TEXT].x = right.x;
+    out[TEXT].cols = right.cols;
+    out[CHECKS] = below;
+    out[LIST] = left;
+    if (!is_wide)
+        out[LIST].rows = out[TEXT].rows;
 }
 
 static bool act(struct view *v, enum action_id id)

@@ -1,5 +1,6 @@
-/* The screen Runs: the flows of what runs now, as a table and as plots; the runs of before, opened
- * in their place, side by side as a table of what differs, and exported. */
+/* The screen Runs: the flows of what runs now, as a table and as plots; what a policy that drives
+ * them does; the runs of before, opened in their place, side by side as a table of what differs,
+ * and exported. */
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "console/console.h"
+#include "console/panel_driven.h"
 #include "console/panel_log.h"
 #include "console/panel_plot.h"
 #include "console/panel_text.h"
@@ -16,11 +18,17 @@
 #include "core/json.h"
 #include "core/log.h"
 
-#define PLOTS 4
-enum { FLOWS = PLOTS, TABLE, LOG_STRIP, PAST };
+enum { THROUGHPUT, CWND, RTT, MARKS, WINDOWS, PLOTS }; /* WINDOWS: of a driven flow */
+enum { FLOWS = PLOTS, TABLE, LOG_STRIP, PAST, DRIVEN };
 enum { TOP, LEFT };
-static const enum panel_plot_id plot_ids[PLOTS] = {PANEL_PLOT_THROUGHPUT, PANEL_PLOT_CWND,
-                                                   PANEL_PLOT_RTT, PANEL_PLOT_MARKS};
+static const enum panel_plot_id plot_ids[PLOTS] = {
+    PANEL_PLOT_THROUGHPUT, PANEL_PLOT_CWND, PANEL_PLOT_RTT, PANEL_PLOT_MARKS, PANEL_PLOT_WINDOW};
+
+#define NAME_COLS   22  /* "drive/10.98.1.2:42236" */
+#define WIDE_COLS   120 /* from here on the window's plot stands beside the driven flows */
+#define DRIVEN_COLS 84  /* that their lines need */
+#define PLOT_ROWS   5   /* of a plot that says something */
+#define AIM_STEP    0.1 /* of the largest return */
 
 struct view_runs {
     struct view base;
@@ -28,6 +36,7 @@ struct view_runs {
     struct panel flows, past;
     struct panel_text table; /* what differs */
     struct panel_log log;
+    struct panel_driven driven;
     struct flow_table live;
     struct past_runs runs;
     struct list_view list;
@@ -68,13 +77,13 @@ static void draw_flows(struct panel *base)
                  r->is_open ? "this run has no samples of flows" : "no flows yet");
         return;
     }
-    snprintf(line, sizeof line, "%-20s %9s %9s %9s %9s %8s %8s", "flow", "Mbit/s", "mean",
+    snprintf(line, sizeof line, "%-*s %9s %9s %9s %9s %8s %8s", NAME_COLS, "flow", "Mbit/s", "mean",
              "CWND kB", "RTT ms", "CE echo", "retrans");
     text_put(base->win, 1, 0, cols, STYLE_DIM, line);
     for (size_t i = 0; i < t->len && (int)i + 2 < rows; i++) {
         const struct flow *f = &t->of[i];
         char cell[6][16];
-        size_t n = text_fit(f->name, 20);
+        size_t n = text_fit(f->name, NAME_COLS);
         int x;
 
         number(f->rate_bps, 1e-6, "%.2f", cell[0], sizeof cell[0]);
@@ -83,9 +92,9 @@ static void draw_flows(struct panel *base)
         number(f->srtt_us, 1e-3, "%.1f", cell[3], sizeof cell[3]);
         number(flow_mark_share(f), 100, "%.2f %%", cell[4], sizeof cell[4]);
         number(f->retrans, 1, "%.0f", cell[5], sizeof cell[5]);
-        x = text_put_n(base->win, (int)i + 2, 0, 20, STYLE_NORMAL, f->name, n);
-        snprintf(line, sizeof line, "%*s %9s %9s %9s %9s %8s %8s", 20 - x, "", cell[0], cell[1],
-                 cell[2], cell[3], cell[4], cell[5]);
+        x = text_put_n(base->win, (int)i + 2, 0, NAME_COLS, STYLE_NORMAL, f->name, n);
+        snprintf(line, sizeof line, "%*s %9s %9s %9s %9s %8s %8s", NAME_COLS - x, "", cell[0],
+                 cell[1], cell[2], cell[3], cell[4], cell[5]);
         text_put(base->win, (int)i + 2, x, cols - x, STYLE_NORMAL, line);
     }
 }
@@ -234,6 +243,7 @@ static void close_one(struct view_runs *r)
     } else if (r->is_open) {
         r->is_open = false;
         show_data(r);
+        console_touch(r->base.console); /* driven flows have their place again */
         series_set_done(&r->series);
         series_set_init(&r->series, 0);
         flow_table_clear(&r->opened);
@@ -312,6 +322,23 @@ static void pause_plots(struct view_runs *r)
         panel_plot_pause(&r->plots[i], r->is_paused);
 }
 
+/* As drive:aim() does. */
+static void aim(struct view_runs *r, double by)
+{
+    cJSON *by_json, *answer = NULL;
+    struct error err;
+
+    if (!r->base.session->script || !(by_json = cJSON_CreateNumber(by)))
+        return;
+    if (script_ask(r->base.session->script, "aim", by_json, &answer, &err) != STATUS_OK)
+        console_say_error(r->base.console, &err);
+    else
+        console_say(r->base.console, "aiming at %g of the largest return",
+                    json_num(answer, "target", 0));
+    cJSON_Delete(by_json);
+    cJSON_Delete(answer);
+}
+
 static bool act(struct view *v, enum action_id id)
 {
     struct view_runs *r = (struct view_runs *)v;
@@ -336,6 +363,12 @@ static bool act(struct view *v, enum action_id id)
                         &(struct console_prompt){
                             .label = "Export to the new CSV file: ", .done = export, .user = r});
         return true;
+    case ACTION_AIM_HIGHER:
+        aim(r, AIM_STEP);
+        return true;
+    case ACTION_AIM_LOWER:
+        aim(r, -AIM_STEP);
+        return true;
     case ACTION_OPEN:
         if (v->focus == PAST)
             open_run(r);
@@ -350,12 +383,56 @@ static bool act(struct view *v, enum action_id id)
 
 /* --- the screen ------------------------------------------------------------------------------- */
 
+/* The four plots; where `second` is another one than CWND, that is in its place. */
+static void lay_plots(const struct view_runs *r, struct rect area, int second, struct rect out[])
+{
+    struct rect row[2];
+
+    layout_rows(area, 500, 3, 3, &row[0], &row[1]);
+    layout_columns(row[0], r->base.share[LEFT], 20, 20, &out[THROUGHPUT], &out[second]);
+    layout_columns(row[1], r->base.share[LEFT], 20, 20, &out[RTT], &out[MARKS]);
+}
+
+static bool has_driven(const struct view_runs *r)
+{
+    return !r->is_open && panel_driven_has_flows(&r->driven);
+}
+
+/* The driven flows above the plots, with their own beside them, on narrow screens below. */
+static void lay_driven(const struct view_runs *r, struct rect area, struct rect out[])
+{
+    int wanted = panel_driven_rows(&r->driven);
+    int most = area.rows < 4 * PLOT_ROWS ? area.rows - PLOT_ROWS : area.rows / 2;
+    struct rect upper, lower;
+
+    if (area.rows < 2 * PLOT_ROWS) {
+        out[DRIVEN] = area;
+        return;
+    }
+    if (area.cols >= WIDE_COLS && wanted < 2 * PLOT_ROWS)
+        wanted = 2 * PLOT_ROWS;
+    upper = lower = area;
+    upper.rows = wanted < most ? wanted : most;
+    lower.y += upper.rows;
+    lower.rows -= upper.rows;
+    if (area.cols >= WIDE_COLS) {
+        layout_columns(upper, r->base.share[LEFT], DRIVEN_COLS, 30, &out[DRIVEN], &out[WINDOWS]);
+        lay_plots(r, lower, CWND, out);
+    } else {
+        out[DRIVEN] = upper;
+        if (lower.rows >= 2 * PLOT_ROWS)
+            lay_plots(r, lower, WINDOWS, out);
+        else
+            layout_columns(lower, r->base.share[LEFT], 20, 20, &out[WINDOWS], &out[RTT]);
+    }
+}
+
 static void layout(struct view *v, struct rect area, struct rect out[])
 {
     struct view_runs *r = (struct view_runs *)v;
     const struct flow_table *t = r->is_open ? &r->opened : &r->live;
     int wanted = 2 + (int)(t->len ? t->len : 0), most = area.rows / 4;
-    struct rect top, plots, row[2];
+    struct rect top, plots;
 
     layout_rows(area, v->share[TOP], 8, 4, &top, &out[r->has_past ? PAST : LOG_STRIP]);
     wanted = wanted < most ? wanted : most;
@@ -363,13 +440,12 @@ static void layout(struct view *v, struct rect area, struct rect out[])
     out[FLOWS].rows = wanted > 2 ? wanted : 2;
     plots.y += out[FLOWS].rows;
     plots.rows -= out[FLOWS].rows;
-    if (r->has_table) {
+    if (r->has_table)
         out[TABLE] = plots;
-        return;
-    }
-    layout_rows(plots, 500, 3, 3, &row[0], &row[1]);
-    for (int i = 0; i < 2; i++)
-        layout_columns(row[i], v->share[LEFT], 20, 20, &out[2 * i], &out[2 * i + 1]);
+    else if (has_driven(r))
+        lay_driven(r, plots, out);
+    else
+        lay_plots(r, plots, CWND, out);
 }
 
 static void event(struct view *v, const struct event *ev)
@@ -378,6 +454,7 @@ static void event(struct view *v, const struct event *ev)
     size_t flows = r->live.len;
     const cJSON *value;
 
+    driven_event(&r->driven.driven, ev);
     if (ev->type != EVENT_SAMPLE)
         return;
     cJSON_ArrayForEach(value, json_get(ev->body, "values"))
@@ -398,7 +475,19 @@ static void event(struct view *v, const struct event *ev)
 
 static bool look(struct view *v)
 {
-    panel_log_look(&((struct view_runs *)v)->log);
+    struct view_runs *r = (struct view_runs *)v;
+    const struct driven_flow *f;
+
+    panel_log_look(&r->log);
+    if (panel_driven_look(&r->driven)) {
+        if (!has_driven(r) && (v->focus == DRIVEN || v->focus == WINDOWS))
+            v->focus = LOG_STRIP;
+        if (v->console->screen.view == v)
+            console_touch(v->console);
+    }
+    f = panel_driven_selected(&r->driven);
+    if (f && strcmp(r->plots[WINDOWS].source, f->src))
+        panel_plot_source(&r->plots[WINDOWS], f->src);
     return false;
 }
 
@@ -409,6 +498,7 @@ static void done(struct view *v)
     for (int i = 0; i < PLOTS; i++)
         panel_plot_done(&r->plots[i]);
     past_runs_done(&r->runs);
+    panel_driven_done(&r->driven);
     panel_text_done(&r->table);
     series_set_done(&r->series);
     free(r);
@@ -444,5 +534,7 @@ struct view *view_runs_new(const struct view_env *env)
     panel_log_init(&r->log, env->log);
     r->base.focus = view_add(&r->base, &r->log.base, -(TOP + 1));
     view_add(&r->base, &r->past, -(TOP + 1));
+    panel_driven_init(&r->driven);
+    view_add(&r->base, &r->driven.lines.base, TOP + 1);
     return &r->base;
 }

@@ -20,7 +20,9 @@ struct spawn_opts {
     const char *cwd;      /* or NULL */
     const char *const *env;    /* NULL-terminated "NAME=value" to add or replace, or NULL */
     int fd_in, fd_out, fd_err; /* descriptors to become 0, 1, 2; -1 means /dev/null */
-    bool has_input;       /* child_start() and what is above it: fd_in counts */
+    bool has_input;            /* child_start() and what is above it: fd_in counts */
+    bool is_written_to;        /* process_local_start(): standard input is a socket of its own, for
+                                  process.write() */
     bool has_own_session;      /* setsid(): a daemon. Otherwise the child leads a process group */
     bool survives_parent;      /* do not set PR_SET_PDEATHSIG(SIGKILL) */
 };

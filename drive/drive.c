@@ -29,6 +29,7 @@ struct driven { /* a flow, by its slot */
     uint64_t reported_ns;
     double wanted;  /* packets, the last that was decided; NaN */
     double advised; /* by the advisor, else by the policy but for chance; NaN */
+    double target;  /* return to go of that decision; NaN */
 };
 
 struct driver {
@@ -43,6 +44,8 @@ struct driver {
     struct drive_account interval, total;
     uint64_t opened, reported_ns;
     struct rng rng;
+    size_t reported_open; /* flows */
+    double target_scale;  /* NaN: the policy aims at no return */
     bool is_fifo, has_control;
 };
 
@@ -53,7 +56,7 @@ static void on_open(void *user, const struct agent_flow *flow)
     struct driver *d = user;
 
     d->opened++;
-    d->flows[flow->slot] = (struct driven){.wanted = NAN, .advised = NAN};
+    d->flows[flow->slot] = (struct driven){.wanted = NAN, .advised = NAN, .target = NAN};
     if (d->opts->policy->ops->open)
         d->opts->policy->ops->open(d->opts->policy, flow);
     if (d->opts->advisor && d->opts->advisor->ops->open)
@@ -84,6 +87,8 @@ static void report_flow(struct driver *d, const struct agent_flow *flow,
     json_add_num(v, "cwnd_pkts", s->cwnd);
     json_add_num(v, "wanted_pkts", d->flows[flow->slot].wanted);
     json_add_num(v, "advised_bytes", d->flows[flow->slot].advised * s->h.mss);
+    json_add_num(v, "target_return", d->flows[flow->slot].target);
+    json_add_num(v, "target_return_scale", d->target_scale);
     json_add_num(v, "cwnd_bytes", seen->row.cwnd_bytes);
     json_add_num(v, "srtt_us", s->srtt_us ? s->srtt_us : NAN);
     json_add_num(v, "min_rtt_us", s->min_rtt_us ? s->min_rtt_us : NAN);
@@ -91,6 +96,10 @@ static void report_flow(struct driver *d, const struct agent_flow *flow,
     json_add_num(v, "pacing_rate_bps", (double)s->pacing_rate * 8);
     json_add_num(v, "in_flight_pkts", s->in_flight);
     json_add_num(v, "bytes_acked", (double)s->bytes_acked);
+    json_add_num(v, "interval_us", seen->interval_s * 1e6);
+    json_add_num(v, "interval_delivered", seen->delivered);
+    json_add_num(v, "interval_ce", seen->ce);
+    json_add_num(v, "interval_lost", seen->lost);
     json_add_num(v, "delivered", s->delivered);
     json_add_num(v, "delivered_ce", s->delivered_ce);
     json_add_num(v, "lost", s->lost);
@@ -156,7 +165,7 @@ static enum status ask_advisor(struct driver *d, size_t count, struct error *err
     enum status st;
 
     for (size_t i = 0; i < count; i++)
-        d->advice[i] = (struct drive_answer){0};
+        d->advice[i] = (struct drive_answer){.target_return = NAN};
     if ((st = advisor->ops->decide(advisor, d->seen, d->advice, count, err)))
         return st;
     for (size_t i = 0; i < count; i++)
@@ -176,7 +185,7 @@ static enum status decide_waiting(struct driver *d, struct error *err)
     for (size_t i = 0; i < count; i++) {
         struct driven *f = &d->flows[d->waiting[i]];
         drive_see(&f->mark, &flows->at[d->waiting[i]], &f->newest, &d->seen[i]);
-        d->answers[i] = (struct drive_answer){0};
+        d->answers[i] = (struct drive_answer){.target_return = NAN};
         f->is_waiting = false;
     }
     d->waiting_count = 0;
@@ -200,6 +209,7 @@ static enum status decide_waiting(struct driver *d, struct error *err)
         }
         f->wanted = f->mark.wanted = cwnd;
         f->advised = a->cwnd;
+        f->target = a->target_return;
         uint64_t event_ns = clock_mono_ns() - seen->sample.h.t_ns;
         count_decision(&d->interval, event_ns);
         count_decision(&d->total, event_ns);
@@ -238,6 +248,7 @@ static void on_control(void *user, const char *line, size_t len)
                         d->opts->policy_name);
     else {
         d->opts->policy->ops->set_target(d->opts->policy, scale);
+        d->target_scale = scale;
         event_write_log(d->opts->events, LOG_LEVEL_INFO, "target return: %g of the largest", scale);
     }
     cJSON_Delete(o);
@@ -275,10 +286,12 @@ static void report_interval(struct driver *d)
     if (now - d->reported_ns < REPORT_NS)
         return;
     d->reported_ns = now;
-    if (!d->interval.intervals)
+    size_t open = agent_get_flows(d->agent)->open;
+    if (!d->interval.intervals && open == d->reported_open)
         return;
+    d->reported_open = open;
     cJSON *v = drive_account_json(&d->interval);
-    cJSON_AddNumberToObject(v, "flows", (double)agent_get_flows(d->agent)->open);
+    cJSON_AddNumberToObject(v, "flows", (double)open);
     event_write_sample(d->opts->events, -1, "drive", v);
     d->interval = (struct drive_account){0};
 }
@@ -294,6 +307,7 @@ static void report_up(const struct driver *d)
     cJSON_AddStringToObject(o, "policy", d->opts->policy_name);
     cJSON_AddStringToObject(o, "ect", ects[d->opts->agent.ect]);
     cJSON_AddNumberToObject(o, "interval_us", d->opts->agent.interval_us);
+    json_add_num(o, "target_return_scale", d->target_scale);
     cJSON_AddBoolToObject(o, "is_sched_fifo", d->is_fifo);
     event_write_result(d->opts->events, o);
 }
@@ -350,6 +364,7 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
     d->opts = opts;
     d->rng.state = opts->seed;
     d->has_control = opts->control_fd >= 0;
+    d->target_scale = opts->policy->ops->set_target ? opts->target_scale : NAN;
     line_splitter_init(&d->control, CONTROL_LINE_MAX);
     if ((st = agent_start(&opts->agent, &handlers, d, &d->agent, err)))
         goto out;

@@ -11,6 +11,9 @@ struct drive_answer {
     bool is_none;      /* on purpose: too early, or why was told by event_write_log() */
     double cwnd;       /* packets; any number, NaN counts as refused */
     double pacing_bps; /* 0: what suits the window */
+    /* What it is to bring, as the policy was told: return to go, in the reward's unit. NaN: no
+     * return is aimed at. */
+    double target_return;
 };
 
 struct drive_policy;
@@ -19,7 +22,8 @@ struct drive_policy;
 struct drive_policy_ops {
     void (*open)(struct drive_policy *p, const struct agent_flow *flow);
     void (*close)(struct drive_policy *p, const struct agent_flow *flow);
-    /* `count` intervals of distinct flows; the answers are zeroed. An error ends the driving. */
+    /* `count` intervals of distinct flows; the answers are zeroed, but for the target, which is
+     * NaN. An error ends the driving. */
     enum status (*decide)(struct drive_policy *p, const struct drive_seen *seen,
                           struct drive_answer *answers, size_t count, struct error *err);
     /* The return to aim at from here on, as a share of the largest of the training. */

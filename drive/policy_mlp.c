@@ -62,8 +62,10 @@ static enum status mlp_decide(struct drive_policy *base, const struct drive_seen
     for (size_t i = 0; i < count; i++) {
         struct memory_of_flow *f = p->flows[seen[i].flow->slot];
         answers[i].is_none = !f || !recipe_is_whole(recipe_of(p->net->recipe), &seen[i].row);
-        if (!answers[i].is_none)
-            answers[i].cwnd = decide_one(p, f, &seen[i]);
+        if (answers[i].is_none)
+            continue;
+        answers[i].cwnd = decide_one(p, f, &seen[i]);
+        answers[i].target_return = p->target * p->net->norm.max_return;
     }
     return STATUS_OK;
 }

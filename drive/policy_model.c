@@ -112,6 +112,7 @@ static enum status model_decide(struct drive_policy *base, const struct drive_se
         double bytes =
             recipe_cwnd(p->recipe, action, s->row.cwnd_bytes, p->opts.cwnd_min, p->opts.cwnd_max);
         answers[p->asked[k]].cwnd = bytes / s->sample.h.mss; /* NaN counts as refused */
+        answers[p->asked[k]].target_return = (double)p->steps[k].target;
         p->flows[p->steps[k].slot].has_decided = true;
         if (!isfinite(action))
             serve_contexts_reset(p->contexts, p->steps[k].slot);

@@ -12,10 +12,10 @@
 #include "remote/detached.h"
 #include "remote/piped.h"
 #include "remote/qdisc_watch.h"
-#include "remote/transfer.h"
 
 #define HOST_META "lab.Host"
 #define JOB_META  "lab.Job"
+#define INPUT_MAX 65536 /* bytes a job:write(): a socket takes more at once */
 
 struct host_box {
     struct host *host;
@@ -278,6 +278,7 @@ static struct task_job *start(lua_State *L, struct error *e)
         .is_sudo = opt_bool(L, 2, "sudo", false),
         .detached = id,
         .label = label,
+        .has_input = opt_bool(L, 2, "input", false),
         .cwd = opt_string(L, 2, "cwd", NULL),
         .output = opt_bool(L, 2, "events", false) ? JOB_OUTPUT_EVENTS : JOB_OUTPUT_TEXT,
         .timeout_ms = (int)(opt_number(L, 2, "timeout_s", 0) * 1000),
@@ -359,50 +360,6 @@ struct task_job *task_job_begin(lua_State *L, struct host *h, const struct job_o
 int task_job_wait(lua_State *L, struct task_job *j)
 {
     return task_wait(L, &j->done_waiters, 0, "");
-}
-
-/* host:upload(local, remote, {resume=, delta=}), host:download(remote, local, ...): a file or a
- * tree. On this machine and in its namespaces, which see the same files, cp(1) does it. */
-static int transfer(lua_State *L, bool is_upload)
-{
-    struct host *h = host_check(L, 1);
-    const char *from = luaL_checkstring(L, 2), *to = luaL_checkstring(L, 3);
-    char label[128];
-    struct error e;
-    struct task_job *j;
-    lua_settop(L, 4);
-    if (lua_isnil(L, 4)) {
-        lua_newtable(L);
-        lua_replace(L, 4);
-    }
-    luaL_checktype(L, 4, LUA_TTABLE);
-    snprintf(label, sizeof label, "%s %s", is_upload ? "upload" : "download", host_name(h));
-    struct job_opts opts = {.label = label};
-    if (host_kind(h) == HOST_KIND_SSH) {
-        struct transfer_opts t = {.is_upload = is_upload,
-                                  .can_resume = opt_bool(L, 4, "resume", true),
-                                  .is_delta = opt_bool(L, 4, "delta", true),
-                                  .local = is_upload ? from : to,
-                                  .remote = is_upload ? to : from};
-        opts.output = JOB_OUTPUT_EVENTS;
-        opts.grace_ms = 5000;
-        j = begin(L, h, &opts, NULL, false, transfer_start, &t, &e);
-    } else {
-        const char *argv[] = {"cp", "-rT", "--preserve=mode", "--", from, to, NULL};
-        opts.argv = argv;
-        j = begin(L, h, &opts, NULL, false, NULL, NULL, &e);
-    }
-    return j ? task_wait(L, &j->done_waiters, 0, "") : value_push_failure(L, &e);
-}
-
-static int l_host_upload(lua_State *L)
-{
-    return transfer(L, true);
-}
-
-static int l_host_download(lua_State *L)
-{
-    return transfer(L, false);
 }
 
 static int l_host_index(lua_State *L)
@@ -526,6 +483,21 @@ static int l_job_id(lua_State *L)
     return 1;
 }
 
+/* job:write(text) */
+static int l_job_write(lua_State *L)
+{
+    struct task_job *j = check_job(L);
+    size_t len;
+    const char *text = luaL_checklstring(L, 2, &len);
+    struct error e;
+    luaL_argcheck(L, len <= INPUT_MAX, 2, "at most 64 KiB at a time");
+    if (!j->job)
+        error_set(&e, STATUS_HOST, "job", "it has ended");
+    else if (job_write(j->job, text, len, &e) == STATUS_OK)
+        return lua_pushboolean(L, true), 1;
+    return value_push_failure(L, &e);
+}
+
 static int l_job_finish(lua_State *L)
 {
     struct task_job *j = check_job(L);
@@ -562,14 +534,15 @@ void bind_job(lua_State *L)
 {
     static const luaL_Reg host_methods[] = {{"start", l_host_start},
                                             {"run", l_host_run},
-                                            {"upload", l_host_upload},
-                                            {"download", l_host_download},
+                                            {"upload", host_upload},
+                                            {"download", host_download},
                                             {"attach", l_host_attach},
                                             {"_set_up", l_host_set_up},
                                             {NULL, NULL}};
     static const luaL_Reg job_methods[] = {{"leave", l_job_leave},
                                            {"id", l_job_id},
                                            {"wait", l_job_wait},
+                                           {"write", l_job_write},
                                            {"wait_up", l_job_wait_up},
                                            {"cancel", l_job_cancel},
                                            {"finish", l_job_finish},

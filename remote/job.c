@@ -94,6 +94,16 @@ void job_leave(struct job *job)
     }
 }
 
+enum status job_write(struct job *job, const char *text, size_t len, struct error *err)
+{
+    if (!job->process)
+        return error_set(err, STATUS_HOST, "job", "%s has ended", job->label);
+    if (!job->process->write)
+        return error_set(err, STATUS_UNAVAILABLE, "job", "%s has no standard input to write to",
+                         job->label);
+    return job->process->write(job->process, text, len, err);
+}
+
 static void on_time_out(uv_timer_t *t)
 {
     stop(t->data, STATUS_TIMEOUT);
@@ -299,8 +309,10 @@ enum status job_start(uv_loop_t *loop, struct bus *bus, struct host *host,
                       struct job **out, struct error *err)
 {
     const char **as_root = opts->is_sudo ? sudo_argv(opts->argv) : NULL;
-    struct spawn_opts so = {
-        .argv = as_root ? as_root : opts->argv, .env = opts->env, .cwd = opts->cwd};
+    struct spawn_opts so = {.argv = as_root ? as_root : opts->argv,
+                            .env = opts->env,
+                            .cwd = opts->cwd,
+                            .is_written_to = opts->has_input && !opts->detached};
     struct detached_opts detached = {.id = opts->detached, .label = opts->label, .what = &so};
     enum status st =
         opts->is_sudo && !as_root ? error_set(err, STATUS_NOMEM, "job", "out of memory")

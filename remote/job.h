@@ -22,6 +22,7 @@ struct job_opts {
     const char *cwd;         /* or NULL */
     bool is_sudo;            /* as root (remote/sudo.h) */
     const char *detached;    /* outlives connection and console under this name, or NULL */
+    bool has_input;          /* its standard input is job_write()'s, else /dev/null. Not over SSH */
     enum job_output output;
     struct reader *reader; /* makes the events of what stdout says, or NULL. Taken if it starts.
                             * Text is kept as well; an event stream is then the reader's alone */
@@ -75,6 +76,11 @@ void job_finish(struct job *job);
 /* Stop following what can go on without us (remote/detached.h): on_done comes with
  * STATUS_INTERRUPTED. Anything else is cancelled. */
 void job_leave(struct job *job);
+/* Write to its standard input, all of it at once. Errors: STATUS_UNAVAILABLE (it was not started
+ * with has_input, or runs where nothing can be written), STATUS_HOST (it has ended, or does not
+ * read). */
+CCALAB_MUST_USE enum status job_write(struct job *job, const char *text, size_t len,
+                                      struct error *err);
 const char *job_label(const struct job *job);
 struct host *job_host(const struct job *job);
 

@@ -25,6 +25,9 @@ struct process {
     void (*kill)(struct process *p, int signum); /* its whole process group; late is no harm */
     /* Let it go on without us: on_exit comes with `lost` set. NULL where nothing can. */
     void (*leave)(struct process *p);
+    /* Write to its standard input, all or nothing, without waiting. NULL where nothing can be
+     * written. Errors: STATUS_HOST. */
+    enum status (*write)(struct process *p, const char *data, size_t len, struct error *err);
 };
 
 /* Start a process of this machine, as child_start() of core/loop.h does. Callbacks never come from

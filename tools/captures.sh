@@ -51,6 +51,12 @@ wait_for "\[6 Log\]"
 keep "Log" "\`6\`: what the script printed and the jobs said, with the times."
 wait_code 0
 
+console "$CCALAB_SOURCE/labs/drive/beside_cubic.lua" "lua:$CCALAB_SOURCE/labs/drive/own_cc.lua"
+wait_for "running beside_cubic.lua 0:0[89]"
+wait_for "the policy has the window"
+keep "Runs, with a driven flow" "\`2\`, while \`labs/drive/beside_cubic.lua\` runs: what a policy saw, what it chose, what the kernel did."
+wait_code 0
+
 console
 wait_for "| idle"
 keys 7

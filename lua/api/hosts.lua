@@ -12,6 +12,7 @@ local COMMAND = {
     {"reader?", "{kind: string, label: string, peer: string?, dport: integer?, sport: integer?}",
      "`kind` \"ss\" or \"iperf3\": makes events of what those programs print; needs `events`"},
     {"sudo?", "boolean", "as root: by `sudo -n` where the login is not root's (hosts.md)", "false"},
+    {"input?", "boolean", "its standard input is what `job:write` says; not over SSH", "false"},
     {"grace_s?", "number", "seconds between SIGTERM and SIGKILL", "2"},
     {"ready?", "string", "text in the output that means \"it is up\", for `job:wait_up()`"},
     {"service?", "boolean", "stopped last, when the task ends", "false"},
@@ -175,6 +176,15 @@ local job = assert(lab.localhost:start{"sh", "-c",
     "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done", ready = "up"})
 assert(job:wait_up())
 assert(assert(job:finish()).exit_code == 0)]]},
+        {name = "Job:write", args = {{"text", "string", "at most 64 KiB, with its newline"}},
+         returns = {{"true"}},
+             errors = "`host`: it has ended, or does not read; `unavailable`: it was started "
+                 .. "without `input`",
+         text = "Write to its standard input.",
+         example = [[
+local job = assert(lab.localhost:start{"head", "-n", "1", input = true})
+assert(job:write("a line\n"))
+assert(assert(job:wait()).out == "a line\n")]]},
         {name = "Job:cancel",
             text = "Stop it: SIGTERM, and SIGKILL after its `grace_s`. Returns at once.",
          example = [[

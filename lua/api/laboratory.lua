@@ -64,6 +64,10 @@ return {
              "what the lab file expects of the bottleneck"},
             {"dead", "{name: string, error: lab.Error}[]",
                 "with `partial`: the hosts that cannot be reached"}})},
+        {name = "Drive", text = "A running `netllm drive`, made by `lab.drive`. It has the methods of "
+            .. "a Job, too: `drive:finish()`, `drive:wait()`.", fields = {
+            {"job", "Job", "that decides"}, {"policy", "string", "as it was given"},
+            {"target", "number?", "the return aimed at; nil of a policy that aims at none"}}},
         {name = "Checks", text = "A list of named checks, made by `lab.checks`.", fields = {
             {"list", "table[]", "what was added"}, {"failed", "integer", "how many did not hold"}}},
     },
@@ -392,7 +396,7 @@ assert(checks.failed == 0 and #checks.list == 1)]]},
             {"threads?", "integer", "of libtorch", "one per core"},
             {"fifo?", "boolean", "ask for SCHED_FIFO", "true"},
             {"label?", "string", "of the job", "\"drive\""}}}},
-         returns = {{"Job", "`data` of `job:finish()` has decisions, latencies and staleness"}},
+         returns = {{"Drive", "`data` of `drive:finish()` has decisions, latencies and staleness"}},
          errors = "`unavailable`: no root, a kernel before 6.4, no netllm, another one drives; "
              .. "what is wrong with the policy",
          raises = "an option that is none",
@@ -401,6 +405,19 @@ assert(checks.failed == 0 and #checks.list == 1)]]},
          example = [[
 local drive, err = lab.drive{policy = "constant:40"}
 print(drive and lab.pretty(assert(drive:finish()).data) or err.message)]]},
+        {name = "Drive:aim", needs = "lab", args = {{"scale", "number",
+            "the return to aim at, as a share of the largest of the training"}},
+         returns = {{"true"}},
+         errors = "`usage`: the policy aims at no return, as constant: and bdp:; `host`: it has "
+             .. "ended",
+         raises = "what is no number, or beyond 10^6",
+         text = "Aim at another return from here on, for all its flows at once. The keys `>` and "
+             .. "`<` of the console's screen Runs do it by a tenth.",
+         example = [[
+assert(lab.write_file("cc.lua", "function on_sample(flow, s) return 40 * s.target end"))
+local drive, err = lab.drive{policy = "lua:cc.lua"}
+print(drive and drive:aim(0.8) and drive.target or err.message)
+local _ = drive and assert(drive:finish())]]},
         {name = "lab.pool", needs = "netllm", args = {{"o", "table", "", fields = {
             {"files", "string[]", "run directories, CSVs of samples, iperf3 JSON, other pools"},
                 {"out", "string", "the pool to write"},

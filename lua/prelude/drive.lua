@@ -8,6 +8,53 @@ for _, flag in ipairs(flags) do
     known[flag:gsub("-", "_")] = true
 end
 
+-- A job that decides windows. What it has not itself is the job's: drive:finish() is job:finish().
+local Drive = {}
+lab._classes.Drive = Drive
+
+function Drive.__index(drive, key)
+    if Drive[key] ~= nil then
+        return Drive[key]
+    end
+    local method = rawget(drive, "job")[key]
+    return method and function(_, ...)
+        return method(drive.job, ...)
+    end
+end
+
+function Drive.__close(drive)
+    drive.job:cancel()
+end
+
+local TARGET_MAX = 1e6 -- as of --target-return-scale
+local newest -- the Drive started last: one netllm drive runs on a machine at a time
+
+-- Aim at another return from here on.
+function Drive:aim(scale)
+    if type(scale) ~= "number" or not (math.abs(scale) <= TARGET_MAX) then
+        error("drive:aim: a number is needed, the return as a share of the largest of the training", 2)
+    end
+    if not self.target then
+        return lab.failure("usage", "drive", self.policy .. " aims at no return")
+    end
+    local ok, err = self.job:write(lab.json_encode{target_return_scale = scale} .. "\n")
+    if not ok then
+        return nil, err
+    end
+    self.target = scale
+    return true
+end
+
+-- What the screen Runs asks: aim so much higher, or lower.
+function lab._screen.aim(by)
+    if not newest or not newest.job:is_running() then
+        error(select(2, lab.failure("usage", "drive", "nothing is driven from here")), 0)
+    end
+    local to = math.max(0, math.floor(((newest.target or 0) + by) * 100 + 0.5) / 100)
+    local ok, err = newest:aim(to)
+    return ok and {target = to} or error(err, 0)
+end
+
 -- Start `netllm drive`: from then on every flow of this machine's hosts may ask for the congestion
 -- control "netllm", until the job is finished or the task ends.
 function lab.drive(o)
@@ -19,7 +66,7 @@ function lab.drive(o)
     if not program then
         return nil, err
     end
-    local cmd = {program, "drive", o.policy, label = o.label or "drive", events = true}
+    local cmd = {program, "drive", o.policy, label = o.label or "drive", events = true, input = true}
     for _, flag in ipairs(flags) do
         local value = o[flag:gsub("-", "_")]
         if value ~= nil then
@@ -41,5 +88,7 @@ function lab.drive(o)
         job:cancel()
         return nil, err
     end
-    return job
+    local target = up.target_return_scale
+    newest = setmetatable({job = job, policy = o.policy, target = target ~= lab.null and target or nil}, Drive)
+    return newest
 end

@@ -13,7 +13,9 @@
     "\"names\":[\"client_x\",\"client_y\",\"server\",\"router\"],\"routers\":[{\"name\":"          \
     "\"router\","                                                                                  \
     "\"egress\":\"bn1\",\"link\":{\"rate_bps\":50000000,\"up_rate_bps\":50000000,"                 \
-    "\"delay_us\":10000,\"jitter_us\":0,\"loss\":0,\"aqm\":\"dualpi2 target 15ms\"}}],"            \
+    "\"delay_us\":10000,\"jitter_us\":0,\"loss\":0,\"aqm\":\"dualpi2 limit 10000p memlimit "       \
+    "30000000B target 15ms tupdate 16ms alpha 0.16015625 beta 3.19921875 step_thresh 1ms "         \
+    "min_qlen_step 0p coupling_factor 2 drop_on_overload\"}}],"                                    \
     "\"rung\":{\"number\":2,\"name\":\"root\"},\"prague\":{\"cc\":\"bpf_prague\","                 \
     "\"label\":\"BPF Prague\"}}}"
 #define SAMPLE                                                                                     \

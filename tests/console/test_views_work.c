@@ -3,6 +3,7 @@
 
 #include "tests/console/screen_golden.h"
 
+#include "console/driven.h"
 #include "console/term.h"
 
 static char dir[] = "/tmp/ccalab-views-XXXXXX";
@@ -92,6 +93,90 @@ static void test_runs_live(void **state)
     golden_assert("runs-80x24");
     golden_type("r"); /* Lua is not up: an empty list, and no crash */
     golden_type("\rmcx");
+    golden_close();
+}
+
+#define DRIVE_UP                                                                                   \
+    "{\"t\":1795251160,\"type\":\"result\",\"data\":{\"state\":\"up\",\"cc\":\"netllm\","          \
+    "\"policy\":"                                                                                  \
+    "\"lua:/home/student/own_cc.lua\",\"interval_us\":10000,\"target_return_scale\":0.8}}"
+#define DRIVE_ALL(flows)                                                                           \
+    "{\"t\":1795251174,\"type\":\"sample\",\"src\":\"drive\",\"values\":{\"intervals\":98,"        \
+    "\"decisions\":97,\"refused\":1,\"clamped\":2,\"watchdog_share\":0.0204,"                      \
+    "\"event_p50_us\":38.2,\"event_p99_us\":166,\"flows\":" flows "}}"
+
+/* A second of a driven flow; the watchdog has the other one. */
+static void driven_samples(int port)
+{
+    char json[1024];
+
+    for (int i = 0; i < 100; i++) {
+        int wanted = 60 + 2 * (i / 10 % 5), cwnd = 60 + 2 * ((i + 9) / 10 % 5);
+
+        snprintf(json, sizeof json,
+                 "{\"t\":%d.%d,\"type\":\"sample\",\"src\":\"drive/10.98.1.2:%d\",\"values\":{"
+                 "\"srtt_us\":21000,\"min_rtt_us\":20100,\"throughput_bps\":41234567,"
+                 "\"interval_delivered\":42,\"interval_ce\":3,\"interval_lost\":0,"
+                 "\"wanted_pkts\":%d,\"target_return_scale\":0.8,\"target_return\":%s,"
+                 "\"cwnd_pkts\":%d,\"in_flight_pkts\":%d,\"pacing_rate_bps\":42100000,"
+                 "\"is_driven\":%d,\"age_us\":2140,\"takeovers\":%d,\"cwnd_bytes\":%d}}",
+                 1795251163 + i / 10, i % 10, port, wanted, port == 42236 ? "412.6" : "null", cwnd,
+                 cwnd - 2, port == 42236, port != 42236, 1448 * cwnd);
+        golden_event("script", json);
+    }
+}
+
+static void test_runs_driven(void **state)
+{
+    (void)state;
+    golden_open(VIEW_RUNS, 80, 24);
+    golden_event("script", DRIVE_ALL("1")); /* of nobody */
+    golden_event("script", DRIVE_UP);
+    golden_assert_not_shown("Driven"); /* no flow yet */
+    driven_samples(42236);
+    golden_event("script", DRIVE_ALL("1"));
+    golden_assert("runs-driven-80x24");
+    golden_assert_shown("lua:own_cc.lua, return 0.80, < > change it");
+    golden_type("><"); /* Lua is not up */
+    start_lua();
+    golden_type(">");
+    golden_assert_shown("nothing is driven from here");
+    driven_samples(42240);
+    golden_event("script", DRIVE_ALL("2"));
+    golden_resize(200, 50);
+    golden_assert("runs-driven-200x50");
+    golden_type("/WATCHDOG\r"); /* the log has the focus, and no such line */
+    golden_assert_shown("not found");
+    golden_press(KEY_BTAB);
+    golden_press(KEY_BTAB);
+    golden_assert_not_shown("[Log]");
+    golden_resize(20, 5);
+    for (int rows = 48; rows > 0; rows -= 3)
+        golden_resize(rows * 4, rows);
+    golden_resize(100, 30);
+    golden_assert_shown("10.98.1.2:42240: the WATCHDOG has the window");
+    golden_event("script", DRIVE_ALL("1")); /* that heard of longest ago goes */
+    golden_assert_not_shown("10.98.1.2:42236:");
+    golden_event("script", DRIVE_ALL("0"));
+    golden_assert_shown("10.98.1.2:42240: ended");
+    golden_event("other", "{\"t\":1,\"type\":\"result\",\"data\":{\"state\":\"down\"}}");
+    golden_assert_shown("42240: ended");
+    golden_event("script", "{\"t\":1,\"type\":\"result\",\"data\":{\"state\":\"down\"}}");
+    golden_assert_not_shown("Driven");
+    golden_assert_shown("[Log]");
+    /* Strange ones, and more than there is room for. */
+    golden_event("script", DRIVE_UP);
+    golden_event("script", "{\"t\":1,\"type\":\"sample\",\"src\":\"drive/\\u001b[2J\",\"values\":{"
+                           "\"wanted_pkts\":1e300,\"cwnd_pkts\":0,\"srtt_us\":null}}");
+    golden_assert_shown("?[2J: the WATCHDOG");
+    for (int i = 0; i < 2 * DRIVEN_FLOWS_MAX; i++) {
+        char json[160];
+
+        snprintf(json, sizeof json,
+                 "{\"t\":%d,\"type\":\"sample\",\"src\":\"drive/%d\",\"values\":{}}", i + 2, i);
+        golden_event("script", json);
+    }
+    golden_assert_shown("64: the WATCHDOG");
     golden_close();
 }
 
@@ -284,9 +369,10 @@ static void test_repl_pastes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_runs_live), cmocka_unit_test(test_runs_past),
-        cmocka_unit_test(test_train),     cmocka_unit_test(test_train_of_a_file),
-        cmocka_unit_test(test_repl),      cmocka_unit_test(test_repl_pastes),
+        cmocka_unit_test(test_runs_live),       cmocka_unit_test(test_runs_driven),
+        cmocka_unit_test(test_runs_past),       cmocka_unit_test(test_train),
+        cmocka_unit_test(test_train_of_a_file), cmocka_unit_test(test_repl),
+        cmocka_unit_test(test_repl_pastes),
     };
     char command[64];
     int failed;

@@ -318,11 +318,13 @@ static void a_distilled_policy(void **state)
         struct drive_answer answer = {0};
         assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
         assert_float_equal(answer.cwnd, 40 * exp(tanh(tanh(0.5)) + 0.25), 1e-3);
+        assert_float_equal(answer.target_return, 1, 1e-9);
     }
     p->ops->set_target(p, 0);
-    struct drive_answer answer = {0};
+    struct drive_answer answer = {.target_return = NAN};
     assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
     assert_float_equal(answer.cwnd, 40 * exp(0.25), 1e-3);
+    assert_float_equal(answer.target_return, 0, 1e-9);
 
     /* What is no number is forgotten with its row, and not fed back for good. */
     struct drive_seen odd = seen;

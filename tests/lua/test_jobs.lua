@@ -63,6 +63,25 @@ local dead = assert(me:start{"sh", "-c", "echo broken >&2; exit 1", ready = "nev
 nothing, err = dead:wait_up(5)
 check(nothing == nil and tostring(err):find("broken"), tostring(err))
 
+-- What is written to a job, it reads; whoever reads nothing is told of, and nobody waits.
+local reader = assert(me:start{"head", "-n", "2", input = true})
+assert(reader:write("one\n"))
+assert(reader:write("two\n"))
+check(assert(reader:wait(5)).out == "one\ntwo\n", "lines arrive")
+nothing, err = reader:write("three\n")
+check(nothing == nil and err.status == "host" and err.message:find("ended"), tostring(err))
+local deaf = assert(me:start{"sleep", "30", input = true})
+repeat
+    nothing, err = deaf:write(("x"):rep(65536))
+until not nothing
+check(err.status == "host" and err.message:find("does not read"), tostring(err))
+check(not pcall(deaf.write, deaf, ("x"):rep(65537)), "too much at once")
+deaf:cancel()
+deaf = assert(me:start{"sleep", "30"})
+nothing, err = deaf:write("x")
+check(err.status == "unavailable" and err.message:find("no standard input"), tostring(err))
+deaf:cancel()
+
 -- Misuse raises.
 check(not pcall(me.run, me, {}), "an empty command")
 check(not pcall(me.run, me, {"echo", {}}), "a table as argument")
