@@ -96,8 +96,8 @@ local function processor_times()
     return all, idle
 end
 
--- Run scenario `s` with `who` for its "*". `o` is {lab=, seed=, record=, sample=}. Returns {t0=, flows=
--- {{label=, cc=, is_candidate=, start_s=, seconds=, retransmits=}}, totals=, decided=, idle_share=}.
+-- Run scenario `s` with `who` for its "*". `o` is {lab=, seed=, record=, sample=, report= (as of
+-- lab.drive)}. Returns {t0=, flows= {{label=, cc=, is_candidate=, start_s=, seconds=, retransmits=}}, totals=, decided=, idle_share=}.
 function judge.run_cell(s, who, o)
     local bed = assert(lab.testbed{name = o.lab, rate = s.link.rate, rtt = s.link.rtt,
                                    aqm = scenarios.aqm_spec(s.link), interval = LINK_INTERVAL})
@@ -106,7 +106,7 @@ function judge.run_cell(s, who, o)
     end
     scenarios.rewrite_ecn(bed, s.rewrite)
     local policy = policy_of(s, who)
-    local drive = policy and assert(lab.drive{policy = policy})
+    local drive = policy and assert(lab.drive{policy = policy, report = o.report})
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
     local flows = scenarios.flows(s)
     local run = {server = bed.server, record = o.record, sample = o.sample, probes = false,

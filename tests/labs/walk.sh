@@ -1,5 +1,5 @@
 #!/bin/sh
-# A new student's way through labs 00 to 07, by keys on a terminal of 100x30: opens the screen Labs,
+# A new student's way through labs 00 to 08, by keys on a terminal of 100x30: opens the screen Labs,
 # reads, checks (not yet), does the work, checks, goes on.
 #
 #   walk.sh replay              from recordings, without rights: the test
@@ -101,8 +101,8 @@ shell 100 30
 console
 wait_for "1 Lab"
 keys 5
-wait_for "07-judge"
-keep "The course" "\`ccalab\`, then \`5\`: eight labs. Enter begins the one that is chosen, here or on machines of one's own."
+wait_for "08-your-own"
+keep "The course" "\`ccalab\`, then \`5\`: nine labs. Enter begins the one that is chosen, here or on machines of one's own."
 
 begin 00-orientation 3
 keep "What to read" "A lab begins with why; \`PgDn\` or \`Space\` reads on, \`z\` gives the text the whole screen."
