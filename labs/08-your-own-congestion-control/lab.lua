@@ -6,55 +6,34 @@
 local DIR = ...
 local RATE, RTT = "48mbit", "20ms"
 local BDP = 80            -- packets of 1500 bytes that 48 Mbit/s and 20 ms have on the way
-local MSS = 1448
 local SECONDS, ROUGH_S, BESIDE_S, WARMUP_S = 6, 4, 8, 3
+local TRIES = 3
 local IDLE_MIN = 0.02     -- below that share of idle processors a flow's ends decide, not what steers it
 local FLOOR, CEILING_MS = 0.8, 10
 local OWN = "lua:own_cc.lua"
 
 local judge = lab._judge
-local verdicts = dofile(DIR .. "/verdict.lua")
+local verdicts, windows = dofile(DIR .. "/verdict.lua"), dofile(DIR .. "/windows.lua")
 
 local function failure(message, hint)
     return lab.failure("unavailable", "labs", message, hint)
 end
 
--- Run `word` (a candidate of the judge's) for some seconds, alone or beside CUBIC. Returns what the judge
--- measures, with decided (as of `netllm drive`), follow, and the longest silence of the flow. `is_rough`: what
--- a busy machine does to rates and delays does not matter.
-local function try(c, word, beside, is_rough)
-    if c.place.kind ~= "virtual" then
-        return failure("netllm drive steers flows of this machine: the virtual lab is needed",
-                       "ccalab labs start 08, without --lab")
-    end
-    local s = {name = "try", seconds = is_rough and ROUGH_S or beside and BESIDE_S or SECONDS, warmup_s = beside and WARMUP_S or 0,
-               score = beside and "share" or "power", link = {rate = RATE, rtt = RTT, aqm = "dualpi2"},
-               flows = {{label = "x", host = "client_x", cc = "*"}}}
-    if beside then
-        s.flows[2] = {label = "y", host = "client_y", cc = beside}
-    end
-    local who, raw, err = judge.candidate(word), nil, nil
-    local record <close> = assert(lab.record{name = "try", base = c:path("tries")})
-    -- A task of its own: what it began ends with it, whatever happens.
-    raw, err = lab.spawn(function()
-        return judge.run_cell(s, who, {lab = c.place.name .. "-try", seed = 1, record = record, sample = 0.02,
-                                       report = who.policy and "0" or nil})
-    end):join()
-    if not raw then
-        return nil, err
-    end
-    local why = judge.why_invalid(raw, IDLE_MIN)
-    if why and not is_rough then
-        return failure(why, "check again when the machine has less to do")
-    end
+-- What the judge measures of a run, with decided (as of `netllm drive`), follow, falls (how often the sampled
+-- window fell), and the longest silence of the flow.
+local function measured(s, who, raw, record)
     local samples <close> = assert(lab.samples(record))
-    local r
-    r, err = judge.measure(s, who, raw, samples)
+    local r, err = judge.measure(s, who, raw, samples)
     if not r then
         return nil, err
     end
-    r.name, r.decided, r.seconds = word, raw.decided, s.seconds
+    r.name, r.decided, r.seconds = who.label, raw.decided, s.seconds
     r.follow = who.policy and lab._drive_follow(samples, "x") or nil
+    local _, cwnd = samples:values("x/cwnd_pkts")
+    r.falls = 0
+    for i = 2, #cwnd do
+        r.falls = r.falls + (cwnd[i] and cwnd[i - 1] and cwnd[i] <= cwnd[i - 1] - 1 and 1 or 0)
+    end
     local times, acked = samples:values("x/bytes_acked")
     local last_t, last = nil, nil
     r.silence_s = 0
@@ -66,6 +45,38 @@ local function try(c, word, beside, is_rough)
     end
     r.silence_s = last_t and math.max(r.silence_s, times[#times] - last_t) or s.seconds
     return r
+end
+
+-- Run `word` (a candidate of the judge's) for some seconds, alone or beside another. What is not to be believed
+-- is run again. `is_rough`: what a busy machine does to rates and delays does not matter.
+local function try(c, word, beside, is_rough)
+    if c.place.kind ~= "virtual" then
+        return failure("netllm drive steers flows of this machine: the virtual lab is needed",
+                       "ccalab labs start 08, without --lab")
+    end
+    local s = {name = "try", seconds = is_rough and ROUGH_S or beside and BESIDE_S or SECONDS,
+               warmup_s = beside and WARMUP_S or 0, score = beside and "share" or "power", link = {rate = RATE, rtt = RTT, aqm = "dualpi2"},
+               flows = {{label = "x", host = "client_x", cc = "*"}}}
+    if beside then
+        s.flows[2] = {label = "y", host = "client_y", cc = beside}
+    end
+    local who, why = judge.candidate(word), nil
+    for _ = 1, is_rough and 1 or TRIES do
+        local record <close> = assert(lab.record{name = "try", base = c:path("tries")})
+        -- A task of its own: what it began ends with it, whatever happens.
+        local raw, err = lab.spawn(function()
+            return judge.run_cell(s, who, {lab = c.place.name .. "-try", seed = 1, record = record, sample = 0.02,
+                                           report = who.policy and "0" or nil})
+        end):join()
+        if not raw then
+            return nil, err
+        end
+        why = judge.why_invalid(raw, IDLE_MIN)
+        if not why or is_rough then
+            return measured(s, who, raw, record)
+        end
+    end
+    return failure(why, "check again when the machine has less to do")
 end
 
 local function own(c, name)
@@ -85,7 +96,9 @@ local function try_own(c, name, beside, is_rough)
         return {is_there = true, error = "it defines no function on_sample(flow, s)"}
     end
     local mine, err = try(c, own(c, name), beside, is_rough)
-    if not mine then
+    if not mine and err.subsystem == "drive" and err.status ~= "unavailable" then
+        return {is_there = true, error = err.message} -- netllm drive does not take it
+    elseif not mine then
         return nil, err
     end
     return {is_there = true, mine = mine}
@@ -115,7 +128,7 @@ local HEADER = {"", "Mbit/s", "used %", "queue p50 ms", "p99 ms", "marked %", "t
 local function table_of(title, list)
     local rows = {}
     for i, r in ipairs(list) do
-        rows[i] = {(r.name:gsub("^netllm:", ""):gsub("^lua:.*/", "")), ("%.1f"):format(r.rate_mbit),
+        rows[i] = {r.name, ("%.1f"):format(r.rate_mbit),
                    ("%.0f"):format(100 * (r.utilisation or 0)), ("%.2f"):format(r.delay_p50_ms),
                    ("%.2f"):format(r.delay_p99_ms), ("%.1f"):format(100 * (r.mark_share or 0)),
                    r.ratio and ("%.2f"):format(r.ratio) or "-"}
@@ -145,7 +158,7 @@ end
 local function of_others(seen, key, format)
     local out = {}
     for i, r in ipairs(seen.others or {}) do
-        out[i] = r.name:gsub("^netllm:", "") .. " " .. format:format(r[key] or 0)
+        out[i] = r.name .. " " .. format:format(r[key] or 0)
     end
     return table.concat(out, ", ")
 end
@@ -168,6 +181,12 @@ local function driven(name, judged)
         return c.judge(ok, t)
     end
 end
+
+-- The watchdog passes many a check, too: what is judged must be the student's.
+local YOURS = {name = "yours", says = "The windows are its own", look = driven("own_cc.lua", function(m)
+    return m.decided.decisions >= 0.9 * m.decided.intervals, {want = "decisions in 90 % of the intervals",
+        seen = ("%d decisions in %d intervals"):format(m.decided.decisions, m.decided.intervals)}
+end)}
 
 local function write(c, name, text)
     assert(lab.write_file(c:path(name), text))
@@ -198,40 +217,6 @@ local function send(c, name, cc, packets, seconds)
     if drive then
         drive:finish()
     end
-end
-
--- A table, whatever a student's file has in its place.
-local function fields(x)
-    return type(x) == "table" and x or {}
-end
-
--- The driven flows of the folder and its run directories: {{packets=, steady=, rtt_ms=, rate_mbit=}}, by iperf3's own rows.
-local function windows(c)
-    local seen = {flows = {}, base_ms = 20}
-    local rows = {}
-    for _, f in ipairs(c:iperf3_files()) do
-        if f.cc == "netllm" and f.cwnd_bytes and f.rtt_us then
-            local document = lab.json_decode(lab.iperf3_document(lab.read_file(c:path(f.file)) or "") or "")
-            local same, all = 0, 0
-            for _, interval in ipairs(fields(fields(document).intervals)) do
-                local cwnd = tonumber(fields(fields(fields(interval).streams)[1]).snd_cwnd) or 0
-                if cwnd > 0 then
-                    all, same = all + 1, same + (math.abs(cwnd - f.cwnd_bytes) < MSS and 1 or 0)
-                end
-            end
-            local one = {packets = f.cwnd_bytes / MSS, steady = same / math.max(all, 1), rtt_ms = f.rtt_us / 1e3,
-                         rate_mbit = (f.throughput_bps or 0) / 1e6}
-            -- Little: what is on the way is the rate times the time.
-            one.little = one.rate_mbit * 1e6 / 8 / MSS * one.rtt_ms / 1e3
-            seen.flows[#seen.flows + 1] = one
-            rows[#rows + 1] = {("%.0f"):format(one.packets), ("%.1f"):format(one.rtt_ms),
-                               ("%.1f"):format(one.rate_mbit), ("%.0f"):format(one.little)}
-        end
-    end
-    table.sort(seen.flows, function(a, b) return a.packets < b.packets end)
-    seen.table = #rows > 0 and {title = "Constant windows (medians)", rows = rows,
-        header = {"window, packets", "RTT ms", "Mbit/s", "rate x RTT, packets"}} or nil
-    return seen
 end
 
 -- Judging --------------------------------------------------------------------------------------------
@@ -319,8 +304,7 @@ return {
                 if not f then
                     return lab.failure("unavailable", "labs", "there is no driven flow in your runs")
                 end
-                seen.waiting = f.rate_mbit * 1e6 / 8 / MSS * math.max(0, f.rtt_ms - seen.base_ms) / 1e3
-                seen.largest = f
+                seen.waiting, seen.largest = f.waiting, f
                 return seen
             end,
             checks = {
@@ -389,16 +373,21 @@ return {
             name = "marks", title = "An answer to marks", setup = lay_skeleton,
             observe = compare("Alone through DualPI2, from the first packet on"),
             checks = {
+                YOURS,
                 {name = "used", says = "It uses the link", look = driven("own_cc.lua", function(m, seen)
                     return (m.utilisation or 0) >= FLOOR, {want = ("at least %.0f %% of the link"):format(100 * FLOOR),
                         seen = ("%.0f %%, %.1f Mbit/s (%s Mbit/s)"):format(100 * (m.utilisation or 0), m.rate_mbit,
                             of_others(seen, "rate_mbit", "%.1f"))}
                 end)},
+                {name = "answers", says = "It gives way to marks", look = driven("own_cc.lua", function(m)
+                    return m.falls >= 5 and m.marks > 0, {want = "marks, and a window that falls five times at least",
+                        seen = ("%d marks, the window fell %d times"):format(m.marks, m.falls),
+                        how = "tcp_info's window every 20 ms"}
+                end)},
                 {name = "queue", says = "Hardly anybody waits for it", look = driven("own_cc.lua", function(m, seen)
-                    return m.marks > 0 and m.delay_p99_ms <= CEILING_MS, {host = "router",
-                        want = ("99 %% of packets wait %d ms at most, and there are marks to answer"):format(CEILING_MS),
-                        seen = ("p99 %.1f ms, %d marks (%s ms)"):format(m.delay_p99_ms, m.marks,
-                            of_others(seen, "delay_p99_ms", "%.1f")),
+                    return m.delay_p99_ms <= CEILING_MS, {host = "router",
+                        want = ("99 %% of packets wait %d ms at most"):format(CEILING_MS),
+                        seen = ("p99 %.1f ms (%s ms)"):format(m.delay_p99_ms, of_others(seen, "delay_p99_ms", "%.1f")),
                         how = "the emulator's count of every packet's time in the queue"}
                 end)},
             },
@@ -414,6 +403,8 @@ return {
             wrong = {
                 {name = "small", does = "keeps a window of 50 packets, whatever happens", fails = "used",
                  run = function(c) write(c, "own_cc.lua", CONSTANT:format(50)) end},
+                {name = "rigid", does = "keeps a window of 100 packets, which happens to fit this path", fails = "answers",
+                 run = function(c) write(c, "own_cc.lua", CONSTANT:format(100)) end},
                 {name = "deaf", does = "keeps a window of 200 packets, whatever the marks say", fails = "queue",
                  run = function(c) write(c, "own_cc.lua", CONSTANT:format(200)) end},
             },
@@ -422,6 +413,7 @@ return {
             name = "share", title = "Beside another", setup = lay_skeleton,
             observe = compare("Beside one CUBIC, through DualPI2", "cubic"),
             checks = {
+                YOURS,
                 {name = "ratio", says = "It takes its share and leaves the other's", look = driven("own_cc.lua", function(m, seen)
                     return m.ratio ~= nil and m.ratio >= 0.5 and m.ratio <= 2, {
                         want = "0.5 to 2 times the rate of CUBIC", seen = ("%.2f times (%s)"):format(m.ratio or 0,

@@ -69,7 +69,7 @@ function M.scenarios(verdict, names)
     for _, name in ipairs(sorted(verdict or {})) do
         local by, all = verdict[name].by, true
         for _, who in ipairs(names) do
-            local has = by[who] ~= nil and by[who].n > 0
+            local has = by[who] ~= nil and by[who].n > 0 and by[who].score ~= nil
             for other, v in pairs(who == "" and by or {}) do
                 has = has or (other ~= OWN and v.n > 0)
             end
@@ -90,20 +90,22 @@ function M.policy(verdict)
     end
 end
 
--- Who is ahead in each scenario that both have a valid cell in, and by how much; how many those are.
+-- Who is ahead in each scenario that both have a valid cell in, and by how much; how many those are. Within
+-- the judge's 10 % of the best both are.
 function M.compare(verdict, policy)
     local out, wins = {}, {policy = 0, own = 0}
     for _, name in ipairs(M.scenarios(verdict, {OWN, policy})) do
         local one = verdict[name]
         local mine, its = one.by[OWN].score, one.by[policy].score
-        local policy_wins = one.score == "power" and its > mine or one.score ~= "power" and its < mine
-        wins[policy_wins and "policy" or "own"] = wins[policy_wins and "policy" or "own"] + 1
+        for who in pairs(lab._judge.winners({policy = its, own = mine}, one.score)) do
+            wins[who] = wins[who] + 1
+        end
         out[#out + 1] = one.score == "power"
             and ("%s: the policy's power is %.0f %% of yours (%.1f, %.1f)"):format(name, 100 * its / mine, its, mine)
             or ("%s: the policy is %.2f Mbit/s off an equal share, yours %.2f"):format(name, its, mine)
     end
-    local who = wins.policy > wins.own and "the policy wins" or wins.own > wins.policy and "yours wins" or "nobody wins"
-    return ("%s, %d : %d. %s"):format(who, wins.policy, wins.own, table.concat(out, "; ")), #out
+    local who = wins.policy > wins.own and "the policy is ahead" or wins.own > wins.policy and "yours is ahead" or "a tie"
+    return ("%s, %d : %d (within 10 %% both count). %s"):format(who, wins.policy, wins.own, table.concat(out, "; ")), #out
 end
 
 return M
