@@ -14,6 +14,11 @@ if not o then
 elseif not o[1] or not o[2] or o[3] then
     error({status = "usage", subsystem = "beat", message = "wanted: OWN.lua DIR", hint = "see --help"}, 0)
 end
+-- Found out before minutes of flows, and not after them.
+if assert(lab.localhost:run{assert(lab.program("netllm")), "info"}).out:find("libtorch: not built in", 1, true) then
+    error({status = "unavailable", subsystem = "beat", message = "this netllm was built without libtorch and cannot train",
+           hint = "netllm info says what it needs"}, 0)
+end
 local OWN, DIR = "netllm:lua:" .. o[1], o[2]
 local MODEL, STUDENT = DIR .. "/model", DIR .. "/student.safetensors"
 local NAME = o.testbed or ("beat-%d"):format(lab.pid)
