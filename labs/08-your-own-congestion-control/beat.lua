@@ -16,7 +16,8 @@ elseif not o[1] or not o[2] or o[3] then
 end
 -- Found out before minutes of flows, and not after them.
 if assert(lab.localhost:run{assert(lab.program("netllm")), "info"}).out:find("libtorch: not built in", 1, true) then
-    error({status = "unavailable", subsystem = "beat", message = "this netllm was built without libtorch and cannot train",
+    error({status = "unavailable", subsystem = "beat",
+           message = "this netllm was built without libtorch and cannot train",
            hint = "netllm info says what it needs"}, 0)
 end
 local OWN, DIR = "netllm:lua:" .. o[1], o[2]
@@ -46,7 +47,8 @@ end
 if not lab.read_file(STUDENT) then
     print("distilling")
     local r = assert(lab.distill{pool = train.path, dir = MODEL, out = STUDENT})
-    print(("  off its teacher's answers by %.5f; who always says the same, by %.5f"):format(r.valid_loss, r.valid_constant))
+    print(("  off its teacher's answers by %.5f; who always says the same, by %.5f"):format(r.valid_loss,
+        r.valid_constant))
 end
 print("judging: CUBIC, yours, the policy")
 local out = assert(lab.judge{candidates = {"cubic", OWN, "netllm:distilled:" .. STUDENT}, sets = sets, seeds = 1,

@@ -55,7 +55,8 @@ local function try(c, word, beside, is_rough)
                        "ccalab labs start 08, without --lab")
     end
     local s = {name = "try", seconds = is_rough and ROUGH_S or beside and BESIDE_S or SECONDS,
-               warmup_s = beside and WARMUP_S or 0, score = beside and "share" or "power", link = {rate = RATE, rtt = RTT, aqm = "dualpi2"},
+               warmup_s = beside and WARMUP_S or 0, score = beside and "share" or "power",
+               link = {rate = RATE, rtt = RTT, aqm = "dualpi2"},
                flows = {{label = "x", host = "client_x", cc = "*"}}}
     if beside then
         s.flows[2] = {label = "y", host = "client_y", cc = beside}
@@ -259,7 +260,8 @@ return {
                     return c.judge(f ~= nil and f.steady >= 0.8, {host = "client_x",
                         seen = f and ("%.0f packets in %.0f %% of the intervals"):format(f.packets, 100 * f.steady)
                             or "no flow with the congestion control netllm in your runs",
-                        want = "snd_cwnd the same in 80 % of the intervals", how = "iperf3's own JSON in the run directories"})
+                        want = "snd_cwnd the same in 80 % of the intervals",
+                        how = "iperf3's own JSON in the run directories"})
                 end},
                 {name = "two", says = "One window is smaller, one larger than the path holds", look = function(seen, c)
                     local small, large = seen.flows[1], seen.flows[#seen.flows]
@@ -310,7 +312,8 @@ return {
             checks = {
                 {name = "waiting", says = "You know how many packets wait", look = function(seen, c)
                     local given = tonumber((c.answer or ""):match("^%s*([%d.]+)"))
-                    return c.judge(given ~= nil and math.abs(given - seen.waiting) <= math.max(5, 0.15 * seen.waiting), {
+                    local margin = math.max(5, 0.15 * seen.waiting)
+                    return c.judge(given ~= nil and math.abs(given - seen.waiting) <= margin, {
                         seen = c.answer and "your answer: " .. c.answer or "no answer yet", host = "client_x",
                         want = "rate times the time in the queue, within 5 packets or 15 %",
                         how = ("the flow of %.0f packets: its median RTT less the base of %d ms, times its rate")
@@ -363,7 +366,7 @@ return {
                 {name = "text", does = "returns the window as a text", fails = "decides", run = function(c)
                     write(c, "own_cc.lua", "function on_sample(flow, s)\n    return \"forty packets\"\nend\n")
                 end},
-                {name = "sometimes", does = "returns a number every other time alone", fails = "numbers", run = function(c)
+                {name = "sometimes", does = "returns a number every other time", fails = "numbers", run = function(c)
                     write(c, "own_cc.lua", "function on_sample(flow, s)\n    flow.n = (flow.n or 0) + 1\n"
                         .. "    return flow.n % 2 == 0 and 60 or nil\nend\n")
                 end},
@@ -392,19 +395,19 @@ return {
                 end)},
             },
             hints = {
-                "s.ce / s.delivered is the share of marked packets in the last round trip. What would you do at 5 %, what "
-                    .. "at 100 %?",
-                "Doubling until the first mark meets the queue twice as large as it should be, a round trip later: grow "
-                    .. "by half, and take no notice of the very first packets, which leave without a pace.",
-                "As DCTCP: alpha += (share - alpha) / 16 each round trip, window = window * (1 - alpha / 2) + 1 where there "
-                    .. "were marks, window + 1 where there were none. labs/drive/own_cc.lua is one that works.",
+                "s.ce / s.delivered is the share of marked packets in the last round trip. What would you do at 5 %, "
+                    .. "what at 100 %?",
+                "Doubling until the first mark meets the queue twice as large as it should be, a round trip later: "
+                    .. "grow by half, and take no notice of the very first packets, which leave without a pace.",
+                "As DCTCP: alpha += (share - alpha) / 16 each round trip, window = window * (1 - alpha / 2) + 1 where "
+                    .. "there were marks, window + 1 where there were none. labs/drive/own_cc.lua is one that works.",
             },
             solution = {does = "takes labs/drive/own_cc.lua, which answers the share of marks", run = write_own},
             wrong = {
                 {name = "small", does = "keeps a window of 50 packets, whatever happens", fails = "used",
                  run = function(c) write(c, "own_cc.lua", CONSTANT:format(50)) end},
-                {name = "rigid", does = "keeps a window of 100 packets, which happens to fit this path", fails = "answers",
-                 run = function(c) write(c, "own_cc.lua", CONSTANT:format(100)) end},
+                {name = "rigid", does = "keeps a window of 100 packets, which fits this path by chance",
+                 fails = "answers", run = function(c) write(c, "own_cc.lua", CONSTANT:format(100)) end},
                 {name = "deaf", does = "keeps a window of 200 packets, whatever the marks say", fails = "queue",
                  run = function(c) write(c, "own_cc.lua", CONSTANT:format(200)) end},
             },
@@ -414,7 +417,8 @@ return {
             observe = compare("Beside one CUBIC, through DualPI2", "cubic"),
             checks = {
                 YOURS,
-                {name = "ratio", says = "It takes its share and leaves the other's", look = driven("own_cc.lua", function(m, seen)
+                {name = "ratio", says = "It takes its share and leaves the other's",
+                 look = driven("own_cc.lua", function(m, seen)
                     return m.ratio ~= nil and m.ratio >= 0.5 and m.ratio <= 2, {
                         want = "0.5 to 2 times the rate of CUBIC", seen = ("%.2f times (%s)"):format(m.ratio or 0,
                             of_others(seen, "ratio", "%.2f")), host = "client_x, client_y",
@@ -422,10 +426,10 @@ return {
                 end)},
             },
             hints = {
-                "DualPI2 marks L4S packets with twice the root of what it does to classic ones: it expects you to halve your "
-                    .. "window where two packets in each round trip are marked.",
-                "Too little? You answer one mark more than once, or grow too slowly. Too much? A share of 10 % must cost 5 %, "
-                    .. "and nothing but a packet a round trip may be added.",
+                "DualPI2 marks L4S packets with twice the root of what it does to classic ones: it expects you to halve "
+                    .. "your window where two packets in each round trip are marked.",
+                "Too little? You answer one mark more than once, or grow too slowly. Too much? A share of 10 % must cost "
+                    .. "5 %, and nothing but a packet a round trip may be added.",
             },
             solution = {does = "takes labs/drive/own_cc.lua", run = write_own},
             wrong = {
@@ -455,7 +459,8 @@ return {
                 end)},
             },
             hints = {
-                "A copy of own_cc.lua as broken.lua that goes wrong after two seconds. `flow` can hold a number that counts.",
+                "A copy of own_cc.lua as broken.lua that goes wrong after two seconds. `flow` can hold a number "
+                    .. "that counts.",
                 "After 100 calls `while true do end`, or `return 0/0`.",
             },
             solution = {does = "loops for ever from the hundredth sample on", run = function(c)
@@ -498,11 +503,13 @@ return {
                 end},
             },
             hints = {
-                "`ccalab judge --help`: a candidate of your own is `netllm:lua:FILE`. One seed is enough for a first look.",
+                "`ccalab judge --help`: a candidate of your own is `netllm:lua:FILE`. One seed is enough for a first "
+                    .. "look.",
                 "`ccalab judge --sets l4s --seeds 1 --candidates cubic,prague,netllm:lua:{{work}}/own_cc.lua`, with "
                     .. "CCALAB_RUNS={{work}}/runs. Cells that were invalid: again with `--resume`.",
             },
-            solution = {does = "judges CUBIC and labs/drive/own_cc.lua over the set l4s, with one seed", run = function(c)
+            solution = {does = "judges CUBIC and labs/drive/own_cc.lua over the set l4s, with one seed",
+                        run = function(c)
                 write_own(c)
                 run_judge(c, {"cubic", own(c)})
             end},
@@ -553,13 +560,15 @@ return {
                     end
                     return c.judge(n > 0, {how = "policy/judge/judge.csv", want = "valid cells of " .. OWN
                         .. " and of a distilled policy in the same scenario", seen = n > 0 and said
-                        or seen.policy and "no scenario in which both have a valid cell" or "no driven policy was judged"})
+                        or seen.policy and "no scenario in which both have a valid cell"
+                        or "no driven policy was judged"})
                 end},
             },
             hints = {
-                "`ccalab --run {{dir}}/beat.lua {{work}}/own_cc.lua {{work}}/policy` does all of it, and goes on where it was "
-                    .. "stopped.",
-                "A policy can hardly do better than the best that it was shown. What do its teachers do where yours loses?",
+                "`ccalab --run {{dir}}/beat.lua {{work}}/own_cc.lua {{work}}/policy` does all of it, and goes on where it "
+                    .. "was stopped.",
+                "A policy can hardly do better than the best that it was shown. What do its teachers do where "
+                    .. "yours loses?",
             },
             solution = {does = "lets CUBIC, Prague and labs/drive/own_cc.lua teach, and judges (ten minutes or more)",
                         run = function(c) c:do_or_take("solution", teach_and_judge) end},

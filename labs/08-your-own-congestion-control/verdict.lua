@@ -55,7 +55,8 @@ function M.table(verdict)
         for _, who in ipairs(sorted(verdict[name].by)) do
             local v = verdict[name].by[who]
             rows[#rows + 1] = {name, verdict[name].score == "power" and "power, more is better"
-                or "off an equal share, less is better", who, ("%d"):format(v.n), v.score and ("%.2f"):format(v.score) or "-",
+                or "off an equal share, less is better", who, ("%d"):format(v.n),
+                v.score and ("%.2f"):format(v.score) or "-",
                 v.rate and ("%.1f"):format(v.rate) or "-", v.p99 and ("%.2f"):format(v.p99) or "-"}
         end
     end
@@ -104,8 +105,10 @@ function M.compare(verdict, policy)
             and ("%s: the policy's power is %.0f %% of yours (%.1f, %.1f)"):format(name, 100 * its / mine, its, mine)
             or ("%s: the policy is %.2f Mbit/s off an equal share, yours %.2f"):format(name, its, mine)
     end
-    local who = wins.policy > wins.own and "the policy is ahead" or wins.own > wins.policy and "yours is ahead" or "a tie"
-    return ("%s, %d : %d (within 10 %% both count). %s"):format(who, wins.policy, wins.own, table.concat(out, "; ")), #out
+    local who = wins.policy > wins.own and "the policy is ahead"
+        or wins.own > wins.policy and "yours is ahead" or "a tie"
+    return ("%s, %d : %d (within 10 %% both count). %s"):format(who, wins.policy, wins.own,
+        table.concat(out, "; ")), #out
 end
 
 return M

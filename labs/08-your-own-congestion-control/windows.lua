@@ -7,7 +7,8 @@ local function fields(x)
     return type(x) == "table" and x or {}
 end
 
--- The driven flows of the folder and its run directories: {{packets=, steady=, rtt_ms=, rate_mbit=}}, by iperf3's own rows.
+-- The driven flows of the folder and its run directories: {{packets=, steady=, rtt_ms=, rate_mbit=,
+-- little=, waiting= (packets)}}, by iperf3's own rows.
 return function(c)
     local seen = {flows = {}, base_ms = BASE_MS}
     local rows = {}
