@@ -510,9 +510,9 @@ return {
             },
             solution = {does = "judges CUBIC and labs/drive/own_cc.lua over the set l4s, with one seed",
                         run = function(c)
-                write_own(c)
-                run_judge(c, {"cubic", own(c)})
-            end},
+                            write_own(c)
+                            run_judge(c, {"cubic", own(c)})
+                        end},
             wrong = {
                 {name = "without", does = "judges CUBIC alone", fails = "judged",
                  run = function(c) run_judge(c, {"cubic"}) end},
