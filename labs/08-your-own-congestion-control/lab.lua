@@ -6,7 +6,7 @@
 local DIR = ...
 local RATE, RTT = "48mbit", "20ms"
 local BDP = 80            -- packets of 1500 bytes that 48 Mbit/s and 20 ms have on the way
-local SECONDS, ROUGH_S, BESIDE_S, WARMUP_S = 6, 4, 8, 3
+local SECONDS, ROUGH_S, BESIDE_S, WARMUP_S = 6, 4, 12, 6
 local TRIES = 3
 local IDLE_MIN = 0.02     -- below that share of idle processors a flow's ends decide, not what steers it
 local FLOOR, CEILING_MS = 0.8, 10
@@ -422,7 +422,7 @@ return {
                     return m.ratio ~= nil and m.ratio >= 0.5 and m.ratio <= 2, {
                         want = "0.5 to 2 times the rate of CUBIC", seen = ("%.2f times (%s)"):format(m.ratio or 0,
                             of_others(seen, "ratio", "%.2f")), host = "client_x, client_y",
-                        how = "bytes acknowledged after the first 3 s, of both flows"}
+                        how = "bytes acknowledged after the first 6 s, of both flows"}
                 end)},
             },
             hints = {
