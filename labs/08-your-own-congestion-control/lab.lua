@@ -193,8 +193,13 @@ local function write(c, name, text)
     assert(lab.write_file(c:path(name), text))
 end
 
+-- The worked one in its place; what was there stays as own_cc.mine.lua.
 local function write_own(c)
-    write(c, "own_cc.lua", assert(lab.read_file(DIR .. "/../drive/own_cc.lua")))
+    local mine, worked = lab.read_file(c:path("own_cc.lua")), assert(lab.read_file(DIR .. "/../drive/own_cc.lua"))
+    if mine and mine ~= worked then
+        write(c, "own_cc.mine.lua", mine)
+    end
+    write(c, "own_cc.lua", worked)
 end
 
 -- own_cc.lua is there from the third step on: the student's, else the skeleton.
@@ -235,7 +240,9 @@ local function recorded_policy(c)
 end
 
 local function teach_and_judge(c)
-    write_own(c)
+    if not c:exists("own_cc.lua") then
+        write_own(c)
+    end
     local r, err, left = lab.localhost:run{assert(lab.program("ccalab")), "--run", DIR .. "/beat.lua",
         c:path("own_cc.lua"), c:path("policy"), "--testbed", (c.place.name or "course") .. "-beat", label = "beat"}
     if not r then
@@ -570,7 +577,7 @@ return {
                 "A policy can hardly do better than the best that it was shown. What do its teachers do where "
                     .. "yours loses?",
             },
-            solution = {does = "lets CUBIC, Prague and labs/drive/own_cc.lua teach, and judges (ten minutes or more)",
+            solution = {does = "lets CUBIC, Prague and own_cc.lua teach, and judges (ten minutes or more)",
                         run = function(c) c:do_or_take("solution", teach_and_judge) end},
             wrong = {
                 {name = "unjudged", does = "stops when the training is done", fails = "both", run = function(c)

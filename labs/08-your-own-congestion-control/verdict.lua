@@ -31,13 +31,13 @@ function M.read(path)
     return next(out) and out or nil
 end
 
--- The verdict of the folder: judge.csv itself, else that of the latest judge in runs/.
+-- The verdict of the folder: that of the latest judge in runs/, else judge.csv.
 function M.find(c)
-    local found = M.read(c:path("judge.csv"))
-    for _, run in ipairs(not found and lab.list_dir(c:path("runs")) or {}) do
+    local found
+    for _, run in ipairs(lab.list_dir(c:path("runs")) or {}) do -- their names begin with the time
         found = M.read(c:path("runs/" .. run .. "/judge.csv")) or found
     end
-    return found
+    return found or M.read(c:path("judge.csv"))
 end
 
 local function sorted(t)
