@@ -27,7 +27,7 @@ local function measured(s, who, raw, record)
     if not r then
         return nil, err
     end
-    r.name, r.decided, r.seconds = who.label, raw.decided, s.seconds
+    r.name, r.decided, r.seconds, r.warmup_s = who.label, raw.decided, s.seconds, s.warmup_s
     r.follow = who.policy and lab._drive_follow(samples, "x") or nil
     local _, cwnd = samples:values("x/cwnd_pkts")
     r.falls = 0
@@ -429,7 +429,8 @@ return {
                     return m.ratio ~= nil and m.ratio >= 0.5 and m.ratio <= 2, {
                         want = "0.5 to 2 times the rate of CUBIC", seen = ("%.2f times (%s)"):format(m.ratio or 0,
                             of_others(seen, "ratio", "%.2f")), host = "client_x, client_y",
-                        how = "bytes acknowledged after the first 6 s, of both flows"}
+                        how = ("bytes acknowledged of both flows, after the first %d of %d s"):format(m.warmup_s,
+                            m.seconds)}
                 end)},
             },
             hints = {
