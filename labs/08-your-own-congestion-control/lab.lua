@@ -451,12 +451,12 @@ return {
             checks = {
                 {name = "broken", says = "It decided, and then it did not", look = driven("broken.lua", function(m)
                     local none = m.decided.intervals - m.decided.decisions
-                    return m.decided.decisions >= 10 and none >= 0.2 * m.decided.intervals, {
-                        want = "10 decisions, and then none in a fifth of the intervals",
+                    return m.decided.decisions >= 10 and none >= 20, {
+                        want = "10 decisions, and then none in 20 intervals",
                         seen = ("%d decisions, none in %d intervals"):format(m.decided.decisions, none)}
                 end)},
                 {name = "watchdog", says = "The watchdog took over", look = driven("broken.lua", function(m)
-                    return (m.stale_share or 0) >= 0.1, {want = "the watchdog's share at least 10 %",
+                    return (m.stale_share or 0) >= 0.05, {want = "the watchdog's share at least 5 %",
                         seen = ("%.0f %% of the intervals are the watchdog's"):format(100 * (m.stale_share or 0)),
                         how = "what the BPF program counted after the first decision"}
                 end)},
