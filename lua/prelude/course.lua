@@ -337,7 +337,7 @@ function Course:show(word)
     local place = self.progress.place or {kind = "virtual"}
     local is_here = self.progress.current == def.name
     local words = is_here and place.words or lab._course_words(place)
-    words.work = self.state .. "/work/" .. def.name
+    words.work, words.dir = self.state .. "/work/" .. def.name, def.dir
     local text = lab.read_file(("%s/%d-%s.md"):format(def.dir, step.index, step.name)) or ""
     local intro = step.index == 1 and lab.read_file(def.dir .. "/README.md") or nil
     local function filled(t)

@@ -92,3 +92,33 @@ function lab.drive(o)
     newest = setmetatable({job = job, policy = o.policy, target = target ~= lab.null and target or nil}, Drive)
     return newest
 end
+
+-- How well the window follows the decisions: of the sampled windows of the flow `label` those that were
+-- decided just before, {sampled=, agree=}. A decision holds from the next ACK on, and until the one after
+-- it. `samples` are a record's, of a drive with report = "0". Fails: nothing was decided.
+function lab._drive_follow(samples, label)
+    local wanted
+    for _, name in ipairs(samples:names()) do
+        wanted = name:find("^drive_.*/wanted_pkts$") and name or wanted
+    end
+    if not wanted then
+        return lab.failure("failed", "drive", "no decisions were reported")
+    end
+    local decided_t, decided = samples:values(wanted)
+    local seen_t, seen = samples:values(label .. "/cwnd_pkts")
+    local out, first = {sampled = 0, agree = 0}, 1
+    for i, t in ipairs(seen_t or {}) do
+        while decided_t[first] and decided_t[first] < t - 0.1 do
+            first = first + 1
+        end
+        local k, is_same = first, false
+        while decided_t[k] and decided_t[k] < t + 0.02 do
+            is_same = is_same or decided[k] and seen[i] and math.abs(decided[k] - seen[i]) <= 1
+            k = k + 1
+        end
+        if seen[i] and k > first and t > decided_t[1] + 0.1 then
+            out.sampled, out.agree = out.sampled + 1, out.agree + (is_same and 1 or 0)
+        end
+    end
+    return out
+end

@@ -81,6 +81,29 @@ if command -v tshark >/dev/null; then
     [ "$marked" = "$judge" ] || fail "the answer is wrong"
 fi
 
+# Lab 08 reads files that the student could have written: what they do not say is not there.
+ends 0 start 08 --replay
+for _ in 1 2 3 4 5 6; do ends 0 next --skip; done
+says 'Meeting the judge'
+work="$XDG_STATE_HOME/ccalab/labs/work/08-your-own-congestion-control"
+for text in '' 'scenario\n\n,,,\n' 'set,scenario,candidate,n,score,power\nl4s,l4s alone,lua:own_cc.lua,1e99,power,nan\n'; do
+    printf "$text" >"$work/judge.csv"
+    ends 1 check
+    says 'no judge.csv\|no valid cell'
+done
+ends 0 next --skip
+mkdir -p "$work/policy/collect" "$work/policy/model" "$work/policy/judge"
+printf 'x,lua:own_cc.lua\n' >"$work/policy/collect/cells.csv"
+echo '{"training": [7]}' >"$work/policy/model/netllm.json"
+printf 'scenario,candidate,n,score,power\na,lua:own_cc.lua,1,power,2\na,distilled:s,1,power,\n' \
+    >"$work/policy/judge/judge.csv"
+ends 1 check
+says 'no scenario in which both'
+printf 'a,distilled:s,1,power,1\n' >>"$work/policy/judge/judge.csv"
+ends 1 check
+says 'yours is ahead, 0 : 1'
+ends 0 reset 08 --yes
+
 # What was kept and is not ours is refused, not overwritten.
 echo '{"version": 7}' >"$XDG_STATE_HOME/ccalab/labs/progress.json"
 ends 8 list
