@@ -73,6 +73,7 @@ return {
                 {"rate?", "string", "of the bottleneck, in tc's words", "\"50mbit\""},
             {"rtt?", "string", "base round trip", "\"20ms\""},
                 {"aqm?", "string", "of the bottleneck, in tc's words", "\"dualpi2\""},
+            {"burst?", "string", "the bottleneck sends only so often: \"4ms\"", "all the time"},
             {"topology?", "string|table",
                 "other hosts and routers: a file, or what would be in it (testbed.md)"},
             {"ports?", "string", "as of `ccalab testbed up --ports`"},

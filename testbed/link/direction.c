@@ -127,6 +127,14 @@ static void begin(struct direction *d)
             return;
         }
     }
+    if (d->burst.every_ns != 0 && d->aqm->backlog_pkts > 0) {
+        uint64_t ready_ns = burst_ready_ns(&d->burst, d->rate_bps, d->free_ns);
+
+        if (ready_ns > d->free_ns) {
+            d->free_ns = ready_ns;
+            return;
+        }
+    }
     p = d->aqm->ops->dequeue(d->aqm, d->free_ns);
     if (p == NULL) {
         d->is_busy = false;
@@ -141,6 +149,8 @@ static void begin(struct direction *d)
     d->sending = p;
     if (d->trace.trace != NULL) {
         d->free_ns = trace_spend(&d->trace, p->len_bytes);
+    } else if (d->burst.every_ns != 0) {
+        burst_spend(&d->burst, p->len_bytes);
     } else if (d->rate_bps != 0) {
         uint64_t work = p->len_bytes * 8 * NS_PER_S + d->rest;
 
