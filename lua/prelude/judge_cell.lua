@@ -100,11 +100,13 @@ end
 -- {{label=, cc=, is_candidate=, start_s=, seconds=, retransmits=}}, totals=, decided=, idle_share=}.
 function judge.run_cell(s, who, o)
     local bed = assert(lab.testbed{name = o.lab, rate = s.link.rate, rtt = s.link.rtt,
-                                   aqm = scenarios.aqm_spec(s.link), interval = LINK_INTERVAL})
+                                   aqm = scenarios.aqm_spec(s.link), burst = s.link.burst,
+                                   interval = LINK_INTERVAL})
     if s.link.paths then
         assert(bed:set{paths = s.link.paths})
     end
     scenarios.rewrite_ecn(bed, s.rewrite)
+    scenarios.lay_tunnel(bed, s.tunnel)
     local policy = policy_of(s, who)
     local drive = policy and assert(lab.drive{policy = policy})
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
