@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/line.h"
 #include "drive/account.h"
+#include "drive/awake.h"
 
 #define REPORT_NS        1000000000u
 #define CONTROL_LINE_MAX 4096
@@ -40,6 +41,7 @@ struct driver {
     struct drive_answer answers[AGENT_SLOTS];
     struct drive_account interval, total;
     uint64_t opened, reported_ns;
+    struct awake awake;
     bool is_fifo, has_control;
 };
 
@@ -265,6 +267,7 @@ static void report_up(const struct driver *d)
     cJSON_AddStringToObject(o, "ect", ects[d->opts->agent.ect]);
     cJSON_AddNumberToObject(o, "interval_us", d->opts->agent.interval_us);
     cJSON_AddBoolToObject(o, "is_sched_fifo", d->is_fifo);
+    cJSON_AddBoolToObject(o, "is_awake", awake_is_open(&d->awake));
     event_write_result(d->opts->events, o);
 }
 
@@ -299,6 +302,7 @@ static enum status loop(struct driver *d, struct error *err)
         agent_take(d->agent);
         if ((st = decide_waiting(d, err)))
             return st;
+        awake_hold(&d->awake, agent_get_flows(d->agent)->open > 0);
         has_more = false;
         if (policy->ops->idle && (st = policy->ops->idle(policy, &has_more, err)))
             return st;
@@ -318,18 +322,22 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
     if (!d)
         return error_set(err, STATUS_NOMEM, "drive", "no memory");
     d->opts = opts;
+    d->awake.fd = -1;
     d->has_control = opts->control_fd >= 0;
     line_splitter_init(&d->control, CONTROL_LINE_MAX);
     if ((st = agent_start(&opts->agent, &handlers, d, &d->agent, err)))
         goto out;
     d->is_fifo =
         opts->is_realtime && sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0;
+    if (opts->is_awake)
+        awake_open(&d->awake);
     d->reported_ns = clock_mono_ns();
     double began_cpu_s = cpu_s();
     report_up(d);
     st = loop(d, err);
     report_down(d, began_cpu_s);
 out:
+    awake_close(&d->awake);
     agent_stop(d->agent);
     line_splitter_done(&d->control);
     free(d);

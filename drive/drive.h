@@ -16,6 +16,7 @@ struct drive_opts {
     const char *policy_name; /* for the events */
     uint32_t report_us;      /* between two samples of a flow; 0: every interval */
     bool is_realtime;        /* SCHED_FIFO, where that is permitted */
+    bool is_awake;           /* no processor sleeps while flows are open, where that is permitted */
     int control_fd;          /* lines of JSON, docs/drive.md; -1: none */
     FILE *events;
     const volatile sig_atomic_t *stop; /* a signal number ends it, and that is no error */

@@ -389,6 +389,7 @@ assert(checks.failed == 0 and #checks.list == 1)]]},
             {"lua_budget?", "integer", "instructions a decision", "100000"},
             {"threads?", "integer", "of libtorch", "one per core"},
             {"fifo?", "boolean", "ask for SCHED_FIFO", "true"},
+            {"awake?", "boolean", "let no processor sleep while flows are open", "false"},
             {"label?", "string", "of the job", "\"drive\""}}}},
          returns = {{"Job", "`data` of `job:finish()` has decisions, latencies and staleness"}},
          errors = "`unavailable`: no root, a kernel before 6.4, no netllm, another one drives; "
