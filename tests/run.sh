@@ -1,6 +1,7 @@
 #!/bin/sh
 # The whole suite: everything in the release preset, then the C tests, and what is labelled
-# `sanitize`, once more under ASan and UBSan. Ends with one plain line that counts. Called by `make test`, and so by .ci/run.
+# `sanitize`, once more under ASan and UBSan. Ends with one plain line that counts. Called by
+# `make test`, and so by .ci/run.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 log=build/tests.log
