@@ -40,7 +40,9 @@ static const char help[] =
     "                      lie between\n"
     "  --lua-budget N      instructions a decision (100000)\n"
     "  --threads N         of libtorch (one per core; 1 for a backbone narrower than 256)\n"
-    "  --no-fifo           do not ask for SCHED_FIFO\n";
+    "  --no-fifo           do not ask for SCHED_FIFO\n"
+    "  --awake             let no processor of this machine sleep while flows are open: sooner\n"
+    "                      decisions, for power\n";
 
 static enum status parse_ect(const char *text, enum agent_ect *out, struct error *err)
 {
@@ -81,6 +83,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
                                             {"lua-budget", required_argument, NULL, 'b'},
                                             {"threads", required_argument, NULL, 't'},
                                             {"no-fifo", no_argument, NULL, 'n'},
+                                            {"awake", no_argument, NULL, 'a'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct drive_policy_opts policy = {.target_scale = 1, .cwnd_min = NAN, .cwnd_max = NAN};
@@ -134,6 +137,9 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
             break;
         case 'n':
             opts.is_realtime = false;
+            break;
+        case 'a':
+            opts.is_awake = true;
             break;
         case 'h':
             fputs(help, stdout);

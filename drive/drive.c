@@ -15,6 +15,7 @@
 #include "core/line.h"
 #include "core/rng.h"
 #include "drive/account.h"
+#include "drive/awake.h"
 
 #define REPORT_NS        1000000000u
 #define CONTROL_LINE_MAX 4096
@@ -46,6 +47,7 @@ struct driver {
     struct rng rng;
     size_t reported_open; /* flows */
     double target_scale;  /* NaN: the policy aims at no return */
+    struct awake awake;
     bool is_fifo, has_control;
 };
 
@@ -309,6 +311,7 @@ static void report_up(const struct driver *d)
     cJSON_AddNumberToObject(o, "interval_us", d->opts->agent.interval_us);
     json_add_num(o, "target_return_scale", d->target_scale);
     cJSON_AddBoolToObject(o, "is_sched_fifo", d->is_fifo);
+    cJSON_AddBoolToObject(o, "is_awake", awake_is_open(&d->awake));
     event_write_result(d->opts->events, o);
 }
 
@@ -343,6 +346,7 @@ static enum status loop(struct driver *d, struct error *err)
         agent_take(d->agent);
         if ((st = decide_waiting(d, err)))
             return st;
+        awake_hold(&d->awake, agent_get_flows(d->agent)->open > 0);
         has_more = false;
         if (policy->ops->idle && (st = policy->ops->idle(policy, &has_more, err)))
             return st;
@@ -363,6 +367,7 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
         return error_set(err, STATUS_NOMEM, "drive", "no memory");
     d->opts = opts;
     d->rng.state = opts->seed;
+    d->awake.fd = -1;
     d->has_control = opts->control_fd >= 0;
     d->target_scale = opts->policy->ops->set_target ? opts->target_scale : NAN;
     line_splitter_init(&d->control, CONTROL_LINE_MAX);
@@ -370,12 +375,15 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
         goto out;
     d->is_fifo =
         opts->is_realtime && sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0;
+    if (opts->is_awake)
+        awake_open(&d->awake);
     d->reported_ns = clock_mono_ns();
     double began_cpu_s = cpu_s();
     report_up(d);
     st = loop(d, err);
     report_down(d, began_cpu_s);
 out:
+    awake_close(&d->awake);
     agent_stop(d->agent);
     line_splitter_done(&d->control);
     free(d);

@@ -20,6 +20,7 @@ struct drive_opts {
     double explore;   /* decisions are up to so much more or less, in ln(window), by chance */
     uint64_t seed;    /* of that chance */
     bool is_realtime; /* SCHED_FIFO, where that is permitted */
+    bool is_awake;    /* no processor sleeps while flows are open, where that is permitted */
     int control_fd;   /* lines of JSON, docs/drive.md; -1: none */
     FILE *events;
     const volatile sig_atomic_t *stop; /* a signal number ends it, and that is no error */

@@ -38,7 +38,7 @@ end
 local function run_cell(s, lab_name, raw_dir)
     local link = s.link
     local bed, err, left = lab.testbed{name = lab_name, rate = link.rate, rtt = link.rtt,
-                                       aqm = data.aqm_spec(link)}
+                                       aqm = data.aqm_spec(link), burst = link.burst}
     if not bed then
         if left and left.exit_code == USAGE then
             unsupported(left.err)
@@ -49,6 +49,7 @@ local function run_cell(s, lab_name, raw_dir)
         set(bed, ("path.%s=%s"):format(host, delay))
     end
     data.rewrite_ecn(bed, s.rewrite)
+    data.lay_tunnel(bed, s.tunnel)
     local t0 = lab.now() + LEAD_S
     local flows, sends = data.flows(s), {}
     for i, f in ipairs(flows) do

@@ -25,7 +25,7 @@ struct agent {
     struct prague_bpf registration;
     struct ring_buffer *ring;
     struct agent_decision *decisions; /* mapped: the kernel's own memory */
-    int dropped_fd;
+    int events_fd, dropped_fd;
 };
 
 static enum status failed(struct error *err, int sys_errno, const char *what)
@@ -57,7 +57,8 @@ static enum status open_maps(struct agent *a, const struct agent_opts *opts, str
     if (mapped == MAP_FAILED)
         return failed(err, errno, "the array of decisions cannot be mapped");
     a->decisions = mapped;
-    a->ring = ring_buffer__new(map_fd(a, "events"), on_record, a, NULL);
+    a->events_fd = map_fd(a, "events");
+    a->ring = ring_buffer__new(a->events_fd, on_record, a, NULL);
     if (!a->ring)
         return failed(err, errno, "the ring buffer cannot be mapped");
     a->dropped_fd = map_fd(a, "dropped");
@@ -120,7 +121,7 @@ void agent_stop(struct agent *a)
 
 int agent_fd(const struct agent *a)
 {
-    return ring_buffer__epoll_fd(a->ring);
+    return a->events_fd;
 }
 
 size_t agent_take(struct agent *a)

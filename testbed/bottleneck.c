@@ -137,6 +137,8 @@ static void add_router(struct args *a, const struct topology_router *r)
     add(a, "--aqm", r->aqm);
     if (r->jitter_us)
         add_us(a, "--jitter", r->jitter_us);
+    if (r->burst_us)
+        add_us(a, "--burst", r->burst_us);
     snprintf(text, sizeof text, "%.9g", r->loss);
     if (r->loss > 0)
         add(a, "--loss", text);

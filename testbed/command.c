@@ -46,9 +46,12 @@ static void print_router(const struct topology_router *r)
         snprintf(down, sizeof down, "%g Mbit/s", (double)r->rate_bps / 1e6);
     if (r->up_rate_bps != r->rate_bps)
         snprintf(up, sizeof up, " (up %g Mbit/s)", (double)r->up_rate_bps / 1e6);
+    size_t used = 0;
     if (r->jitter_us || r->loss > 0)
-        snprintf(more, sizeof more, ", jitter %g ms, loss %g %%", r->jitter_us / 1e3,
-                 r->loss * 100);
+        used = (size_t)snprintf(more, sizeof more, ", jitter %g ms, loss %g %%", r->jitter_us / 1e3,
+                                r->loss * 100);
+    if (r->burst_us)
+        snprintf(more + used, sizeof more - used, ", in bursts of %g ms", r->burst_us / 1e3);
     printf("  bottleneck  %s%s, base RTT %g ms, %s%s  (%s)\n", down, up, r->rtt_us / 1e3, r->aqm,
            more, r->name);
 }

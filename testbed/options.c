@@ -13,7 +13,8 @@
 
 const char testbed_usage[] =
     "usage: ccalab testbed up     [--name NAME] [--rate RATE] [--rtt TIME] [--aqm AQM]\n"
-    "                             [--topology FILE] [--ports KIND] [--sshd]\n"
+    "                             [--burst TIME] [--topology FILE] [--ports KIND]\n"
+    "                             [--sshd]\n"
     "       ccalab testbed status [--name NAME] [--json]\n"
     "       ccalab testbed set    [--name NAME] [--router R] [--down | --up] KEY=VALUE...\n"
     "       ccalab testbed get    [--name NAME] [--router R] [--json]\n"
@@ -43,8 +44,11 @@ const char testbed_usage[] =
     "  --rate RATE      of the bottleneck, both ways: 50mbit, 1gbit, 800kbit (50mbit)\n"
     "  --rtt TIME       base round trip time: 20ms, 1500us (20ms)\n"
     "  --aqm AQM        with its options in tc's words: dualpi2, 'codel target 5ms ecn' (dualpi2)\n"
+    "  --burst TIME     the bottleneck sends only so often, then all that its rate allows: 4ms "
+    "(0)\n"
     "  --topology FILE  hosts and routers as JSON (docs/testbed.md), or the JSON text itself;\n"
-    "                   --rate, --rtt and --aqm are then for the routers that do not say\n"
+    "                   --rate, --rtt, --aqm and --burst are then for the routers that do\n"
+    "                   not say\n"
     "  --ports KIND     of the bottleneck: tun, packet (needs no /dev/net/tun), auto (auto)\n"
     "  --sshd           an OpenSSH server on every host; needs root\n"
     "  --interval TIME  between samples of the bottleneck, 0 for none (100ms)\n"
@@ -65,6 +69,7 @@ enum flag {
     FLAG_RATE,
     FLAG_RTT,
     FLAG_AQM,
+    FLAG_BURST,
     FLAG_TOPOLOGY,
     FLAG_PORTS,
     FLAG_SSHD,
@@ -83,18 +88,26 @@ static const struct {
     const char *name;
     bool has_value;
 } flags[] = {
-    [FLAG_NAME] = {"--name", true},         [FLAG_RATE] = {"--rate", true},
-    [FLAG_RTT] = {"--rtt", true},           [FLAG_AQM] = {"--aqm", true},
-    [FLAG_TOPOLOGY] = {"--topology", true}, [FLAG_PORTS] = {"--ports", true},
-    [FLAG_SSHD] = {"--sshd", false},        [FLAG_INTERVAL] = {"--interval", true},
-    [FLAG_OWNER] = {"--owner", true},       [FLAG_ROUTER] = {"--router", true},
-    [FLAG_DOWN] = {"--down", false},        [FLAG_UP] = {"--up", false},
-    [FLAG_JSON] = {"--json", false},        [FLAG_ALL] = {"--all", false},
+    [FLAG_NAME] = {"--name", true},
+    [FLAG_RATE] = {"--rate", true},
+    [FLAG_RTT] = {"--rtt", true},
+    [FLAG_AQM] = {"--aqm", true},
+    [FLAG_BURST] = {"--burst", true},
+    [FLAG_TOPOLOGY] = {"--topology", true},
+    [FLAG_PORTS] = {"--ports", true},
+    [FLAG_SSHD] = {"--sshd", false},
+    [FLAG_INTERVAL] = {"--interval", true},
+    [FLAG_OWNER] = {"--owner", true},
+    [FLAG_ROUTER] = {"--router", true},
+    [FLAG_DOWN] = {"--down", false},
+    [FLAG_UP] = {"--up", false},
+    [FLAG_JSON] = {"--json", false},
+    [FLAG_ALL] = {"--all", false},
 };
 
 #define UP_FLAGS                                                                                   \
-    (BIT(FLAG_NAME) | BIT(FLAG_RATE) | BIT(FLAG_RTT) | BIT(FLAG_AQM) | BIT(FLAG_TOPOLOGY) |        \
-     BIT(FLAG_PORTS) | BIT(FLAG_SSHD))
+    (BIT(FLAG_NAME) | BIT(FLAG_RATE) | BIT(FLAG_RTT) | BIT(FLAG_AQM) | BIT(FLAG_BURST) |           \
+     BIT(FLAG_TOPOLOGY) | BIT(FLAG_PORTS) | BIT(FLAG_SSHD))
 
 static const struct {
     const char *name;
@@ -116,7 +129,7 @@ static const struct {
 /* What the parser collects on the way. */
 struct parse {
     struct testbed_options *o;
-    struct topology_router router; /* what --rate, --rtt and --aqm say */
+    struct topology_router router; /* what --rate, --rtt, --aqm and --burst say */
     const char *topology;          /* NULL: none */
 };
 
@@ -147,6 +160,10 @@ static enum status take(struct parse *p, enum flag flag, const char *value, stru
             return usage(err, "the AQM '%.40s...' is too long", value);
         st = aqm_spec_check(value, err);
         snprintf(p->router.aqm, sizeof p->router.aqm, "%s", value);
+        break;
+    case FLAG_BURST:
+        st = link_options_burst(value, &n, err);
+        p->router.burst_us = (uint32_t)n;
         break;
     case FLAG_TOPOLOGY:
         p->topology = value;

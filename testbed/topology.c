@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/units.h"
 #include "testbed/link/aqm_spec.h"
+#include "testbed/link/options.h"
 
 #define FILE_MAX      (256u << 10)
 #define DELAY_MAX_US  10000000u
@@ -143,6 +144,17 @@ static enum status take_time(const struct place *p, const cJSON *v, uint32_t *ou
     return st;
 }
 
+static enum status take_burst(const struct place *p, const cJSON *v, uint32_t *out)
+{
+    struct error e = {0};
+    uint64_t us = 0;
+    if (!cJSON_IsString(v))
+        return bad(p, "not a string: write \"4ms\"");
+    enum status st = at(p, link_options_burst(v->valuestring, &us, &e), &e);
+    *out = (uint32_t)us;
+    return st;
+}
+
 static enum status take_role(const struct place *p, const cJSON *v, enum topology_role *out)
 {
     if (cJSON_IsString(v) && strcmp(v->valuestring, "client") == 0)
@@ -224,6 +236,8 @@ static enum status parse_router(const cJSON *o, struct place *p, const struct to
             st = take_time(p, v, &r->rtt_us);
         } else if (strcmp(v->string, "jitter") == 0) {
             st = take_time(p, v, &r->jitter_us);
+        } else if (strcmp(v->string, "burst") == 0) {
+            st = take_burst(p, v, &r->burst_us);
         } else if (strcmp(v->string, "loss") == 0) {
             st = take_loss(p, v, &r->loss);
         } else if (strcmp(v->string, "aqm") == 0) {
@@ -237,7 +251,7 @@ static enum status parse_router(const cJSON *o, struct place *p, const struct to
         } else if (strcmp(v->string, "packet_log") == 0) {
             st = take_text(p, v, r->packet_log, sizeof r->packet_log);
         } else {
-            st = bad(p, "unknown; a router has name, rate, up_rate, rtt, jitter, loss, aqm, "
+            st = bad(p, "unknown; a router has name, rate, up_rate, rtt, jitter, burst, loss, aqm, "
                         "rate_steps, rate_trace, up_rate_trace and packet_log");
         }
         if (st != STATUS_OK)
@@ -432,6 +446,8 @@ cJSON *topology_to_json(const struct topology *t)
         add_text(h, "aqm", r->aqm);
         if (r->jitter_us)
             add_us(h, "jitter", r->jitter_us);
+        if (r->burst_us)
+            add_us(h, "burst", r->burst_us);
         if (r->loss > 0)
             cJSON_AddNumberToObject(h, "loss", r->loss);
         add_text(h, "rate_steps", r->rate_steps);

@@ -38,6 +38,7 @@ struct topology_router {
     uint64_t rate_bps, up_rate_bps; /* towards the servers, and back; 0: unlimited */
     uint32_t rtt_us;                /* half of it each way */
     uint32_t jitter_us;
+    uint32_t burst_us;          /* from turn to turn of the link; 0: it sends all the time */
     double loss;                /* 0 to 1 */
     char aqm[TOPOLOGY_AQM_MAX]; /* a specification in tc's words, "codel target 5ms ecn" */
     char rate_steps[TOPOLOGY_TEXT_MAX], rate_trace[TOPOLOGY_TEXT_MAX];

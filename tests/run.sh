@@ -1,6 +1,7 @@
 #!/bin/sh
-# The whole suite: everything in the release preset, then the C tests once more under ASan and
-# UBSan. Ends with one plain line that counts. Called by `make test`, and so by .ci/run.
+# The whole suite: everything in the release preset, then the C tests, and what is labelled
+# `sanitize`, once more under ASan and UBSan. Ends with one plain line that counts. Called by
+# `make test`, and so by .ci/run.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 log=build/tests.log
@@ -32,7 +33,7 @@ suite() { # preset, ctest arguments...
 
 suite release -j 2
 ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
-    suite asan -L unit -j 2
+    suite asan -L 'unit|sanitize' -j 2
 
 passed=$(grep -c ' Passed ' "$log")
 skipped=$(grep -c '\*\*\*Skipped' "$log")

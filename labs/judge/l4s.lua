@@ -20,6 +20,13 @@ local liar = scenario("liar", "share", 30, 10, {X, {label = "y", host = "client_
 liar.rewrite = {{host = "client_y", hook = "postrouting", from = "ect0", to = "ect1"}}
 local bleach = scenario("bleaching", "power", 30, 5, {X})
 bleach.rewrite = {{host = "router", hook = "prerouting", source = "client_x", from = "ect1", to = "not-ect"}}
+-- Both flows of one host: to the bottleneck the tunnel is one flow.
+local tunnel = scenario("tunnel", "share", 60, 15, {X, {label = "y", host = "client_x", cc = "cubic"}}, nil, {{
+    {label = "dualpi2", link = {aqm = "dualpi2"}},
+    {label = "fq-codel", link = {aqm = "fq_codel target 5ms interval 100ms ecn"}},
+}})
+tunnel.tunnel = "client_x"
+local BURSTS = {rate = "48mbit", rtt = "20ms", aqm = "dualpi2", burst = "4ms"}
 
 return {
     name = "l4s",
@@ -52,6 +59,11 @@ return {
         }}),
         scenario("falling", "power", 80, 5, {X}, {rate = "50mbit", rtt = "20ms", aqm = "dualpi2",
             steps = {{0, "50mbit"}, {20, "25mbit"}, {40, "5mbit"}, {60, "1mbit"}}}),
-        liar, bleach,
+        scenario("bursts", "power", 30, 5, {X}, BURSTS, {{
+            {label = "step-1ms", link = {aqm = "dualpi2"}},
+            {label = "step-5ms", link = {aqm = "dualpi2 step_thresh 5ms"}},
+        }}),
+        scenario("bursts-beside", "share", 60, 15, {X, {label = "y", host = "client_y", cc = "cubic"}}, BURSTS),
+        tunnel, liar, bleach,
     },
 }

@@ -3,7 +3,7 @@
 local flags = {"interval", "ect", "report", "target-return-scale", "explore", "seed", "advisor", "max-flows", "cwnd-min", "cwnd-max",
                "lua-budget", "threads"}
 
-local known = {policy = true, label = true, fifo = true}
+local known = {policy = true, label = true, fifo = true, awake = true}
 for _, flag in ipairs(flags) do
     known[flag:gsub("-", "_")] = true
 end
@@ -76,6 +76,9 @@ function lab.drive(o)
     end
     if o.fifo == false then
         cmd[#cmd + 1] = "--no-fifo"
+    end
+    if o.awake then
+        cmd[#cmd + 1] = "--awake"
     end
     local job
     job, err = lab.localhost:start(cmd)

@@ -108,11 +108,13 @@ end
 -- {{label=, cc=, is_candidate=, start_s=, seconds=, retransmits=}}, totals=, decided=, idle_share=}.
 function judge.run_cell(s, who, o)
     local bed = assert(lab.testbed{name = o.lab, rate = s.link.rate, rtt = s.link.rtt,
-                                   aqm = scenarios.aqm_spec(s.link), interval = LINK_INTERVAL})
+                                   aqm = scenarios.aqm_spec(s.link), burst = s.link.burst,
+                                   interval = LINK_INTERVAL})
     if s.link.paths then
         assert(bed:set{paths = s.link.paths})
     end
     scenarios.rewrite_ecn(bed, s.rewrite)
+    scenarios.lay_tunnel(bed, s.tunnel)
     local policy = policy_of(s, who)
     local drive = policy and assert(lab.drive{policy = policy, report = o.report,
         target_return_scale = who.target, explore = who.explore, seed = o.seed, advisor = policy ~= nil and o.advisor or nil})

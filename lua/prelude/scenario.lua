@@ -154,9 +154,9 @@ end
 
 local HOSTS = {client_x = true, client_y = true, router = true, server = true}
 local CELL_KEYS = {name = true, title = true, seconds = true, warmup_s = true, link = true,
-                   flows = true, expect = true, rewrite = true, axes = true, score = true}
+                   flows = true, expect = true, rewrite = true, tunnel = true, axes = true, score = true}
 local LINK_KEYS = {rate = true, rtt = true, aqm = true, buffer_bdp = true, steps = true,
-                   paths = true}
+                   paths = true, burst = true}
 
 -- Is a cell (of data.cells()) complete, and is there nothing in it that nobody reads? True, or nil
 -- and the reason.
@@ -195,6 +195,9 @@ function data.check(s)
             need(type(e.source) == "string", "%s: an expectation without a source", e.what)
             need(not e.from_s == not e.to_s, "%s: from_s and to_s go together", e.what)
         end
+        need(s.tunnel == nil or s.tunnel == "client_x" or s.tunnel == "client_y",
+            "a tunnel that is not of a client")
+        need(s.link.burst == nil or quantity(s.link.burst, TIME_UNITS) > 0, "no proper burst")
         for _, r in ipairs(s.rewrite or {}) do
             need(HOSTS[r.host] and r.hook and r.from and r.to, "an incomplete rewrite")
         end
@@ -238,5 +241,28 @@ function data.rewrite_ecn(bed, rules)
                 %sip ecn %s ip ecn set %s;
             };
         }]]):format(i, r.hook, from, r.from, r.to), label = "rewrite ECN"})
+    end
+end
+
+-- One end of a tunnel: TCP to $2 goes through it, in UDP between two fixed ports, so that all of it
+-- is one flow to whoever looks from outside. Linux copies the ECN field of what is inside to the
+-- outer header; the rule takes it off there.
+local TUNNEL_END = [[set -e
+ip link add tunnel type vxlan id 98 local $1 remote $2 dstport 4789 srcport 4789 4790 dev eth0
+ip link set tunnel $(ip -d link show eth0 | grep -o 'gso_max_segs [0-9]*') up
+ip addr add $3/30 dev tunnel
+ip route add $2 via $4 dev tunnel src $1 table 98
+ip rule add to $2 ipproto tcp lookup 98
+nft 'table ip tunnel { chain c { type filter hook output priority mangle; policy accept;
+    udp dport 4789 ip ecn set not-ect; }; }']]
+
+-- Lay a tunnel that hides ECN from the bottleneck between a client (or nil) and the server, until the
+-- lab goes.
+function data.lay_tunnel(bed, name)
+    local ends = name and {{bed[name], bed.server, "10.98.250.1", "10.98.250.2"},
+                           {bed.server, bed[name], "10.98.250.2", "10.98.250.1"}}
+    for _, e in ipairs(ends or {}) do
+        assert(e[1]:run{"sh", "-c", TUNNEL_END, "tunnel", e[1].address, e[2].address, e[3], e[4],
+                        label = "tunnel"})
     end
 end

@@ -11,7 +11,7 @@
  * ECT(1) is set as for BPF Prague, by a mark on the socket. Both ends of a flow must run it: the
  * receiver's half is DCTCP's echo.
  *
- * Compiled twice, as prague.bpf.c is. */
+ * Compiled twice, see CONG_CONTROL_ARGS. */
 #include "scalable.h"
 
 #include "agent_abi.h"
@@ -375,20 +375,11 @@ static __always_inline void on_ack(struct sock *sk, const struct rate_sample *rs
         tell_in_time(sk, n, rs->is_app_limited, now_ns);
 }
 
-#ifdef OLD_CONG_CONTROL
 SEC("struct_ops/netllm_cong_control")
-void BPF_PROG(netllm_cong_control, struct sock *sk, const struct rate_sample *rs)
+void BPF_PROG(netllm_cong_control, CONG_CONTROL_ARGS)
 {
     on_ack(sk, rs);
 }
-#else
-SEC("struct_ops/netllm_cong_control")
-void BPF_PROG(netllm_cong_control, struct sock *sk, __u32 ack, int flag,
-              const struct rate_sample *rs)
-{
-    on_ack(sk, rs);
-}
-#endif
 
 /* Asked on entering CWR, Recovery and Loss. Only the last takes its answer from here. */
 SEC("struct_ops/netllm_ssthresh")

@@ -8,8 +8,7 @@
  *
  * Registered under two names: bpf_prague_fb also falls back behind classic ECN queues (classic.h).
  *
- * Compiled twice: cong_control() takes (sk, ack, flag, rs) since kernel 6.10, (sk, rs) before;
- * -DOLD_CONG_CONTROL makes the old one. */
+ * Compiled twice, see CONG_CONTROL_ARGS. */
 #include "classic.h"
 #include "scalable.h"
 
@@ -289,20 +288,11 @@ static __always_inline void on_ack(struct sock *sk, const struct rate_sample *rs
     pace(sk, tp, p);
 }
 
-#ifdef OLD_CONG_CONTROL
 SEC("struct_ops/prague_cong_control")
-void BPF_PROG(prague_cong_control, struct sock *sk, const struct rate_sample *rs)
+void BPF_PROG(prague_cong_control, CONG_CONTROL_ARGS)
 {
     on_ack(sk, rs);
 }
-#else
-SEC("struct_ops/prague_cong_control")
-void BPF_PROG(prague_cong_control, struct sock *sk, __u32 ack, int flag,
-              const struct rate_sample *rs)
-{
-    on_ack(sk, rs);
-}
-#endif
 
 #define PRAGUE_OPS(init_op, name_text)                                                             \
     {                                                                                              \

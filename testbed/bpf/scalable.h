@@ -9,6 +9,14 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+/* cong_control() got two arguments more in Linux 6.10: what has one is compiled twice, with
+ * -DOLD_CONG_CONTROL for the kernels before. */
+#ifdef OLD_CONG_CONTROL
+#define CONG_CONTROL_ARGS struct sock *sk, const struct rate_sample *rs
+#else
+#define CONG_CONTROL_ARGS struct sock *sk, __u32 ack, int flag, const struct rate_sample *rs
+#endif
+
 #define ALPHA_ONE   (1u << 20) /* alpha and fractions are in units of 2^-20 */
 #define ALPHA_SHIFT 4          /* EWMA gain g = 1/16 */
 #define CWND_MIN    2

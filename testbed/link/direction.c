@@ -116,16 +116,18 @@ static void count_sojourn(struct direction *d, const struct packet *p)
 /* The link is free at free_ns: put the next packet on it, if there is one. */
 static void begin(struct direction *d)
 {
+    uint64_t ready_ns = d->free_ns;
     struct packet *p;
     enum ecn ecn;
 
-    if (d->trace.trace != NULL && d->aqm->backlog_pkts > 0) {
-        uint64_t ready_ns = trace_ready_ns(&d->trace, d->free_ns);
-
-        if (ready_ns > d->free_ns) {
-            d->free_ns = ready_ns; /* it waits in the queue until then */
-            return;
-        }
+    if (d->aqm->backlog_pkts > 0 && d->trace.trace != NULL) {
+        ready_ns = trace_ready_ns(&d->trace, d->free_ns);
+    } else if (d->aqm->backlog_pkts > 0 && d->burst.every_ns != 0) {
+        ready_ns = burst_ready_ns(&d->burst, d->rate_bps, d->free_ns);
+    }
+    if (ready_ns > d->free_ns) {
+        d->free_ns = ready_ns; /* it waits in the queue until then */
+        return;
     }
     p = d->aqm->ops->dequeue(d->aqm, d->free_ns);
     if (p == NULL) {
@@ -141,6 +143,8 @@ static void begin(struct direction *d)
     d->sending = p;
     if (d->trace.trace != NULL) {
         d->free_ns = trace_spend(&d->trace, p->len_bytes);
+    } else if (d->burst.every_ns != 0) {
+        burst_spend(&d->burst, p->len_bytes);
     } else if (d->rate_bps != 0) {
         uint64_t work = p->len_bytes * 8 * NS_PER_S + d->rest;
 

@@ -11,6 +11,7 @@
 
 #include "core/rng.h"
 #include "testbed/link/aqm.h"
+#include "testbed/link/burst.h"
 #include "testbed/link/delay_line.h"
 #include "testbed/link/hist.h"
 #include "testbed/link/packet_log.h"
@@ -51,6 +52,7 @@ struct direction {
 
     uint64_t rate_bps;             /* 0: no serializer */
     struct trace_cursor trace;     /* instead of rate_bps, if it has a trace */
+    struct burst burst;            /* when rate_bps may send; without a trace */
     const struct rate_step *steps; /* still to come; borrowed */
     size_t step_count;
     bool is_busy;           /* something happens at free_ns */

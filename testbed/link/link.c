@@ -62,6 +62,7 @@ static enum status init_direction(struct link *l, int dir, struct packet_log *lo
     d->rng.state = ((uint64_t)(dir + LINK_DIRECTIONS) << 32) | l->seed;
     d->jitter_ns = o->jitter_us * 1000;
     d->loss = o->loss;
+    burst_start(&d->burst, o->burst_us * 1000, now_ns);
     d->paths = &l->paths;
     d->log = log;
     d->log_dir = (uint8_t)dir;

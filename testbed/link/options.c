@@ -21,6 +21,7 @@ enum option_id {
     OPT_UP_RATE_TRACE,
     OPT_DELAY,
     OPT_JITTER,
+    OPT_BURST,
     OPT_LOSS,
     OPT_PATH,
     OPT_AQM,
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
     {"up-rate-trace", required_argument, NULL, OPT_UP_RATE_TRACE},
     {"delay", required_argument, NULL, OPT_DELAY},
     {"jitter", required_argument, NULL, OPT_JITTER},
+    {"burst", required_argument, NULL, OPT_BURST},
     {"loss", required_argument, NULL, OPT_LOSS},
     {"path", required_argument, NULL, OPT_PATH},
     {"aqm", required_argument, NULL, OPT_AQM},
@@ -88,6 +90,9 @@ void link_options_help(FILE *f)
         "  --up-rate-trace FILE  the same for direction up, if it differs\n"
         "  --delay TIME        one way, after the serializer: 10ms, 500us (default 10ms)\n"
         "  --jitter TIME       added to or taken off the delay, uniformly; order is kept\n"
+        "  --burst TIME        the link has its turn only so often, and then sends at once what "
+        "its\n"
+        "                      rate allows for that time: 4ms, up to 1s (default 0: all the time)\n"
         "  --loss P            probability that a packet is lost on the line: 0.01 or 1%\n"
         "  --path ADDRESS=TIME extra delay, each way, of packets from or to an address;\n"
         "                      may be given often\n"
@@ -125,6 +130,17 @@ enum status link_options_ports(const char *text, enum link_port_kind *out, struc
     }
     error_set(err, STATUS_USAGE, "link", "there are no ports of the kind '%.32s'", text);
     return error_hint(err, "auto, tun or packet");
+}
+
+enum status link_options_burst(const char *text, uint64_t *out_us, struct error *err)
+{
+    enum status s = parse_time_us(text, out_us, err);
+
+    if (s == STATUS_OK && *out_us > LINK_BURST_MAX_US) {
+        error_set(err, STATUS_USAGE, "link", "--burst '%.64s' is out of range", text);
+        s = error_hint(err, "at most 1s, or 0 for a link that sends all the time");
+    }
+    return s;
 }
 
 enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
@@ -293,6 +309,8 @@ static enum status parse_one(int id, const char *arg, struct link_options *o, st
         return link_options_delay(arg, "--delay", &o->delay_us, err);
     case OPT_JITTER:
         return link_options_delay(arg, "--jitter", &o->jitter_us, err);
+    case OPT_BURST:
+        return link_options_burst(arg, &o->burst_us, err);
     case OPT_LOSS:
         return parse_loss(arg, &o->loss, err);
     case OPT_PATH:
@@ -391,13 +409,18 @@ enum status link_options_parse(int argc, char *const argv[], struct link_options
         error_set(err, STATUS_USAGE, "link", "--up-rate and --up-rate-trace exclude each other");
         return error_hint(err, "give one of them");
     }
+    if (out->burst_us != 0 && (out->rate_trace[0] != '\0' || out->up_rate_trace[0] != '\0')) {
+        error_set(err, STATUS_USAGE, "link", "--burst and a trace exclude each other");
+        return error_hint(err, "equal lines of a trace are a burst");
+    }
     if (aqm_spec_is_kernel(out->aqm) &&
         (out->step_count != 0 || out->rate_trace[0] != '\0' || out->up_rate_trace[0] != '\0' ||
-         out->packet_log[0] != '\0')) {
+         out->packet_log[0] != '\0' || out->burst_us != 0)) {
         error_set(err, STATUS_USAGE, "link", "%s needs an AQM of ccalab-link's own, not '%.64s'",
                   out->step_count != 0            ? "--rate-steps"
                   : out->rate_trace[0] != '\0'    ? "--rate-trace"
                   : out->up_rate_trace[0] != '\0' ? "--up-rate-trace"
+                  : out->burst_us != 0            ? "--burst"
                                                   : "--packet-log",
                   out->aqm);
         return error_hint(err, out->step_count != 0 ? "change the rate while it runs: ccalab "

@@ -43,7 +43,8 @@ struct link_options {
     char up_rate_trace[CCALAB_PATH_MAX]; /* "": none; rate_trace is then for a to b only */
     uint64_t delay_us;                   /* each way */
     uint64_t jitter_us;
-    uint64_t loss; /* of LINK_LOSS_ONE */
+    uint64_t burst_us; /* from turn to turn of the link; 0: it sends all the time */
+    uint64_t loss;     /* of LINK_LOSS_ONE */
     struct path_table paths;
     char aqm[AQM_SPEC_MAX];
     uint32_t limit_pkts;              /* 0: what the spec says, or the AQM's default */
@@ -71,6 +72,10 @@ CCALAB_MUST_USE enum status link_options_ports(const char *text, enum link_port_
  * Errors: STATUS_USAGE. */
 #define LINK_DELAY_MAX_US 10000000u
 CCALAB_MUST_USE enum status link_options_delay(const char *text, const char *what, uint64_t *out_us,
+                                               struct error *err);
+/* The time from turn to turn, at most LINK_BURST_MAX_US. Errors: STATUS_USAGE. */
+#define LINK_BURST_MAX_US 1000000u
+CCALAB_MUST_USE enum status link_options_burst(const char *text, uint64_t *out_us,
                                                struct error *err);
 
 #endif

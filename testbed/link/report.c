@@ -133,6 +133,7 @@ void report_up(FILE *f, const struct engine *e)
     json_add_num(data, "up_rate_bps", queue[LINK_UP].rate_bps);
     json_add_num(data, "delay_us", (double)o->delay_us);
     json_add_num(data, "jitter_us", (double)o->jitter_us);
+    json_add_num(data, "burst_us", (double)o->burst_us);
     json_add_num(data, "loss", (double)o->loss / LINK_LOSS_ONE);
     cJSON_AddStringToObject(data, "aqm", spec.data);
     buf_done(&spec);

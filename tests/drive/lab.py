@@ -104,7 +104,8 @@ class Agent:
         self.path = f"{lab.tmp.name}/events{len(lab.processes)}"
         self.process = lab.start(None, [NETLLM, "drive", *words], stdout=open(self.path, "w"),
                                  stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        until(lambda: self.process.poll() is not None or has_cc() and self.events(), 10)
+        until(lambda: self.process.poll() is not None or
+              any(e["type"] == "result" for e in self.events()), 10)
         if self.process.poll() == 6:
             skip(self.process.stderr.read().strip())
         if self.process.poll() is not None:

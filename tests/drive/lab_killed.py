@@ -1,14 +1,27 @@
 """kill -9 of the agent in mid-flow: the watchdog takes over, the flow goes on, nothing is left."""
+import struct
+
 from lab import *
 
+
+def allowed_latency_us():
+    """What all who ask the kernel for processors that wake up in time agree on."""
+    with open("/dev/cpu_dma_latency", "rb") as f:
+        return struct.unpack("i", f.read(4))[0]
+
+
 with Lab("drive-killed") as lab:
-    agent = lab.drive("constant:20")
+    agent = lab.drive("constant:20", "--awake")
+    is_awake = agent.events()[0]["data"]["is_awake"]
+    check(not is_awake or allowed_latency_us() > 0, "without flows all may sleep")
     sampler, path = lab.watch()
     client = lab.iperf3(4)
     time.sleep(1.5)
+    check(not is_awake or allowed_latency_us() == 0, "no processor sleeps while a flow is open")
     agent.process.kill()
     killed = time.time()
     agent.process.wait()
+    check(not is_awake or allowed_latency_us() > 0, "all may sleep again")
     check(until(lambda: not has_cc(), 2), "nothing is left registered")
     rate, _ = mbps(client)
     sampler.send_signal(signal.SIGINT)

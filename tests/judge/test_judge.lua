@@ -134,7 +134,7 @@ check(m.ndone == 2 and #missing == 1 and missing[1].cell == "x=3,repeat=1" and m
     lab.pretty(missing))
 
 -- The shipped sets and grids of teachers are complete, in both sizes.
-local sizes = {solo = {2, 570}, friendliness = {2, 125}, l4s = {2, 28}}
+local sizes = {solo = {2, 570}, friendliness = {2, 125}, l4s = {2, 33}}
 for name, want in pairs(sizes) do
     local set = judge.read_set(name, arg[1] .. "/labs/judge")
     check(#judge.lay_out(name, set.quick) == want[1] and #judge.lay_out(name, set.full) == want[2],

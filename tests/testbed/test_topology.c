@@ -19,7 +19,8 @@ static const char chain[] =
     "{\"hosts\":[{\"name\":\"s\",\"role\":\"server\"},"
     "            {\"name\":\"a\",\"role\":\"client\"},"
     "            {\"name\":\"b\",\"role\":\"client\",\"delay\":\"5ms\"}],\n"
-    " \"routers\":[{\"name\":\"r1\",\"rate\":\"10mbit\",\"rtt\":\"10ms\",\"jitter\":\"1ms\"},"
+    " \"routers\":[{\"name\":\"r1\",\"rate\":\"10mbit\",\"rtt\":\"10ms\",\"jitter\":\"1ms\","
+    "\"burst\":\"4ms\"},"
     "              {\"name\":\"r2\",\"up_rate\":\"2mbit\",\"loss\":0.25,"
     "               \"rate_steps\":\"0s:50mbit,5s:25mbit\",\"up_rate_trace\":\"/t/up\"}]}";
 
@@ -72,6 +73,8 @@ static void a_chain(void **state)
     assert_string_equal(ifname, "eth3");
     assert_int_equal(t.routers[0].up_rate_bps, 10000000);
     assert_int_equal(t.routers[0].jitter_us, 1000);
+    assert_int_equal(t.routers[0].burst_us, 4000);
+    assert_int_equal(t.routers[1].burst_us, 0);
     assert_int_equal(t.routers[1].rate_bps, 50000000);
     assert_int_equal(t.routers[1].up_rate_bps, 2000000);
     assert_true(t.routers[1].loss == 0.25);

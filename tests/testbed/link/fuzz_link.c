@@ -195,6 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .has_up_rate = true,
         .delay_us = more & 1 ? 3000 : 0,
         .jitter_us = more & 2 ? 1000 : 0,
+        .burst_us = more & 32 ? 4000 : 0,
         .loss = more & 4 ? 1u << 28 : 0,
         .steps = {{2000, 1000000}, {9000, 0}, {12000, 20000000}},
         .step_count = more & 8 ? 3 : 0,

@@ -87,12 +87,14 @@ static void test_line_options(void **state)
     uint8_t address[16];
 
     (void)state;
-    assert_int_equal(parse("--a x:a --b x:b --jitter 2ms --loss 2.5% --path 10.98.1.2=5ms "
-                           "--path 2001:db8::7=1s --control /run/s --packet-log p.csv "
-                           "--rate-steps 0s:20mbit,500ms:1gbit,2s:unlimited",
-                           &o, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        parse("--a x:a --b x:b --jitter 2ms --burst 4ms --loss 2.5% --path 10.98.1.2=5ms "
+              "--path 2001:db8::7=1s --control /run/s --packet-log p.csv "
+              "--rate-steps 0s:20mbit,500ms:1gbit,2s:unlimited",
+              &o, NULL),
+        STATUS_OK);
     assert_int_equal(o.jitter_us, 2000);
+    assert_int_equal(o.burst_us, 4000);
     assert_int_equal(o.loss, (uint64_t)(0.025 * LINK_LOSS_ONE));
     assert_int_equal(o.paths.count, 2);
     assert_int_equal(path_address_parse("2001:db8::7", address, NULL), STATUS_OK);
@@ -138,6 +140,11 @@ static void test_refused(void **state)
         "--a x:a --b x:b --aqm codel2",
         "--a x:a --b x:b --aqm",
         "--a x:a --b x:b --jitter 11s",
+        "--a x:a --b x:b --burst 4",
+        "--a x:a --b x:b --burst 1001ms",
+        "--a x:a --b x:b --burst 4ms --rate-trace x",
+        "--a x:a --b x:b --burst 4ms --up-rate-trace x",
+        "--a x:a --b x:b --aqm kernel:codel --burst 4ms",
         "--a x:a --b x:b --loss 1.1",
         "--a x:a --b x:b --loss 101%",
         "--a x:a --b x:b --loss -1",

@@ -1,4 +1,5 @@
-/* Rates that change: by a call, by steps, by a Mahimahi trace; and what could have been sent. */
+/* Rates that change: by a call, by steps, by a Mahimahi trace, by the turns of a link in bursts;
+ * and what could have been sent. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,6 +129,66 @@ static enum status load(const char *text, struct trace *t, struct error *err)
     return trace_load(temp_path, t, err);
 }
 
+/* Turns every 4 ms from 0 on, 2500 bytes each at 5 Mbit/s. */
+static void test_bursts(void **state)
+{
+    struct direction d;
+
+    (void)state;
+    open_fifo(&d, 5000000);
+    burst_start(&d.burst, 4 * MS, 0);
+    offer(&d, 5, 1250, MS); /* the first turn found nobody */
+    for (uint64_t turn = 1; turn <= 2; turn++) {
+        assert_int_equal(next_due(&d), turn * 4 * MS); /* both at once */
+        assert_int_equal(next_due(&d), turn * 4 * MS);
+    }
+    assert_int_equal(next_due(&d), 12 * MS);
+    /* Half of that turn is lost for who comes too late. */
+    offer(&d, 1, 1250, 12 * MS + 1);
+    assert_int_equal(next_due(&d), 16 * MS);
+    /* A turn lets out 2500 bytes, and the packet that they end in; the 500 too many come off the
+     * next one. */
+    offer(&d, 5, 1500, 17 * MS);
+    assert_int_equal(next_due(&d), 20 * MS);
+    assert_int_equal(next_due(&d), 20 * MS);
+    assert_int_equal(next_due(&d), 24 * MS);
+    assert_int_equal(next_due(&d), 24 * MS);
+    assert_int_equal(next_due(&d), 28 * MS);
+    assert_int_equal(direction_wake_ns(&d), AQM_NEVER);
+    /* At a rate that a packet takes several turns of. */
+    direction_set_rate(&d, 1000000, 29 * MS);
+    offer(&d, 2, 1250, 30 * MS);
+    assert_int_equal(next_due(&d), 32 * MS);
+    assert_int_equal(next_due(&d), 40 * MS); /* one has 500 bytes: the first took three of them */
+    direction_set_rate(&d, 0, 45 * MS);      /* unlimited: all that waits */
+    offer(&d, 3, 1250, 46 * MS);
+    assert_int_equal(next_due(&d), 48 * MS);
+    assert_int_equal(next_due(&d), 48 * MS);
+    assert_int_equal(next_due(&d), 48 * MS);
+    direction_done(&d);
+}
+
+/* Of a queue that is never empty 16 packets leave in each turn, from the first on. */
+static void test_bursts_keep_the_rate(void **state)
+{
+    struct direction d;
+    uint64_t due_ns = 0, bytes = 0;
+
+    (void)state;
+    open_fifo(&d, 48000000);
+    burst_start(&d.burst, 4 * MS, 0);
+    offer(&d, 100, 1500, 0);
+    for (uint64_t i = 0; i < 16000; i++) {
+        due_ns = next_due(&d);
+        assert_int_equal(due_ns, (i / 16 + 1) * 4 * MS);
+        offer(&d, 1, 1500, due_ns);
+        bytes += 1500;
+    }
+    direction_account(&d, due_ns);
+    assert_true((double)bytes * 8 == d.totals.capacity_bits);
+    direction_done(&d);
+}
+
 static void test_trace_file(void **state)
 {
     static const struct {
@@ -253,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_change_in_the_middle_of_a_packet),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_steps_wake),
+        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_bursts_keep_the_rate),
         cmocka_unit_test(test_trace_file),
         cmocka_unit_test(test_trace_departures),
         cmocka_unit_test(test_trace_rate),
