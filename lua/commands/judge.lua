@@ -8,6 +8,7 @@ local ABOUT = {
         {"--size", meta = "SIZE", help = "quick or full (default quick)"},
         {"--candidates", meta = "LIST",
          help = "cubic, reno, bbr, prague, oracle, netllm:POLICY, ... (default cubic,reno,bbr,prague)"},
+        {"--lab", meta = "FILE", help = "on the machines of this lab file instead of virtual ones"},
         {"--seeds", meta = "N", number = true, help = "how often each cell runs (default 5)"},
         {"--resume", meta = "DIR", help = "go on with the judge's directory: what is done stays"},
         {"--name", meta = "NAME", help = "of the run directory (default judge)"},
@@ -39,7 +40,7 @@ elseif o.resume and not lab.read_file(o.resume .. "/run.json") then
 end
 local out = assert(lab.judge{sets = list_of(o.sets), size = o.size, candidates = list_of(o.candidates),
     seeds = o.seeds and (math.tointeger(o.seeds) or o.seeds), dir = o.resume, name = o.name,
-    testbed = o.testbed, dry_run = o.dry_run})
+    testbed = o.testbed, lab = o.lab, dry_run = o.dry_run})
 if o.dry_run then
     return
 elseif o.json then
