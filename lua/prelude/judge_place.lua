@@ -172,7 +172,8 @@ end
 
 -- What left the queue since `before`, and what did not.
 local function count_since(bed, before)
-    local _, leaf = describe(assert(lab.qdiscs(bed.router, bed.egress)))
+    local list = assert(lab.qdiscs(bed.router, bed.egress))
+    local _, leaf = describe(list)
     local function grown(key)
         return leaf[key] and math.max(0, leaf[key] - (before[key] or 0))
     end
