@@ -60,7 +60,8 @@ assert(m.ndone == 4)]]},
             {"folder?", "string", "where sets are", "labs/judge"},
             {"dry_run?", "boolean", "print the cells and run none", "false"}}}},
          returns = {{"{dir: string, sets: table[], missing: {cell: string, why: string}[], "
-             .. "left_out: {scenario: string, why: string}[], place: string, cells: integer, done: integer, candidates: table[], files: table}",
+             .. "left_out: {scenario: string, why: string}[], place: string, cells: integer, done: integer, "
+             .. "candidates: table[], files: table}",
             "of each set `{name=, counted=, wins={[candidate]=n}, scenarios={{name=, score=, winners=, "
                 .. "by={[candidate]={power=, ...}}}}}`, values as of `lab.stats`"}},
          errors = "a candidate cannot be had; `usage`: the directory holds another matrix; `io`",

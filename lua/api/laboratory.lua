@@ -393,7 +393,8 @@ assert(checks.failed == 0 and #checks.list == 1)]]},
                 "lab.localhost"}}}},
          returns = {{"Job", "`data` of `job:finish()` has decisions, latencies and staleness"},
              {"(fun(): true?, lab.Error?)?", "over SSH: puts back what was changed there before the script ends"}},
-         errors = "`unavailable`: no root, a kernel before 6.4, no netllm or one that does not start there, another one drives; "
+         errors = "`unavailable`: no root, a kernel before 6.4, no netllm or one that does not start there, "
+             .. "another one drives; "
              .. "what is wrong with the policy",
          raises = "an option that is none",
          text = "Decide the windows of the flows of this machine, or of another, that ask for the congestion control "

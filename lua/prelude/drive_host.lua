@@ -112,8 +112,9 @@ end
 
 -- The ECT(1) of its flows --------------------------------------------------------------------------
 
--- No TCP socket can set ECT(1); netllm marks its sockets, and a rule rewrites the ECT(0) of that mark.
-local function add_rule(host)
+-- No TCP socket can set ECT(1); netllm marks its sockets, and a rule rewrites the ECT(0) of that mark. Returns true
+-- and what takes it back before the script's end does.
+function there.add_rule(host)
     local facts, err = lab._probe(host)
     if not facts then
         return nil, err
@@ -147,7 +148,7 @@ local says = setmetatable({}, {__mode = "k"}) -- by job: where its FIFO is
 local count = 0
 
 -- Start cmd = {"drive", policy, options..., label=} on the host, that is, `netllm` with these words. Returns the
--- job, up, and a function that takes back what was changed for it before the script's end does.
+-- job; a function that takes back what was changed for it before the script's end does; and what `up` said.
 function there.start(host, cmd, has_rule)
     local at, err = there.find(host)
     if not at then
@@ -160,7 +161,7 @@ function there.start(host, cmd, has_rule)
     end
     local ok, undo = true, function() return true end
     if has_rule then
-        ok, undo = add_rule(host)
+        ok, undo = there.add_rule(host)
         if not ok then
             return nil, undo
         end
@@ -176,7 +177,7 @@ function there.start(host, cmd, has_rule)
         up, err = job:wait_up(300) -- a large policy has to be read
         if up then
             says[job] = {host = host, dir = at.dir, token = token}
-            return job, undo
+            return job, undo, up
         end
         job:cancel()
     end

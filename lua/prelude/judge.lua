@@ -155,7 +155,7 @@ function lab.judge(o)
     if place.part then
         list, left_out = place:part(p.scenarios, o.dry_run)
         if #list == 0 then
-            return lab.failure("unavailable", "judge", ("none of the %d scenarios can be had on these machines: %s"):format(
+            return lab.failure("unavailable", "judge", ("these machines can be none of the %d scenarios: %s"):format(
                 #left_out, left_out[1].why))
         end
     end

@@ -191,6 +191,9 @@ local function drive_on(place, s, policy)
             o.host = host
             local job, undo = lab.drive(o)
             ends[#ends + 1] = assert(job, undo)
+            if host.kind ~= "ssh" then -- lab.drive leaves this machine as it is
+                undo = select(2, assert(lab._drive_there.add_rule(host)))
+            end
             taken_back[#taken_back + 1] = undo
         end
     end
@@ -351,9 +354,9 @@ function judge.place(o)
     end
     local rtt = base_rtt(bed)
     local place = setmetatable({bed = bed, link = bed.link, facts = facts, file = o.lab}, Hosts)
-    place.description = ("the machines of %s: link %s, base RTT %s (ping: %s); the router runs Linux %s, its port is %s")
-        :format(o.lab, bed.link.rate, bed.link.rtt, rtt and ("%.1f ms"):format(rtt) or "no answer",
-                facts.router.kernel, bed.egress)
+    place.description = ("the machines of %s: link %s, base RTT %s (ping: %s); router with Linux %s, port %s"):format(
+        o.lab, bed.link.rate, bed.link.rtt, rtt and ("%.1f ms"):format(rtt) or "no answer", facts.router.kernel,
+        bed.egress)
     if rtt and math.abs(1e3 * rtt - bed.link.rtt_us) > math.max(1000, 0.1 * bed.link.rtt_us) then
         lab.log(("the base round trip is %.1f ms, %s says %s"):format(rtt, o.lab, bed.link.rtt), "warn")
     end

@@ -17,11 +17,13 @@ local HOW = { -- queue delays are known
 local ONE_SET = "only one set was judged: no winners are counted, as whoever wins alone may starve, or be starved, "
     .. "beside others"
 local COLUMNS = {"rate_mbit", "utilisation", "delay_p50_ms", "delay_p95_ms", "delay_p99_ms", "delay_mean_ms", "power",
-    "off_mbit", "rtt_extra_p50_ms", "rtt_extra_p95_ms", "rtt_extra_p99_ms", "rtt_extra_mean_ms", "jain", "ratio", "mark_share", "loss_share", "retransmits", "decide_p50_us", "decide_p99_us",
+    "off_mbit", "rtt_extra_p50_ms", "rtt_extra_p95_ms", "rtt_extra_p99_ms", "rtt_extra_mean_ms", "jain", "ratio",
+    "mark_share", "loss_share", "retransmits", "decide_p50_us", "decide_p99_us",
     "event_p99_us", "stale_share", "late_p99_us", "idle_share"}
 -- Of cells.csv, in any case: what a cell could not measure is empty.
 judge.CELL_COLUMNS = {"set", "score", "queue", "aqm", "delay_from", "marks", "drops", table.unpack(COLUMNS)}
-local HEAD = {"candidate", "n", "score", "rate", "util %", "queue p50", "p95", "p99 ms", "rtt+ p50", "Jain", "ratio", "marks %",
+local HEAD = {"candidate", "n", "score", "rate", "util %", "queue p50", "p95", "p99 ms", "rtt+ p50", "Jain", "ratio",
+              "marks %",
               "loss %", "decide p50", "p99 us", "stale %"}
 
 -- "12.3", or "12.3 ±0.4"; "-" for what was not measured.
@@ -42,7 +44,8 @@ local function row_of(one, who)
     return {(one.winners[who.label] and "* " or "  ") .. who.label, ("%d"):format(score and score.n or 0),
         show(score, "%.2f", 1, true), show(v.rate_mbit, "%.2f"), show(v.utilisation, "%.1f", 100),
         show(v.delay_p50_ms, "%.2f"), show(v.delay_p95_ms, "%.2f"), show(v.delay_p99_ms, "%.2f", 1, true),
-        show(v.rtt_extra_p50_ms, "%.2f"), show(v.jain, "%.3f"), show(v.ratio, "%.2f", 1, true), show(v.mark_share, "%.2f", 100),
+        show(v.rtt_extra_p50_ms, "%.2f"), show(v.jain, "%.3f"), show(v.ratio, "%.2f", 1, true),
+        show(v.mark_share, "%.2f", 100),
         show(v.loss_share, "%.2f", 100), show(v.decide_p50_us, "%.0f"), show(v.decide_p99_us, "%.0f"),
         show(v.stale_share, "%.1f", 100)}
 end
@@ -205,15 +208,17 @@ function judge.write(out, m)
     else
         notes[1] = ONE_SET
     end
-    table.move(notes_of(out), 1, #notes_of(out), #notes + 1, notes)
+    for _, note in ipairs(notes_of(out)) do
+        notes[#notes + 1] = note
+    end
     for _, set in ipairs(out.sets) do
         for _, one in ipairs(set.scenarios) do
             rows = {}
             for i, who in ipairs(out.candidates) do
                 rows[i] = row_of(one, who)
             end
-            sections[#sections + 1] = {title = title_of(one), text = text_of(out, one), table = {header = HEAD, rows = rows},
-                                       plot = delay_plot(out, m, one)}
+            sections[#sections + 1] = {title = title_of(one), text = text_of(out, one),
+                                       table = {header = HEAD, rows = rows}, plot = delay_plot(out, m, one)}
         end
     end
     sections[#sections + 1] = {title = "How to read it", text = table.concat(judge.NOTES, ". ") .. "."}

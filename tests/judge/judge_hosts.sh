@@ -109,6 +109,23 @@ print(queue) # the lab file asks for another target than the default of 15 ms
 assert "target 16000" in queue and "AQM told it" in queue, queue
 PY
 
+# A policy in a file goes up, and a line reaches it while it drives.
+echo 'function on_sample(flow, s) return s.cwnd end' >"$tmp/own.lua"
+cat >"$tmp/drive.lua" <<'LUA'
+local bed = assert(lab.open_lab(arg[1], {roles = {"client_x"}}))
+local drive = assert(lab.drive{policy = "lua:" .. arg[2], host = bed.client_x})
+assert(lab._drive_there.say(drive, '{"target_return_scale":0.5}'))
+lab.sleep(0.3)
+assert(drive:finish().data.open_flows == 0)
+local ok, err = lab._drive_there.say(drive, "{}")
+assert(not ok and err.message == "it has ended")
+local none, why = lab.drive{policy = "lua:/none.lua", host = bed.client_x}
+assert(not none and why.message == "there is no /none.lua", why and why.message)
+LUA
+"$ccalab" --run "$tmp/drive.lua" "$lab" "$tmp/own.lua" >"$tmp/out" 2>"$tmp/err" </dev/null || { busy; fail "drive: $?"; }
+grep -q 'target return: 0.5 of the largest' "$tmp/err" || fail "the line did not reach the policy"
+all_same "after a driven host"
+
 # Killed while a policy drives: what is left is gone by itself, or by restore.
 "$ccalab" judge --name killed --sets tiny --candidates netllm:constant:40 --seeds 1 --lab "$lab" \
     >"$tmp/out" 2>"$tmp/err" </dev/null &
