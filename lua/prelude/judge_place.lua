@@ -8,7 +8,10 @@ local judge, scenarios = lab._judge, lab._scenario
 
 local LINK_INTERVAL = "20ms" -- between samples of an emulated bottleneck: what the CDFs are made of
 local WATCH_S = 0.05         -- and of a router's, which runs tc for each
-local ON_HOSTS = {rate = true, rtt = true, aqm = true, buffer_bdp = true, steps = true} -- of a scenario's link
+-- What a scenario and its link may have to be had on machines.
+local ON_HOSTS = {name = true, title = true, seconds = true, warmup_s = true, link = true, flows = true, score = true,
+                  expect = true, axes = true}
+local LINK_ON_HOSTS = {rate = true, rtt = true, aqm = true, buffer_bdp = true, steps = true}
 
 -- Jiffies that the processors of `text`, a /proc/stat, had, and those they were idle.
 local function processor_times(text)
@@ -104,13 +107,12 @@ end
 
 -- Why these machines cannot be scenario `s`, as far as the lab file tells, or nil.
 function judge.why_left_out(s, link, hosts)
-    for _, key in ipairs(lab._sorted_keys(s.link)) do
-        if not ON_HOSTS[key] then
-            return ("its link has '%s', which is an emulator's"):format(key)
+    for _, part in ipairs{{s, ON_HOSTS}, {s.link, LINK_ON_HOSTS}} do
+        for _, key in ipairs(lab._sorted_keys(part[1])) do
+            if not part[2][key] then
+                return ("'%s' takes the virtual lab"):format(key)
+            end
         end
-    end
-    if s.rewrite then
-        return "it rewrites ECN fields on the path"
     end
     local rtt_us = 1e6 * scenarios.seconds(s.link.rtt)
     if math.abs(rtt_us - link.rtt_us) > 0.05 * link.rtt_us then
@@ -319,7 +321,7 @@ end
 
 -- The shortest of some pings, in ms: is the path what the lab file says?
 local function base_rtt(bed)
-    local r = bed.client_x:run{"ping", "-n", "-c", 10, "-i", 0.2, "-W", 2, bed.server.address, label = "ping",
+    local r = bed.client_x:run{"ping", "-n", "-c", 5, "-i", 0.2, "-W", 2, bed.server.address, label = "ping",
                                timeout_s = 15}
     return r and tonumber(r.out:match("= ([%d.]+)/"))
 end

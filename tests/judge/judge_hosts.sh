@@ -126,25 +126,31 @@ LUA
 grep -q 'target return: 0.5 of the largest' "$tmp/err" || fail "the line did not reach the policy"
 all_same "after a driven host"
 
-# Killed while a policy drives: what is left is gone by itself, or by restore.
-"$ccalab" judge --name killed --sets tiny --candidates netllm:constant:40 --seeds 1 --lab "$lab" \
-    >"$tmp/out" 2>"$tmp/err" </dev/null &
-pid=$!
-i=0
-until grep -qw netllm $available && ip netns pids $name-client_x | xargs -r ps -o comm= -p | grep -q iperf3; do
-    i=$((i + 1))
-    [ $i -lt 300 ] && kill -0 $pid 2>/dev/null || fail "no driven flow"
-    sleep 0.1
-done
-[ "$(queue)" != "$queue" ] || fail "the judge did not set the queue"
-kill -9 $pid
-wait $pid 2>/dev/null
-i=0
-while grep -qw netllm $available; do
-    i=$((i + 1))
-    [ $i -lt 60 ] || fail "netllm drive outlives the console"
-    sleep 0.1
-done
+stop() { # SIGNAL: while a policy drives
+    "$ccalab" judge --name "$1" --sets tiny --candidates netllm:constant:40 --seeds 1 --lab "$lab" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    i=0
+    until grep -qw netllm $available && ip netns pids $name-client_x | xargs -r ps -o comm= -p | grep -q iperf3; do
+        i=$((i + 1))
+        [ $i -lt 300 ] && kill -0 $pid 2>/dev/null || { busy; fail "no driven flow"; }
+        sleep 0.1
+    done
+    [ "$(queue)" != "$queue" ] || fail "the judge did not set the queue"
+    kill -"$1" $pid
+    wait $pid 2>/dev/null
+    status=$?
+    i=0
+    while grep -qw netllm $available; do
+        i=$((i + 1))
+        [ $i -lt 60 ] || fail "netllm drive outlives the console"
+        sleep 0.1
+    done
+}
+stop INT
+[ $status = 130 ] || fail "Ctrl-C: exit status $status"
+all_same "after Ctrl-C"
+stop KILL # what is left is gone by itself, or by restore
 "$ccalab" restore --lab "$lab" >"$tmp/out" 2>"$tmp/err" || fail "restore: $(cat "$tmp/out")"
-sleep 1
+sleep 0.5
 all_same "after kill -9 and restore"
