@@ -102,7 +102,8 @@ function lab.collect(o)
         return nil, missing
     end
     local apart = judge.held_out(list, o.test_share or 0.25)
-    local out, files = {dir = m.dir, missing = missing, scenarios = #list, held_out = {}, left_out = left_out}, {train = {}, test = {}}
+    local out = {dir = m.dir, missing = missing, scenarios = #list, held_out = {}, left_out = left_out}
+    local files = {train = {}, test = {}}
     for _, one in ipairs(list) do
         out.held_out[#out.held_out + 1] = apart[one.label] and one.label or nil
     end

@@ -301,7 +301,7 @@ function Hosts:part(list, is_dry)
                 local queue, err = set_queue(self, one.s)
                 if queue then
                     assert(queue.put_back())
-                elseif err.status == "host" or err.status == "unavailable" then
+                elseif err.subsystem ~= "sudo" and err.message:find("failed with exit status", 1, true) then -- tc's word
                     lab.log(("%s: %s"):format(one.label, err.message), "warn")
                 else
                     error(err, 0)
