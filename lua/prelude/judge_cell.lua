@@ -57,7 +57,7 @@ end
 function judge.run_cell(s, who, o)
     local at <close> = o.place:open(s)
     local bed, policy = at.bed, policy_of(s, who)
-    local finish = policy and at.drive(policy)
+    local finish = policy and at.drive{policy = policy}
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
     local flows = scenarios.flows(s)
     local run = {server = bed.server, record = o.record, sample = o.sample, probes = false,

@@ -1,8 +1,8 @@
 -- Where the cells of the judge and of the teachers run: in virtual labs, one made for each, or on the machines
 -- of a lab file, whose router gets the scenario's queue for the time of the cell (docs/judge.md).
 --
--- A place has open(scenario), which gives a cell's `at`: {bed=, aqm=, set_rate(rate), drive(policy), idle_share(),
--- close()}, and check(candidates). What fails raises.
+-- A place has open(scenario), which gives a cell's `at`: {bed=, aqm=, set_rate(rate), drive(options of lab.drive),
+-- idle_share(), close()}, and check(candidates). What fails raises.
 
 local judge, scenarios = lab._judge, lab._scenario
 
@@ -47,8 +47,8 @@ function Virtual:open(s)
     return setmetatable({
         bed = bed, aqm = aqm,
         set_rate = function(rate) return bed:set{rate = rate} end,
-        drive = function(policy)
-            local job = assert(lab.drive{policy = policy})
+        drive = function(o)
+            local job = assert(lab.drive(o))
             return function() return assert(job:finish()).data end
         end,
         idle_share = function()
@@ -184,14 +184,17 @@ end
 
 -- `netllm drive` on every kernel that a candidate's flow starts from; and on the server's, as both ends of a
 -- connection have the same congestion control. Returns what ends them all and gives the first one's account.
-local function drive_on(place, s, policy)
+local function drive_on(place, s, o)
     local kernels, ends, taken_back = {}, {}, {}
-    local function start(host, o)
+    local function start(host, options)
         local boot = place.facts[host.name].boot_id
         if not kernels[boot] then
             kernels[boot] = true
-            o.host = host
-            local job, undo = lab.drive(o)
+            local with = {host = host}
+            for key, value in pairs(options) do
+                with[key] = value
+            end
+            local job, undo = lab.drive(with)
             ends[#ends + 1] = assert(job, undo)
             if host.kind ~= "ssh" then -- lab.drive leaves this machine as it is
                 undo = select(2, assert(lab._drive_there.add_rule(host)))
@@ -201,7 +204,7 @@ local function drive_on(place, s, policy)
     end
     for _, f in ipairs(s.flows) do
         if f.cc == "*" then
-            start(place.bed[f.host], {policy = policy})
+            start(place.bed[f.host], o)
         end
     end
     start(place.bed.server, {policy = "copy-last", report = "1s", label = "drive server"})
@@ -245,8 +248,8 @@ function Hosts:open(s)
     function at.set_rate(rate)
         return lab._shape(bed.router, bed.egress, rate)
     end
-    function at.drive(policy)
-        return drive_on(self, s, policy)
+    function at.drive(o)
+        return drive_on(self, s, o)
     end
     function at.idle_share() -- of the busiest host
         local now, least = times_of(bed.hosts), nil
@@ -279,7 +282,7 @@ function Hosts:check(list)
                 end
             end
         else
-            ok, err = pcall(function() drive_on(self, s, who.policy or "bdp:1mbit:1ms")() end)
+            ok, err = pcall(function() drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms"})() end)
             if not ok then
                 return nil, err
             end
