@@ -66,7 +66,7 @@ local function try(c, word, beside, is_rough)
         local record <close> = assert(lab.record{name = "try", base = c:path("tries")})
         -- A task of its own: what it began ends with it, whatever happens.
         local raw, err = lab.spawn(function()
-            return judge.run_cell(s, who, {lab = c.place.name .. "-try", seed = 1, record = record, sample = 0.02,
+            return judge.run_cell(s, who, {place = assert(judge.place{testbed = c.place.name .. "-try"}), seed = 1, record = record, sample = 0.02,
                                            report = who.policy and "0" or nil})
         end):join()
         if not raw then

@@ -29,7 +29,9 @@ return {
             {"only?", "fun(cell: table): boolean", "leaves out cells for which it is false"},
             {"shuffle?", "boolean", "within each repeat, by the seed", "true"},
             {"dry_run?", "boolean", "print the cells and run none", "false"},
-            {"timeout_s?", "number", "of a cell, in seconds"}}}},
+            {"timeout_s?", "number", "of a cell, in seconds"},
+            {"columns?", "string[]", "values that `cells.csv` has a column for in any case"},
+            {"place?", "string", "where cells run: what is done elsewhere is another matrix"}}}},
          returns = {{"Matrix"}},
          errors = "cells failed (`err.matrix` is the matrix); `usage`: the directory holds another "
              .. "matrix; `io`",
@@ -51,18 +53,20 @@ assert(m.ndone == 4)]]},
             {"dir?", "string", "its directory; one that is there goes on", "a new one in `base`"},
             {"base?", "string", "where new ones are made", "$CCALAB_RUNS, else \"runs\""},
             {"name?", "string", "of its directory", "\"judge\""},
+            {"lab?", "string", "a lab file: on its machines instead of virtual ones"},
             {"testbed?", "string", "name of its virtual labs", "judge-PID"},
             {"idle_min?", "number", "of the processors' time; below it a cell is invalid", "0.05"},
             {"retries?", "integer", "how often cells that failed or were invalid are run again", "2"},
             {"folder?", "string", "where sets are", "labs/judge"},
             {"dry_run?", "boolean", "print the cells and run none", "false"}}}},
-         returns = {{"{dir: string, sets: table[], missing: {cell: string, why: string}[], cells: integer, "
-             .. "done: integer, candidates: table[], files: table}",
+         returns = {{"{dir: string, sets: table[], missing: {cell: string, why: string}[], "
+             .. "left_out: {scenario: string, why: string}[], place: string, cells: integer, done: integer, "
+             .. "candidates: table[], files: table}",
             "of each set `{name=, counted=, wins={[candidate]=n}, scenarios={{name=, score=, winners=, "
                 .. "by={[candidate]={power=, ...}}}}}`, values as of `lab.stats`"}},
          errors = "a candidate cannot be had; `usage`: the directory holds another matrix; `io`",
          raises = "an option or a name that is none, a scenario that is not complete; `interrupted`",
-         text = "Hold congestion controls against each other in the virtual lab, over sets of scenarios "
+         text = "Hold congestion controls against each other in the virtual lab or on machines, over sets of scenarios "
              .. "(judge.md). Writes `cells.csv`, `judge.csv` and `report.html`.",
          example = [[
 local tiny = {name = "tiny", quick = {{name = "one", title = "One", seconds = 2, warmup_s = 0, score = "power",
@@ -83,13 +87,14 @@ assert(out.cells == 4)]]},
             {"dir?", "string", "of the runs; one that is there goes on", "a new one in `base`"},
             {"base?", "string", "where new ones are made", "$CCALAB_RUNS, else \"runs\""},
             {"name?", "string", "of its directory", "\"collect\""},
+            {"lab?", "string", "as of `lab.judge`"},
             {"testbed?", "string", "name of its virtual labs", "collect-PID"},
             {"idle_min?", "number", "as of `lab.judge`", "0.05"},
             {"retries?", "integer", "as of `lab.judge`", "2"},
             {"folder?", "string", "where scenarios are", "labs/collect"},
             {"dry_run?", "boolean", "print the cells and run none", "false"}}}},
          returns = {{"{dir: string, train: table?, test: table?, scenarios: integer, held_out: string[], "
-             .. "missing: table[]}", "`train` and `test` as of `lab.pool`"}},
+             .. "left_out: table[], missing: table[]}", "`train` and `test` as of `lab.pool`"}},
          errors = "as of `lab.judge` and `lab.pool`", raises = "as `lab.judge`",
          text = "Watch congestion controls over a grid of scenarios, a sample every 10 ms, and make pools of "
              .. "it whose flows say scenario and seed. Whole scenarios are kept for the test (judge.md).",

@@ -397,12 +397,16 @@ assert(checks.failed == 0 and #checks.list == 1)]]},
             {"threads?", "integer", "of libtorch", "one per core"},
             {"fifo?", "boolean", "ask for SCHED_FIFO", "true"},
             {"awake?", "boolean", "let no processor sleep while flows are open", "false"},
-            {"label?", "string", "of the job", "\"drive\""}}}},
-         returns = {{"Drive", "`data` of `drive:finish()` has decisions, latencies and staleness"}},
-         errors = "`unavailable`: no root, a kernel before 6.4, no netllm, another one drives; "
+            {"label?", "string", "of the job", "\"drive\""},
+            {"host?", "Host", "whose machine's flows; over SSH netllm and the policy's files are uploaded",
+                "lab.localhost"}}}},
+         returns = {{"Drive", "`data` of `drive:finish()` has decisions, latencies and staleness"},
+             {"(fun(): true?, lab.Error?)?", "over SSH: puts back what was changed there before the script ends"}},
+         errors = "`unavailable`: no root, a kernel before 6.4, no netllm or one that does not start there, "
+             .. "another one drives; "
              .. "what is wrong with the policy",
          raises = "an option that is none",
-         text = "Decide the windows of this machine's flows that ask for the congestion control "
+         text = "Decide the windows of the flows of this machine, or of another, that ask for the congestion control "
              .. "\"netllm\", until the job is finished (drive.md).",
          example = [[
 local drive, err = lab.drive{policy = "constant:40"}

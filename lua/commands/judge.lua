@@ -8,10 +8,13 @@ local ABOUT = {
         {"--size", meta = "SIZE", help = "quick or full (default quick)"},
         {"--candidates", meta = "LIST",
          help = "cubic, reno, bbr, prague, oracle, netllm:POLICY, ... (default cubic,reno,bbr,prague)"},
+        {"--lab", meta = "FILE", help = "on the machines of this lab file instead of virtual ones"},
         {"--seeds", meta = "N", number = true, help = "how often each cell runs (default 5)"},
         {"--resume", meta = "DIR", help = "go on with the judge's directory: what is done stays"},
         {"--name", meta = "NAME", help = "of the run directory (default judge)"},
         {"--testbed", meta = "NAME", help = "of its virtual labs (default judge-PID)"},
+        {"--idle-min", meta = "SHARE", number = true,
+         help = "of the processors' time; a cell with less is invalid (default 0.05)"},
         {"--dry-run", help = "print the cells and run none"},
         {"--json", help = "print the results as JSON instead of tables"},
     },
@@ -39,7 +42,7 @@ elseif o.resume and not lab.read_file(o.resume .. "/run.json") then
 end
 local out = assert(lab.judge{sets = list_of(o.sets), size = o.size, candidates = list_of(o.candidates),
     seeds = o.seeds and (math.tointeger(o.seeds) or o.seeds), dir = o.resume, name = o.name,
-    testbed = o.testbed, dry_run = o.dry_run})
+    testbed = o.testbed, lab = o.lab, idle_min = o.idle_min, dry_run = o.dry_run})
 if o.dry_run then
     return
 elseif o.json then

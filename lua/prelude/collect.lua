@@ -4,7 +4,7 @@
 
 local judge = lab._judge
 local OPTIONS = {"teachers", "scenarios", "size", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
-                 "testbed", "dry_run", "idle_min", "retries", "folder", "advisor"}
+                 "testbed", "dry_run", "idle_min", "retries", "folder", "lab", "advisor"}
 local TEACHERS = {"cubic", "reno", "bbr", "prague"}
 local SAMPLE_S = 0.01
 
@@ -64,19 +64,26 @@ function lab.collect(o)
     for i, word in ipairs(o.teachers or TEACHERS) do
         teachers[i] = judge.candidate(word)
     end
-    local name = o.testbed or ("collect-%d"):format(lab.pid)
+    local place, err = judge.place{lab = o.lab, testbed = o.testbed or ("collect-%d"):format(lab.pid)}
+    if not place then
+        return nil, err
+    end
+    local left_out, ok = {}, nil
+    if place.part then
+        list, left_out = place:part(list, o.dry_run)
+    end
     if not o.dry_run then
-        local ok, err = judge.check_candidates(teachers, name)
+        ok, err = place:check(teachers)
         if not ok then
             return nil, err
         end
     end
-    local m, missing = judge.grid{name = o.name or "collect", dir = o.dir, base = o.base, seed = 1,
+    local m, missing = judge.grid{name = o.name or "collect", dir = o.dir, base = o.base, seed = 1, place = o.lab,
         repeats = o.seeds or 1, retries = o.retries or 2, dry_run = o.dry_run,
         axes = {{"scenario", list}, {"teacher", teachers}},
         run = function(cell, record)
             local raw = judge.run_cell(cell.scenario.s, cell.teacher,
-                                       {lab = name, seed = cell.seed, record = record, sample = SAMPLE_S,
+                                       {place = place, seed = cell.seed, record = record, sample = SAMPLE_S,
                                         report = "0", advisor = o.advisor}) -- every decision of a driven flow
             local why = judge.why_invalid(raw, idle_min)
             if why then
@@ -88,7 +95,8 @@ function lab.collect(o)
         return nil, missing
     end
     local apart = judge.held_out(list, o.test_share or 0.25)
-    local out, files = {dir = m.dir, missing = missing, scenarios = #list, held_out = {}}, {train = {}, test = {}}
+    local out = {dir = m.dir, missing = missing, scenarios = #list, held_out = {}, left_out = left_out}
+    local files = {train = {}, test = {}}
     for _, one in ipairs(list) do
         out.held_out[#out.held_out + 1] = apart[one.label] and one.label or nil
     end
@@ -98,7 +106,7 @@ function lab.collect(o)
     for _, row in ipairs(m:rows()) do
         table.insert(apart[row.cell.scenario.label] and files.test or files.train, m.dir .. "/cells/" .. row.id)
     end
-    local ok, err = lab.make_dir(o.out)
+    ok, err = lab.make_dir(o.out)
     for _, split in ipairs(ok and {"train", "test"} or {}) do
         if #files[split] > 0 then
             out[split], err = lab.pool{files = files[split], recipe = o.recipe or "loop",

@@ -1,9 +1,9 @@
--- Flows of this machine that a policy drives (drive.md).
+-- Flows that a policy drives, of this machine or of another (drive.md).
 
 local flags = {"interval", "ect", "report", "target-return-scale", "explore", "seed", "advisor", "max-flows", "cwnd-min", "cwnd-max",
                "lua-budget", "threads"}
 
-local known = {policy = true, label = true, fifo = true, awake = true}
+local known = {policy = true, label = true, fifo = true, awake = true, host = true}
 for _, flag in ipairs(flags) do
     known[flag:gsub("-", "_")] = true
 end
@@ -37,7 +37,11 @@ function Drive:aim(scale)
     if not self.target then
         return lab.failure("usage", "drive", self.policy .. " aims at no return")
     end
-    local ok, err = self.job:write(lab.json_encode{target_return_scale = scale} .. "\n")
+    local line = lab.json_encode{target_return_scale = scale}
+    local ok, err = lab._drive_there.say(self.job, line)
+    if not ok and not err then
+        ok, err = self.job:write(line .. "\n")
+    end
     if not ok then
         return nil, err
     end
@@ -55,18 +59,8 @@ function lab._screen.aim(by)
     return ok and {target = to} or error(err, 0)
 end
 
--- Start `netllm drive`: from then on every flow of this machine's hosts may ask for the congestion
--- control "netllm", until the job is finished or the task ends.
-function lab.drive(o)
-    lab._check_keys(o, lab._sorted_keys(known), "lab.drive")
-    if type(o.policy) ~= "string" then
-        error("lab.drive: `policy` must be a string, as of `netllm drive --help`", 2)
-    end
-    local program, err = lab.program("netllm")
-    if not program then
-        return nil, err
-    end
-    local cmd = {program, "drive", o.policy, label = o.label or "drive", events = true, input = true}
+local function words_of(o)
+    local cmd = {"drive", o.policy, label = o.label or "drive", events = true}
     for _, flag in ipairs(flags) do
         local value = o[flag:gsub("-", "_")]
         if value ~= nil then
@@ -80,20 +74,49 @@ function lab.drive(o)
     if o.awake then
         cmd[#cmd + 1] = "--awake"
     end
-    local job
-    job, err = lab.localhost:start(cmd)
+    return cmd
+end
+
+-- Here, or in a namespace of this machine. Returns the job, and what `up` said.
+local function start_here(host, cmd)
+    local program, err = lab.program("netllm")
+    if not program then
+        return nil, err
+    end
+    table.insert(cmd, 1, program)
+    cmd.input = true
+    local job, up
+    job, err = host:start(cmd)
     if not job then
         return nil, err
     end
-    local up
     up, err = job:wait_up(300) -- a large policy has to be read
     if not up then
         job:cancel()
         return nil, err
     end
+    return job, up
+end
+
+-- Start `netllm drive`: from then on every flow of the host's machine may ask for the congestion
+-- control "netllm", until the job is finished or the task ends.
+function lab.drive(o)
+    lab._check_keys(o, lab._sorted_keys(known), "lab.drive")
+    if type(o.policy) ~= "string" then
+        error("lab.drive: `policy` must be a string, as of `netllm drive --help`", 2)
+    end
+    local cmd, job, up, undo = words_of(o), nil, nil, nil
+    if o.host and o.host.kind == "ssh" then
+        job, undo, up = lab._drive_there.start(o.host, cmd, (o.ect or "ect1") == "ect1")
+    else
+        job, up = start_here(o.host or lab.localhost, cmd)
+    end
+    if not job then
+        return nil, undo or up
+    end
     local target = up.target_return_scale
     newest = setmetatable({job = job, policy = o.policy, target = target ~= lab.null and target or nil}, Drive)
-    return newest
+    return newest, undo
 end
 
 -- How well the window follows the decisions: of the sampled windows of the flow `label` those that were

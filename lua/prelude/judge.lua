@@ -3,7 +3,7 @@
 
 local judge = lab._judge
 local OPTIONS = {"candidates", "sets", "size", "seeds", "dir", "name", "base", "testbed", "dry_run",
-                 "idle_min", "retries", "folder"}
+                 "idle_min", "retries", "folder", "lab"}
 local SETS = {"solo", "friendliness", "l4s"}
 local CANDIDATES = {"cubic", "reno", "bbr", "prague"}
 local MARGIN = 0.1 -- winners are within it of the best
@@ -142,46 +142,56 @@ local function plan(o)
     return p
 end
 
--- Judge. Returns {dir=, sets=, missing=, candidates=, files=}.
+-- Judge. Returns {dir=, sets=, missing=, left_out=, place=, candidates=, files=}.
 function lab.judge(o)
     o = o or {}
     judge.check_options(o, OPTIONS, "lab.judge")
     local p, idle_min = plan(o), o.idle_min or 0.05
-    local name = o.testbed or ("judge-%d"):format(lab.pid)
+    local place, err = judge.place{lab = o.lab, testbed = o.testbed or ("judge-%d"):format(lab.pid)}
+    if not place then
+        return nil, err
+    end
+    local list, left_out, ok = p.scenarios, {}, nil
+    if place.part then
+        list, left_out = place:part(p.scenarios, o.dry_run)
+        if #list == 0 then
+            return lab.failure("unavailable", "judge", ("these machines can be none of the %d scenarios: %s"):format(
+                #left_out, left_out[1].why))
+        end
+    end
     if not o.dry_run then
-        local ok, err = judge.check_candidates(p.candidates, name)
+        ok, err = place:check(p.candidates)
         if not ok then
             return nil, err
         end
     end
-    local m, missing = judge.grid{name = o.name or "judge", dir = o.dir, base = o.base, seed = 1,
-        repeats = p.seeds, retries = o.retries or 2, dry_run = o.dry_run,
-        axes = {{"scenario", p.scenarios}, {"candidate", p.candidates}},
+    local m, missing = judge.grid{name = o.name or "judge", dir = o.dir, base = o.base, seed = 1, place = o.lab,
+        repeats = p.seeds, retries = o.retries or 2, dry_run = o.dry_run, columns = judge.CELL_COLUMNS,
+        axes = {{"scenario", list}, {"candidate", p.candidates}},
         run = function(cell, record)
             local s, who = cell.scenario.s, cell.candidate
-            local raw = judge.run_cell(s, who, {lab = name, seed = cell.seed, record = record, sample = 0.05})
+            local raw = judge.run_cell(s, who, {place = place, seed = cell.seed, record = record, sample = 0.05})
             assert(record:set("raw", raw))
             local why = judge.why_invalid(raw, idle_min)
             if why then
                 return lab.failure("failed", "judge", why)
             end
             local samples <close> = assert(lab.samples(record))
-            local result, err = judge.measure(s, who, raw, samples)
+            local result, failed = judge.measure(s, who, raw, samples)
             if result then
                 result.set = cell.scenario.set
             end
-            return result, err
+            return result, failed
         end}
     if not m then
         return nil, missing
     end
-    local out = {dir = m.dir, candidates = p.candidates, size = p.size, seeds = p.seeds,
-                 missing = missing, cells = #m.order, done = m.ndone}
+    local out = {dir = m.dir, candidates = p.candidates, size = p.size, seeds = p.seeds, left_out = left_out,
+                 place = place.description, missing = missing, cells = #m.order, done = m.ndone}
     if o.dry_run then
         return out
     end
     out.sets = judge.verdict(m:rows(), p.candidates)
-    local err
     out.files, err = judge.write(out, m)
     if not out.files then
         return nil, err

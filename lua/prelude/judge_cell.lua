@@ -6,7 +6,6 @@ local judge = {}
 lab._judge = judge
 
 local SPREAD_S = 0.1          -- flows start up to so much later than written, by the seed
-local LINK_INTERVAL = "20ms"  -- between samples of the bottleneck: what the CDFs are made of
 local CROWD = "*"             -- a scenario's flow of whoever is judged, or teaches
 
 -- Who takes part -----------------------------------------------------------------------------------
@@ -35,35 +34,6 @@ function judge.candidate(word)
     return {label = word, cc = word, is_scalable = word:find("prague") ~= nil or word:find("dctcp") ~= nil}
 end
 
--- Can they all be had? Found out before an hour of cells, and not by each of them.
-function judge.check_candidates(list, lab_name)
-    local bed <const>, err = lab.testbed{name = lab_name}
-    if not bed then
-        return nil, err
-    end
-    for _, who in ipairs(list) do
-        if who.cc then
-            local cc
-            cc, err = scenarios.resolve_cc(bed, who.cc)
-            if not cc then
-                break
-            end
-        else
-            local drive
-            drive, err = lab.drive{policy = who.policy or "bdp:1mbit:1ms"}
-            if not drive then
-                break
-            end
-            drive:finish()
-        end
-    end
-    bed:down()
-    if err then
-        return nil, err
-    end
-    return true
-end
-
 -- Running ------------------------------------------------------------------------------------------
 
 -- What a candidate's flow has before it reaches the queue, and gets back from there, in ms.
@@ -90,34 +60,14 @@ local function policy_of(s, who)
     return ("bdp:%d:%dus"):format(math.floor(bps), math.floor(1e3 * base_rtt_ms(s)))
 end
 
--- Jiffies that the processors had, and those they were idle.
-local function processor_times()
-    local text = lab.read_file("/proc/stat") or ""
-    local all, idle, n = 0, 0, 0
-    for number in (text:match("^cpu +([%d ]+)") or ""):gmatch("%d+") do
-        n = n + 1
-        if n <= 8 then -- guests are counted in user and nice already
-            all = all + tonumber(number)
-            idle = idle + ((n == 4 or n == 5) and tonumber(number) or 0)
-        end
-    end
-    return all, idle
-end
-
--- Run scenario `s` with `who` for its "*". `o` is {lab=, seed=, record=, sample=, report=}. Returns {t0=, flows=
--- {{label=, cc=, is_candidate=, start_s=, seconds=, retransmits=}}, totals=, decided=, idle_share=}.
+-- Run scenario `s` with `who` for its "*". `o` is {place=, seed=, record=, sample=, report= and advisor= (as of
+-- lab.drive)}. Returns {t0=, flows= {{label=, cc=, is_candidate=, start_s=, seconds=, retransmits=, clock_s=}}, aqm=,
+-- totals=, decided=, idle_share=}.
 function judge.run_cell(s, who, o)
-    local bed = assert(lab.testbed{name = o.lab, rate = s.link.rate, rtt = s.link.rtt,
-                                   aqm = scenarios.aqm_spec(s.link), burst = s.link.burst,
-                                   interval = LINK_INTERVAL})
-    if s.link.paths then
-        assert(bed:set{paths = s.link.paths})
-    end
-    scenarios.rewrite_ecn(bed, s.rewrite)
-    scenarios.lay_tunnel(bed, s.tunnel)
-    local policy = policy_of(s, who)
-    local drive = policy and assert(lab.drive{policy = policy, report = o.report,
-        target_return_scale = who.target, explore = who.explore, seed = o.seed, advisor = policy ~= nil and o.advisor or nil})
+    local at <close> = o.place:open(s)
+    local bed, policy = at.bed, policy_of(s, who)
+    local finish = policy and at.drive{policy = policy, report = o.report, target_return_scale = who.target,
+                                       explore = who.explore, seed = o.seed, advisor = o.advisor}
     local late_s = SPREAD_S * ((o.seed * 2654435761 & 0xffffffff) / 0x100000000)
     local flows = scenarios.flows(s)
     local run = {server = bed.server, record = o.record, sample = o.sample, probes = false,
@@ -132,17 +82,17 @@ function judge.run_cell(s, who, o)
     end
     for _, step in ipairs(s.link.steps or {}) do
         if step[1] > 0 then
-            run.at[#run.at + 1] = {step[1], function() return bed:set{rate = step[2]} end}
+            run.at[#run.at + 1] = {step[1], function() return at.set_rate(step[2]) end}
         end
     end
-    local all0, idle0 = processor_times()
+    at.idle_share()
     local r = assert(lab.run(run))
-    local all1, idle1 = processor_times()
-    local raw = {t0 = r.t0, flows = {}, idle_share = all1 > all0 and (idle1 - idle0) / (all1 - all0) or nil,
-                 decided = drive and assert(drive:finish()).data, totals = assert(bed:down())}
+    local raw = {t0 = r.t0, flows = {}, aqm = at.aqm, idle_share = at.idle_share(), decided = finish and finish(),
+                 totals = at.close()}
     for i, f in ipairs(flows) do
         raw.flows[i] = {label = f.label, cc = f.cc, is_candidate = f.is_candidate, start_s = f.start_s,
-                        seconds = f.seconds, retransmits = r.flows[i].retransmits}
+                        seconds = f.seconds, retransmits = r.flows[i].retransmits,
+                        clock_s = r.flows[i].clock_offset_s}
     end
     return raw
 end
@@ -189,6 +139,77 @@ local function jain(rates)
     return squares > 0 and sum * sum / (#rates * squares) or nil
 end
 
+-- Of a list of numbers {p50=, p95=, p99=, mean=}; nil if there are none.
+local function distribution(list)
+    table.sort(list)
+    local function at(q)
+        return list[math.max(1, math.ceil(q * #list))]
+    end
+    return #list > 0 and {p50 = at(0.5), p95 = at(0.95), p99 = at(0.99), mean = mean(list)} or nil
+end
+
+-- What bits/s the bottleneck has `t` seconds after the first moment of the run.
+local function rate_at(link, t)
+    local rate = link.rate
+    for _, step in ipairs(link.steps or {}) do
+        rate = step[1] <= t and step[2] or rate
+    end
+    return lab.rate_bps(rate)
+end
+
+-- What a router's port said of the delay in its queue (us) while the flows ran, and how it is known: "qdisc", the
+-- AQM's own word, or "backlog", the bytes waiting in a FIFO over its rate. nil: it said nothing.
+function judge.told_delays(s, is_scalable, raw, samples)
+    local from, to = raw.t0, raw.t0 + s.seconds
+    local function told(name, scale)
+        local times, values = samples:values(name)
+        local list = {}
+        for i, t in ipairs(times or {}) do
+            if values[i] and t >= from and t < to then
+                list[#list + 1] = values[i] * (scale and scale(t) or 1)
+            end
+        end
+        return #list > 0 and list or nil
+    end
+    local is_l = is_scalable and (growth(samples, "link/down/pkts_l", from, to) or 0) > 0
+    local list = told(is_l and "link/down/delay_l_us" or "link/down/delay_c_us")
+    if list then
+        return list, "qdisc", is_l and "L" or "C"
+    end
+    if (raw.aqm or ""):find("^[bp]?fifo") then
+        list = told("link/down/backlog_bytes", function(t) return 8e6 / rate_at(s.link, t - raw.t0) end)
+    end
+    return list, list and "backlog", "C"
+end
+
+-- The queue that the candidate's packets wait in, the distribution of the time they do (us), and how it is known.
+local function delay_of(s, who, raw, samples)
+    if raw.totals.is_hosts then
+        local list, how, queue = judge.told_delays(s, who.is_scalable, raw, samples)
+        return queue, list and distribution(list), how
+    end
+    local down = raw.totals.down
+    local long, short = down.sojourn_c_us, down.sojourn_l_us -- percentiles null where nothing left the queue
+    local queue = who.is_scalable and type(short) == "table" and type(short.p50) == "number" and "L" or "C"
+    return queue, queue == "L" and short or long, "emulator"
+end
+
+-- The senders' own estimate of queue delay: smoothed RTT less the least that was ever seen, in us.
+local function rtt_extra(raw, samples, from, to)
+    local list = {}
+    for _, f in ipairs(raw.flows) do
+        local shift = f.clock_s or 0
+        local times, srtt = samples:values(f.label .. "/srtt_us")
+        local _, least = samples:values(f.label .. "/min_rtt_us")
+        for i, t in ipairs(f.is_candidate and least and times or {}) do
+            if srtt[i] and least[i] and t >= from + shift and t < to + shift then
+                list[#list + 1] = srtt[i] - least[i]
+            end
+        end
+    end
+    return distribution(list)
+end
+
 -- The cell's row: numbers by name, as docs/judge.md defines them. `samples` are those of its record.
 function judge.measure(s, who, raw, samples)
     local from_s, to_s = s.warmup_s, s.seconds
@@ -199,7 +220,8 @@ function judge.measure(s, who, raw, samples)
     local from, to = raw.t0 + from_s, raw.t0 + to_s
     local own, other, all, marks, delivered, retransmits = {}, {}, {}, 0, 0, 0
     for _, f in ipairs(raw.flows) do
-        local bytes, seconds = growth(samples, f.label .. "/bytes_acked", from, to)
+        local first, last = from + (f.clock_s or 0), to + (f.clock_s or 0)
+        local bytes, seconds = growth(samples, f.label .. "/bytes_acked", first, last)
         if not bytes then
             return lab.failure("failed", "judge", f.label .. " was not sampled")
         end
@@ -207,35 +229,39 @@ function judge.measure(s, who, raw, samples)
         all[#all + 1] = bps
         table.insert(f.is_candidate and own or other, bps)
         if f.is_candidate then
-            marks = marks + (growth(samples, f.label .. "/delivered_ce", from, to) or 0)
-            delivered = delivered + (growth(samples, f.label .. "/delivered", from, to) or 0)
+            marks = marks + (growth(samples, f.label .. "/delivered_ce", first, last) or 0)
+            delivered = delivered + (growth(samples, f.label .. "/delivered", first, last) or 0)
             retransmits = retransmits + (f.retransmits or 0)
         end
     end
     local down, decided = raw.totals.down, raw.decided or {}
-    local long, short = down.sojourn_c_us, down.sojourn_l_us -- percentiles null where nothing left the queue
-    local queue = who.is_scalable and type(short) == "table" and type(short.p50) == "number" and "L" or "C"
-    local sojourn = queue == "L" and short or long
-    if type(sojourn) ~= "table" or type(sojourn.p50) ~= "number" then
+    local queue, sojourn, delay_from = delay_of(s, who, raw, samples)
+    if not raw.totals.is_hosts and (type(sojourn) ~= "table" or type(sojourn.p50) ~= "number") then
         return lab.failure("failed", "judge", "the queue's delay was not measured")
+    end
+    local extra = rtt_extra(raw, samples, from, to) or {}
+    local function ms(t, key)
+        return t and t[key] and t[key] / 1e3
     end
     local rate, capacity = mean(own), scenarios.capacity_bits(s.link, from_s, to_s) / (to_s - from_s)
     local link = samples:stats("link/down/rate_bps", from, to)
     local offered = (down.out_pkts or 0) + (down.drop or 0)
     local r = {
         score = s.score, queue = queue, rate_mbit = rate / 1e6,
-        utilisation = link and link.mean / capacity, delay_p50_ms = sojourn.p50 / 1e3,
-        delay_p95_ms = sojourn.p95 / 1e3, delay_p99_ms = sojourn.p99 / 1e3,
-        delay_mean_ms = sojourn.mean / 1e3, jain = #all > 1 and jain(all) or nil,
+        aqm = raw.aqm, delay_from = delay_from, utilisation = link and link.mean / capacity,
+        delay_p50_ms = ms(sojourn, "p50"), delay_p95_ms = ms(sojourn, "p95"), delay_p99_ms = ms(sojourn, "p99"),
+        delay_mean_ms = ms(sojourn, "mean"), rtt_extra_p50_ms = ms(extra, "p50"),
+        rtt_extra_p95_ms = ms(extra, "p95"), rtt_extra_p99_ms = ms(extra, "p99"),
+        rtt_extra_mean_ms = ms(extra, "mean"), jain = #all > 1 and jain(all) or nil,
         ratio = #other > 0 and mean(other) > 0 and rate / mean(other) or nil,
         mark_share = delivered > 0 and marks / delivered or nil,
-        loss_share = offered > 0 and down.drop / offered or nil,
+        loss_share = offered > 0 and down.drop and down.drop / offered or nil,
         marks = down.ecn_mark, drops = down.drop, retransmits = retransmits,
         late_p99_us = (raw.totals.late_us or {}).p99, idle_share = raw.idle_share,
         decide_p50_us = decided.decide_p50_us, decide_p99_us = decided.decide_p99_us,
         event_p99_us = decided.event_p99_us, stale_share = decided.watchdog_share,
     }
-    r.power = (rate / 1e6) ^ 2 / (base_rtt_ms(s) + r.delay_mean_ms)
+    r.power = r.delay_mean_ms and (rate / 1e6) ^ 2 / (base_rtt_ms(s) + r.delay_mean_ms)
     r.off_mbit = math.abs(rate - capacity / #all) / 1e6
     for key, value in pairs(r) do
         r[key] = value ~= lab.null and value or nil

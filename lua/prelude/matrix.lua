@@ -82,7 +82,7 @@ local function describe(o)
         end
         axes[i] = axis[1] .. "=" .. table.concat(labels, "|")
     end
-    return table.concat(axes, " ") .. (" seed=%d"):format(o.seed)
+    return table.concat(axes, " ") .. (" seed=%d"):format(o.seed) .. (o.place and " on " .. o.place or "")
 end
 
 -- What the attempts so far say: the latest "ok" of each key.
@@ -189,7 +189,7 @@ function lab.matrix(o)
     if o.shuffle ~= false then
         shuffle(order, o.seed)
     end
-    local m = setmetatable({axes = o.axes, order = order, ndone = 0, failed = {}, done = {}}, Matrix)
+    local m = setmetatable({axes = o.axes, columns = o.columns, order = order, ndone = 0, failed = {}, done = {}}, Matrix)
     local keys = {}
     for _, cell in ipairs(order) do
         local key = key_of(o.axes, cell)
@@ -359,6 +359,9 @@ end
 -- A row for each done cell: the axes, the repeat, the seed, and every value of the results.
 function Matrix:csv()
     local rows, columns, names = self:rows(), {}, {}
+    for i, name in ipairs(self.columns or {}) do
+        columns[name], names[i] = true, name
+    end
     for i, row in ipairs(rows) do
         row.flat = lab.flatten(row.result)
         for k in pairs(row.flat) do

@@ -82,9 +82,19 @@ local function tc(...)
     return {argv = {"tc", ...}}
 end
 
+-- A millisecond of the rate, so that packets wait in the queue and not in the shaper.
+local function burst_of(bps)
+    return math.max(bps // 8000, 3028)
+end
+
 local function with(step, words)
     table.move(words, 1, #words, #step.argv + 1, step.argv)
     return step
+end
+
+local function htb_words(rate, bps)
+    local burst = burst_of(bps)
+    return {"htb", "rate", rate, "ceil", rate, "burst", burst, "cburst", burst, "quantum", 3028}
 end
 
 -- The commands that make the queue. Under a shaper: one class, or one bucket, at the rate, a millisecond
@@ -105,15 +115,13 @@ local function make_steps(dev, words, o)
     if not bps then
         return nil, err
     end
-    local burst = math.max(bps // 8000, 3028)
     local below = with(tc("qdisc", "add", "dev", dev, "parent", "1:1", "handle", "10:"), words)
     if shaper == "htb" then
         return {remove, tc("qdisc", "add", "dev", dev, "root", "handle", "1:", "htb", "default", "1"),
-                tc("class", "add", "dev", dev, "parent", "1:", "classid", "1:1", "htb", "rate", o.rate,
-                   "ceil", o.rate, "burst", burst, "cburst", burst, "quantum", 3028), below}
+                with(tc("class", "add", "dev", dev, "parent", "1:", "classid", "1:1"), htb_words(o.rate, bps)), below}
     elseif shaper == "tbf" then
         return {remove, tc("qdisc", "add", "dev", dev, "root", "handle", "1:", "tbf", "rate", o.rate,
-                           "burst", burst, "latency", "50ms"), below}
+                           "burst", burst_of(bps), "latency", "50ms"), below}
     end
     return failure("usage", ("'%s' is no shaper"):format(shaper), "htb or tbf")
 end
@@ -216,6 +224,17 @@ function lab.set_qdisc(host, dev, spec, o)
         end
         return true
     end)
+end
+
+-- Another rate for the htb that set_qdisc has put there: what is put back stays the same.
+function lab._shape(host, dev, rate)
+    local bps, err = lab.rate_bps(rate)
+    if not bps then
+        return nil, err
+    end
+    local cmd = with(tc("class", "change", "dev", dev, "parent", "1:", "classid", "1:1"), htb_words(rate, bps)).argv
+    cmd.label, cmd.timeout_s, cmd.sudo = "tc " .. dev, STEP_S, true
+    return host:run(cmd)
 end
 
 function lab._differs.qdisc(host, entry)

@@ -409,6 +409,7 @@ local function result_of(f, t0, clocks)
     r.start_s = f.started_s and f.started_s - t0
     r.end_s = f.ended_s and f.ended_s - t0
     r.sampler, r.sampler_error = f.sampler_how, f.sampler_error
+    r.clock_offset_s = shift -- the times of its samples are the sender's
     r.tcp = f.sampled and {
         streams = #(f.sampled.flows or {}),
         samples = f.sampled.samples,

@@ -58,7 +58,7 @@ assert len(cells) >= 3, "the killed attempt left no record"
 rows = {r["candidate"]: r for r in csv.DictReader(open(sys.argv[1] + "/judge.csv"))}
 assert set(rows) == {"cubic", "constant:20"}
 for r in rows.values():
-    v = {k: float(x) for k, x in r.items() if k[0].islower() and x and k not in ("set", "scenario", "candidate", "score", "is_winner")}
+    v = {k: float(x) for k, x in r.items() if k[0].islower() and x and k not in ("set", "scenario", "candidate", "score", "is_winner", "aqm", "delay_from")}
     assert v["n"] == 1 and 0.2 < v["utilisation"] < 1.1, r
     assert 0 <= v["delay_p50_ms"] <= v["delay_p95_ms"] <= v["delay_p99_ms"] < 200, r
     assert abs(v["power"] - v["rate_mbit"] ** 2 / (20 + v["delay_mean_ms"])) < 1e-6, r

@@ -19,13 +19,13 @@ local tidy <close> = setmetatable({}, {__close = function() lab.localhost:run{"r
 
 -- A record: X acknowledges 1 MB a second and a tenth of its 1000 packets a second is marked; Y comes at
 -- 2 s and has 3 MB a second; the bottleneck lets through 38.4 Mbit/s.
-local T0 = 1000
+local T0, cell = 1000, "cell"
 local function csv(name, head, row)
     local lines = {head}
     for i = 0, 100 do
         lines[#lines + 1] = row(i / 10)
     end
-    assert(lab.write_file(("%s/cell/samples/%s.csv"):format(dir, name), table.concat(lines, "\n") .. "\n"))
+    assert(lab.write_file(("%s/%s/samples/%s.csv"):format(dir, cell, name), table.concat(lines, "\n") .. "\n"))
 end
 csv("x", "t_s,bytes_acked,delivered,delivered_ce", function(t)
     return ("%.6f,%.0f,%.0f,%.0f"):format(T0 + t, 1e6 * t, 1000 * t, 100 * t)
@@ -88,6 +88,56 @@ raw.idle_share = 0.049
 check(judge.why_invalid(raw, 0.05) == "invalid: the host was overloaded, idle 4.9 % of the time", "overloaded")
 raw.totals.is_late, raw.totals.late_us.p99 = true, 2500
 check(judge.why_invalid(raw, 0) == "invalid: the emulator was late, p99 2.5 ms", "late")
+
+-- On the machines of a lab file: what a router's queue tells, and what they cannot be.
+assert(lab.make_dir(dir .. "/far/samples"))
+cell = "far"
+csv("link_down", "t_s,rate_bps,backlog_bytes,delay_c_us,delay_l_us,pkts_l", function(t)
+    return ("%.6f,38400000,%.0f,%.0f,%.0f,%.0f"):format(T0 + t, 3000 * (t // 5 + 1), 1000 * t, 100 * t, 10 * t)
+end)
+csv("x", "t_s,bytes_acked,delivered,delivered_ce,srtt_us,min_rtt_us", function(t) -- a clock 5 s ahead
+    return ("%.6f,%.0f,%.0f,%.0f,%.0f,20000"):format(T0 + 5 + t, 1e6 * t, 1000 * t, 100 * t, 20000 + 500 * t)
+end)
+assert(lab.write_file(dir .. "/far/run.json", "{}"))
+local far <close> = assert(lab.samples(dir .. "/far"))
+local there = {t0 = T0, aqm = "dualpi2 target 15000", idle_share = 0.5, totals = {is_hosts = true, down = {out_pkts = 990, drop = 10}},
+    flows = {{label = "x", is_candidate = true, start_s = 0, seconds = 10, retransmits = 7, clock_s = 5}}}
+local alone = {name = "a", title = "A", seconds = 10, warmup_s = 0, score = "power", flows = {s.flows[1]},
+               link = {rate = "24mbit", rtt = "20ms", aqm = "dualpi2", steps = {{0, "24mbit"}, {5, "12mbit"}}}}
+r = assert(judge.measure(alone, prague, there, far))
+near(r.rate_mbit, 8, "rate by another clock")
+near(r.delay_p50_ms, 0.49, "p50 of the L queue") -- 100 samples of 0 to 0.99 ms
+near(r.delay_p99_ms, 0.98, "p99 of the L queue")
+near(r.rtt_extra_p50_ms, 2.45, "over the least RTT")
+check(r.queue == "L" and r.delay_from == "qdisc" and r.marks == nil, lab.pretty(r))
+near(assert(judge.measure(alone, cubic, there, far)).delay_p50_ms, 4.9, "p50 of the C queue")
+csv("link_down", "t_s,rate_bps,backlog_bytes", function(t)
+    return ("%.6f,38400000,%.0f"):format(T0 + t, 3000 * (t // 5 + 1))
+end)
+local fifo <close> = assert(lab.samples(dir .. "/far"))
+there.aqm = "bfifo limit 60000"
+r = assert(judge.measure(alone, prague, there, fifo))
+near(r.delay_p50_ms, 1, "3000 bytes at 24 Mbit/s")
+near(r.delay_p99_ms, 4, "6000 bytes at 12 Mbit/s")
+check(r.queue == "C" and r.delay_from == "backlog", lab.pretty(r))
+there.aqm = "fq_codel limit 10240"
+r = assert(judge.measure(alone, prague, there, fifo))
+check(r.delay_from == nil and r.delay_p50_ms == nil and r.power == nil and r.rtt_extra_p50_ms, lab.pretty(r))
+local link, hosts = {rate = "50mbit", rate_bps = 50e6, rtt = "20ms", rtt_us = 20000}, {client_x = {}}
+check(judge.why_left_out(alone, link, hosts) == nil, "it can be had")
+local function left_out(change, want)
+    local t = lab._scenario.copy(alone)
+    change(t)
+    local why = judge.why_left_out(t, link, hosts)
+    check(why == want, tostring(why))
+end
+left_out(function(t) t.link.rtt = "30ms" end, "its round trip is 30ms, this lab's 20ms")
+left_out(function(t) t.link.steps[2][2] = "96mbit" end, "its rate is 96mbit, this link's 50mbit")
+left_out(function(t) t.link.paths = {client_x = "5ms"} end, "'paths' takes the virtual lab")
+left_out(function(t) t.rewrite = {} end, "'rewrite' takes the virtual lab")
+left_out(function(t) t.flows[2] = {label = "y", host = "client_y", cc = "cubic"} end, "there is no client_y")
+link.shaper = "tbf"
+left_out(function() end, "its rate steps, which tbf cannot without changing the queue below it")
 
 -- Winners: within 10 % of the best, of power from below, of the distance from above.
 local function names(set)

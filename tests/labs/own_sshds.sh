@@ -68,7 +68,7 @@ $user ALL=(root) NOPASSWD: ALL" >"/etc/sudoers.d/ccalab-$$"
         chmod 440 "/etc/sudoers.d/ccalab-$$"
         visudo -cq || fail "sudoers"
     fi
-    own_sshd client_x 2201 -
+    own_sshd client_x 2201 "${own_client_x:--}" # uid0: for what only root may do
     own_sshd client_y 2202 $cubic
     own_sshd router 2203 $router
     own_sshd server 2204 $cubic
