@@ -76,7 +76,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
                                             {"target-return-scale", required_argument, NULL, 's'},
                                             {"explore", required_argument, NULL, 'x'},
                                             {"seed", required_argument, NULL, 'd'},
-                                            {"advisor", required_argument, NULL, 'a'},
+                                            {"advisor", required_argument, NULL, 'v'},
                                             {"max-flows", required_argument, NULL, 'f'},
                                             {"cwnd-min", required_argument, NULL, 'l'},
                                             {"cwnd-max", required_argument, NULL, 'u'},
@@ -114,7 +114,7 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
         case 'x':
             st = cmd_parse_num("explore", optarg, 0, 1, &opts.explore, err);
             break;
-        case 'a':
+        case 'v':
             advisor = optarg;
             break;
         case 'd':
