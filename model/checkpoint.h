@@ -25,7 +25,7 @@ struct checkpoint {
     uint64_t pool_rows;
     int best_epoch;                /* epoch these weights are of, from 1 */
     int epochs;                    /* asked for */
-    double train_loss, valid_loss; /* of that epoch, in the action's unit squared; valid_loss is
+    double train_loss, valid_loss; /* of that epoch, of dataset_curve(); valid_loss is
                                       NaN where there is no validation split (published) */
 };
 

@@ -18,6 +18,7 @@ struct replay {
 static enum status walk(struct replay *r, size_t begin, size_t end, struct error *err)
 {
     const struct dataset *d = r->d;
+    enum recipe recipe = recipe_of(d->pool->recipe);
     double target = r->opts->target_scale * d->norm.max_return;
     serve_contexts_reset(r->contexts, 0);
     for (size_t row = begin; row < end; row++) {
@@ -36,7 +37,9 @@ static enum status walk(struct replay *r, size_t begin, size_t end, struct error
             return st;
         r->rebased += rebased;
         r->decisions++;
-        double difference = dataset_action(d, (double)step.action) - d->pool->advice[row];
+        double answer = dataset_action(d, (double)step.action);
+        double difference =
+            dataset_curve(recipe, answer) - dataset_curve(recipe, d->pool->advice[row]);
         r->squares += difference * difference;
         target = serve_next_target(d, target, d->pool->rewards[row]);
     }

@@ -28,7 +28,7 @@ struct trainer {
     size_t batch_windows; /* room in it: the passes that run side by side */
     struct train_state s;
     double *window_losses; /* of one batch */
-    double loss_unit;      /* scaled loss -> the action's unit squared; with bins: nats */
+    double loss_unit;      /* scaled loss -> that of dataset_curve(); with bins: nats */
     int steps_per_epoch, warmup_steps;
     double seconds_before; /* trained before this process */
     uint64_t start_ns, step_ns, progress_ns;
