@@ -427,7 +427,7 @@ local _ = drive and assert(drive:finish())]]},
         {name = "lab.pool", needs = "netllm", args = {{"o", "table", "", fields = {
             {"files", "string[]", "run directories, CSVs of samples, iperf3 JSON, other pools"},
                 {"out", "string", "the pool to write"},
-            {"recipe?", "string", "\"lab\", \"tutorial\" or \"published\"", "\"lab\""}}}},
+            {"recipe?", "string", "\"lab\", \"loop\", \"tutorial\" or \"published\"", "\"lab\""}}}},
          returns = {{"table", "`{rows=, episodes=, recipe=, path=, flows=}`"}},
              errors = "`unavailable`: no netllm; a file is none of these",
          raises = "an option that is none",
