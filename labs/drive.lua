@@ -30,13 +30,15 @@ local function grid(seconds, rates)
 end
 local SLOW, FAST = {label = "20mbit-30ms"}, {label = "40mbit-15ms", link = {rate = "40mbit", rtt = "15ms"}}
 local what = {teachers = {"cubic", "bbr", "prague"}, scenarios = grid(5, {SLOW, FAST}),
-              adapt = {num_epochs = 6, lr = 3e-4, grad_accum_steps = 16, sample_step = 10}}
+              adapt = {num_epochs = 20, w = 8, lr = 3e-4, grad_accum_steps = 16, sample_step = 4}}
 local DRIVEN_S, judged = 8, {"cubic", "prague"}
 local sets
 if o.tiny then
-    what = {teachers = {"cubic"}, scenarios = grid(2, {SLOW}), own = {1}, collect = {test_share = 0.5, idle_min = 0},
-            adapt = {num_epochs = 1, w = 8, rank = 2, state_feature_dim = 16, grad_accum_steps = 4},
-            distill = {hidden = 8, num_epochs = 3}}
+    -- Some fifty round trips in 2 s at least, as a pool has a row for each.
+    local short = {label = "20mbit-10ms", link = {rtt = "10ms"}}
+    what = {teachers = {"cubic"}, scenarios = grid(2, {short}), own = {1}, collect = {test_share = 0.5, idle_min = 0},
+            adapt = {num_epochs = 1, w = 4, rank = 2, state_feature_dim = 16, grad_accum_steps = 4},
+            distill = {rows = 4, hidden = 8, num_epochs = 3}}
     DRIVEN_S, judged = 3, {"cubic"}
     sets = {{name = "tiny", quick = {{name = "one", title = "One", seconds = 2, warmup_s = 0, score = "power",
         link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = X}}}}
