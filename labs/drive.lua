@@ -65,44 +65,17 @@ print(("  %.1f Mbit/s; %d decisions, %.0f us at the median, 99 %% within %.0f us
     r.by_label.driven.received_bps / 1e6, d.decisions, d.decide_p50_us or 0, d.decide_p99_us or 0,
     100 * (d.watchdog_share or 0)))
 
--- The window that the kernel had is one that was decided just before: a decision holds from the next
--- ACK on, and until the one after it. Returns how many windows were sampled while it was decided, how
--- many of them are decisions, and how many decisions there were.
-local function follow()
+local follow
+do
     local samples <close> = assert(lab.samples(run))
-    local decided_t, decided = {}, {}
-    for _, name in ipairs(samples:names()) do -- other flows of this machine may have asked for netllm
-        local t, v = samples:values(name)
-        if name:find("^drive_.*/wanted_pkts$") and #t > #decided_t then
-            decided_t, decided = t, v
-        end
-    end
-    local seen_t, seen = samples:values("driven/cwnd_pkts")
-    if #decided_t == 0 or not seen_t then
-        return 0, 0, #decided_t
-    end
-    local agree, all, first = 0, 0, 1
-    for i, t in ipairs(seen_t) do
-        while decided_t[first] and decided_t[first] < t - 0.1 do
-            first = first + 1
-        end
-        local k, is_same = first, false
-        while decided_t[k] and decided_t[k] < t + 0.02 do
-            is_same = is_same or decided[k] and seen[i] and math.abs(decided[k] - seen[i]) <= 1
-            k = k + 1
-        end
-        if seen[i] and t > decided_t[1] + 0.1 and t < decided_t[#decided_t] then
-            all, agree = all + 1, agree + (is_same and 1 or 0)
-        end
-    end
-    return all, agree, #decided_t
+    follow = assert(lab._drive_follow(samples, "driven"))
 end
-local all, agree, decisions = follow()
-print(("  of %d windows that were sampled, %d are decisions"):format(all, agree))
-assert(run:set("follow", {sampled = all, agree = agree, decisions = decisions}))
-if all == 0 or agree < FOLLOWED * all then
+print(("  of %d windows that were sampled, %d are decisions"):format(follow.sampled, follow.agree))
+assert(run:set("follow", follow))
+if follow.sampled == 0 or follow.agree < FOLLOWED * follow.sampled then
     error({status = "failed", subsystem = "drive",
-           message = ("the flow does not follow: %d of %d windows are decisions, of %d"):format(agree, all, decisions),
+           message = ("the flow does not follow: %d of %d windows are decisions, of %d"):format(
+               follow.agree, follow.sampled, follow.decisions),
            hint = "the samples are in " .. run.dir}, 0)
 end
 run:finish("ok")

@@ -120,19 +120,23 @@ function lab.drive(o)
 end
 
 -- How well the window follows the decisions: of the sampled windows of the flow `label` those that were
--- decided just before, {sampled=, agree=}. A decision holds from the next ACK on, and until the one after
+-- decided just before, {sampled=, agree=, decisions=}. A decision holds from the next ACK on, and until the one after
 -- it. `samples` are a record's, of a drive with report = "0". Fails: nothing was decided.
 function lab._drive_follow(samples, label)
-    local wanted
+    local decided_t, decided = {}, nil
     for _, name in ipairs(samples:names()) do
-        wanted = name:find("^drive_.*/wanted_pkts$") and name or wanted
+        if name:find("^drive_.*/wanted_pkts$") then -- of several flows the one with the most decisions
+            local t, v = samples:values(name)
+            if #t > #decided_t then
+                decided_t, decided = t, v
+            end
+        end
     end
-    if not wanted then
+    if not decided then
         return lab.failure("failed", "drive", "no decisions were reported")
     end
-    local decided_t, decided = samples:values(wanted)
     local seen_t, seen = samples:values(label .. "/cwnd_pkts")
-    local out, first = {sampled = 0, agree = 0}, 1
+    local out, first = {sampled = 0, agree = 0, decisions = #decided_t}, 1
     for i, t in ipairs(seen_t or {}) do
         while decided_t[first] and decided_t[first] < t - 0.1 do
             first = first + 1
@@ -142,7 +146,7 @@ function lab._drive_follow(samples, label)
             is_same = is_same or decided[k] and seen[i] and math.abs(decided[k] - seen[i]) <= 1
             k = k + 1
         end
-        if seen[i] and k > first and t > decided_t[1] + 0.1 then
+        if seen[i] and t > decided_t[1] + 0.1 and t < decided_t[#decided_t] then
             out.sampled, out.agree = out.sampled + 1, out.agree + (is_same and 1 or 0)
         end
     end
