@@ -163,8 +163,11 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
     policy.lua_budget = (uint64_t)budget;
     opts.policy_name = argv[optind];
     opts.target_scale = policy.target_scale;
-    if (!(st = drive_policy_new(argv[optind], &policy, &opts.policy, err)) &&
-        (!advisor || !(st = drive_policy_new(advisor, &policy, &opts.advisor, err))))
+    st = drive_policy_new(argv[optind], &policy, &opts.policy, err);
+    policy.is_advisor = true;
+    if (!st && advisor)
+        st = drive_policy_new(advisor, &policy, &opts.advisor, err);
+    if (!st)
         st = drive_run(&opts, err);
     drive_policy_free(opts.advisor);
     drive_policy_free(opts.policy);

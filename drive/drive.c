@@ -29,13 +29,15 @@ struct driven { /* a flow, by its slot */
     struct agent_sample newest;
     uint64_t reported_ns;
     double wanted;  /* packets, the last that was decided; NaN */
-    double advised; /* by the advisor, else by the policy but for chance; NaN */
+    double advised; /* packets, at the newest interval: by the advisor, else by the policy but for
+                       chance; NaN */
     double target;  /* return to go of that decision; NaN */
 };
 
 struct driver {
     const struct drive_opts *opts;
     struct agent *agent;
+    struct drive_policy *advisor; /* NULL: nobody, or it has failed */
     struct line_splitter control;
     struct driven flows[AGENT_SLOTS];
     uint32_t waiting[AGENT_SLOTS]; /* slots, in order of their samples */
@@ -61,8 +63,8 @@ static void on_open(void *user, const struct agent_flow *flow)
     d->flows[flow->slot] = (struct driven){.wanted = NAN, .advised = NAN, .target = NAN};
     if (d->opts->policy->ops->open)
         d->opts->policy->ops->open(d->opts->policy, flow);
-    if (d->opts->advisor && d->opts->advisor->ops->open)
-        d->opts->advisor->ops->open(d->opts->advisor, flow);
+    if (d->advisor && d->advisor->ops->open)
+        d->advisor->ops->open(d->advisor, flow);
 }
 
 static void on_sample(void *user, const struct agent_flow *flow, const struct agent_sample *s)
@@ -128,8 +130,8 @@ static void on_close(void *user, const struct agent_flow *flow, const struct age
     }
     if (d->opts->policy->ops->close)
         d->opts->policy->ops->close(d->opts->policy, flow);
-    if (d->opts->advisor && d->opts->advisor->ops->close)
-        d->opts->advisor->ops->close(d->opts->advisor, flow);
+    if (d->advisor && d->advisor->ops->close)
+        d->advisor->ops->close(d->advisor, flow);
 }
 
 /* --- deciding --------------------------------------------------------------------------------- */
@@ -160,19 +162,29 @@ static void refuse(struct driver *d, struct driven *f, const struct drive_seen *
                     seen->flow->local);
 }
 
-/* What the advisor would have done; asked after the decisions stand. */
-static enum status ask_advisor(struct driver *d, size_t count, struct error *err)
+/* An advised window as the kernel would take it: what is learned from it is bounded by that. */
+static double sane_advice(const struct drive_answer *a)
 {
-    struct drive_policy *advisor = d->opts->advisor;
-    enum status st;
+    if (a->is_none || isnan(a->cwnd))
+        return NAN;
+    return fmin(fmax(a->cwnd, AGENT_CWND_MIN), AGENT_CWND_MAX);
+}
+
+/* What the advisor would have done. The driving does not depend on it. */
+static void ask_advisor(struct driver *d, size_t count)
+{
+    struct error err = {0};
 
     for (size_t i = 0; i < count; i++)
         d->advice[i] = (struct drive_answer){.target_return = NAN};
-    if ((st = advisor->ops->decide(advisor, d->seen, d->advice, count, err)))
-        return st;
+    if (d->advisor->ops->decide(d->advisor, d->seen, d->advice, count, &err)) {
+        event_write_log(d->opts->events, LOG_LEVEL_ERROR,
+                        "the advisor has failed, from here on nothing is advised: %s", err.message);
+        d->advisor = NULL;
+        return;
+    }
     for (size_t i = 0; i < count; i++)
-        d->flows[d->seen[i].flow->slot].advised = d->advice[i].is_none ? NAN : d->advice[i].cwnd;
-    return STATUS_OK;
+        d->flows[d->seen[i].flow->slot].advised = sane_advice(&d->advice[i]);
 }
 
 static enum status decide_waiting(struct driver *d, struct error *err)
@@ -189,6 +201,7 @@ static enum status decide_waiting(struct driver *d, struct error *err)
         drive_see(&f->mark, &flows->at[d->waiting[i]], &f->newest, &d->seen[i]);
         d->answers[i] = (struct drive_answer){.target_return = NAN};
         f->is_waiting = false;
+        f->advised = NAN;
     }
     d->waiting_count = 0;
     uint64_t began_ns = clock_mono_ns();
@@ -210,15 +223,16 @@ static enum status decide_waiting(struct driver *d, struct error *err)
             continue;
         }
         f->wanted = f->mark.wanted = cwnd;
-        f->advised = a->cwnd;
+        if (!d->opts->advisor)
+            f->advised = sane_advice(a);
         f->target = a->target_return;
         uint64_t event_ns = clock_mono_ns() - seen->sample.h.t_ns;
         count_decision(&d->interval, event_ns);
         count_decision(&d->total, event_ns);
     }
     /* After all decisions stand: advice and writing take longer than they do. */
-    if (d->opts->advisor && (st = ask_advisor(d, count, err)))
-        return st;
+    if (d->advisor)
+        ask_advisor(d, count);
     for (size_t i = 0; i < count; i++) {
         struct driven *f = &d->flows[d->seen[i].flow->slot];
         if (d->seen[i].sample.h.t_ns - f->reported_ns < (uint64_t)d->opts->report_us * 1000)
@@ -366,6 +380,7 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
     if (!d)
         return error_set(err, STATUS_NOMEM, "drive", "no memory");
     d->opts = opts;
+    d->advisor = opts->advisor;
     d->rng.state = opts->seed;
     d->awake.fd = -1;
     d->has_control = opts->control_fd >= 0;

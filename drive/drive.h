@@ -15,7 +15,8 @@ struct drive_opts {
     struct drive_policy *policy;
     const char *policy_name;      /* for the events */
     double target_scale;          /* that it was made with */
-    struct drive_policy *advisor; /* asked what it would do, and not obeyed; NULL: nobody */
+    struct drive_policy *advisor; /* asked what it would do once the decisions stand, and not
+                                     obeyed; its errors end its advice alone. NULL: nobody */
     uint32_t report_us;           /* between two samples of a flow; 0: every interval */
     double explore;   /* decisions are up to so much more or less, in ln(window), by chance */
     uint64_t seed;    /* of that chance */

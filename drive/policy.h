@@ -43,6 +43,7 @@ struct drive_policy_opts {
     int threads;               /* libtorch's; 0: as it likes */
     double cwnd_min, cwnd_max; /* bytes, for the recipes published and tutorial; NaN: unknown */
     uint64_t lua_budget;       /* instructions a decision */
+    bool is_advisor;           /* nobody does what it answers: for its messages */
 };
 
 /* The policy that a text names (docs/drive.md): "constant:40", "bdp:50mbit:20ms", "copy-last",

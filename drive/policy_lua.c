@@ -27,6 +27,7 @@ struct lua_policy {
     struct drive_policy base;
     lua_State *L;
     struct memory memory;
+    bool is_advisor;
     uint64_t budget; /* instructions a decision */
     int64_t left;    /* of it */
     uint64_t deadline_ns;
@@ -208,9 +209,9 @@ static void complain(struct lua_policy *p, const struct agent_flow *flow)
         return;
     }
     event_write_log(stdout, LOG_LEVEL_ERROR,
-                    "flow %s: no decision, the watchdog takes over: %.300s (%llu more since the "
-                    "last message)",
-                    flow->local, message_on_top(p->L), (unsigned long long)p->unheard);
+                    "flow %s: %s: %.300s (%llu more since the last message)", flow->local,
+                    p->is_advisor ? "no advice" : "no decision, the watchdog takes over",
+                    message_on_top(p->L), (unsigned long long)p->unheard);
     p->complained_ns = now;
     p->unheard = 0;
 }
@@ -326,6 +327,7 @@ enum status drive_lua_new(const char *argument, const struct drive_policy_opts *
         return error_set(err, STATUS_NOMEM, "drive", "no memory for Lua");
     }
     p->base.ops = &ops;
+    p->is_advisor = opts->is_advisor;
     p->budget = opts->lua_budget;
     p->target = opts->target_scale;
     for (size_t i = 0; i < AGENT_SLOTS; i++)

@@ -49,8 +49,8 @@ static void model_open(struct drive_policy *base, const struct agent_flow *flow)
         p->of_slot[flow->slot] = i;
         return;
     }
-    event_write_log(stdout, LOG_LEVEL_WARN,
-                    "flow %s is one too many, the watchdog has it: give --max-flows", flow->local);
+    event_write_log(stdout, LOG_LEVEL_WARN, "flow %s is one too many, %s: give --max-flows",
+                    flow->local, p->opts.is_advisor ? "it gets no advice" : "the watchdog has it");
 }
 
 static void model_close(struct drive_policy *base, const struct agent_flow *flow)

@@ -4,10 +4,10 @@
 
 #include "model/snapshot.h"
 
-/* The window in packets, with the fraction that was decided where the kernel follows. */
+/* The window in packets, with the fraction that was decided where the kernel has that decision. */
 static double window(const struct drive_mark *mark, const struct agent_sample *s)
 {
-    return round(mark->wanted) == s->cwnd ? mark->wanted : s->cwnd;
+    return s->is_driven && round(mark->wanted) == s->cwnd ? mark->wanted : s->cwnd;
 }
 
 static struct snapshot snapshot_of(const struct agent_sample *s, double cwnd)

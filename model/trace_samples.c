@@ -96,7 +96,9 @@ static bool read_line(const struct layout *l, const char *line, const char *end,
     for (size_t i = 0; at && i < l->count; i++) {
         const char *value = at + 1;
         at = memchr(value, ',', (size_t)(end - value));
-        if (l->columns[i] != COLUMN_OTHER &&
+        /* What was wanted is any number of any policy's: that it is there says that it was asked.
+         */
+        if (l->columns[i] != COLUMN_OTHER && l->columns[i] != COLUMN_WANTED &&
             !read_number(value, at ? at : end, &values[l->columns[i]]))
             return false;
     }

@@ -177,6 +177,32 @@ static void intervals_are_differences(void **state)
     assert_true(isnan(seen.row.throughput_bps));
 }
 
+/* Steps of less than a packet add up only if the window that is seen has the fraction. */
+static void a_window_has_the_fraction_that_was_decided(void **state)
+{
+    (void)state;
+    static const struct {
+        double wanted;
+        uint32_t cwnd;
+        bool is_driven;
+        double seen; /* packets */
+    } cases[] = {{17.4, 17, true, 17.4}, {16.5, 17, true, 16.5}, {17.6, 17, true, 17},
+                 {17.4, 17, false, 17},  {1.2, 2, true, 2}, /* the kernel's least */
+                 {NAN, 17, true, 17},    {0, 17, true, 17}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct agent_flow flow = {.is_open = true};
+        struct drive_mark mark = {0};
+        struct drive_seen seen;
+        struct agent_sample s = {
+            .h = {.t_ns = 1, .mss = 1448}, .cwnd = cases[i].cwnd, .is_driven = cases[i].is_driven};
+        mark.wanted = cases[i].wanted;
+        drive_see(&mark, &flow, &s, &seen);
+        assert_float_equal(seen.row.cwnd_bytes, cases[i].seen * 1448, 1e-9);
+        assert_int_equal(seen.sample.cwnd, cases[i].cwnd);
+        assert_true(mark.wanted == cases[i].wanted || isnan(mark.wanted));
+    }
+}
+
 static void the_account_tells_who_had_the_window(void **state)
 {
     (void)state;
@@ -207,11 +233,12 @@ static struct agent_flow flow = {
 
 static struct drive_answer ask(struct drive_policy *p, double cwnd, double throughput_bps)
 {
-    struct drive_seen seen = {.flow = &flow,
-                              .sample = {.h.mss = 1448, .cwnd = (uint32_t)cwnd, .srtt_us = 25000},
-                              .row = {.rtt_s = 0.025, .throughput_bps = throughput_bps},
-                              .interval_s = 0.025,
-                              .ce = NAN};
+    struct drive_seen seen = {
+        .flow = &flow,
+        .sample = {.h.mss = 1448, .cwnd = (uint32_t)cwnd, .srtt_us = 25000},
+        .row = {.rtt_s = 0.025, .cwnd_bytes = cwnd * 1448, .throughput_bps = throughput_bps},
+        .interval_s = 0.025,
+        .ce = NAN};
     struct drive_answer answer = {0};
     struct error err = {0};
     assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
@@ -334,6 +361,45 @@ static void a_distilled_policy(void **state)
     for (int i = 0; i < 4; i++)
         assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
     assert_float_equal(answer.cwnd, 40 * exp(0.25), 1e-3);
+    p->ops->close(p, &flow);
+    drive_policy_free(p);
+    unlink(path);
+}
+
+/* Of the row before it is told what the window did, whatever it had decided itself. */
+static void a_distilled_policy_sees_what_was_done(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct mlp *m;
+    char path[] = "/tmp/ccalab-drive-mlp-XXXXXX", spec[sizeof path + 16];
+    close(mkstemp(path));
+    assert_int_equal(mlp_new("lab", 3, 1, &m, &err), STATUS_OK);
+    m->data = (struct dataset_opts){.steps = 20, .gamma = 1, .scale = 1, .horizon = 20};
+    m->norm = (struct dataset_norm){.action_span = 1, .reward_max = 1, .max_return = 1};
+    for (size_t k = 0; k < m->features; k++)
+        m->norm.state_std[k] = 1;
+    /* tanh(tanh(the action of the row before)), ten times that. */
+    m->values[m->row + m->features + 1] = 1;
+    float *second = m->values + m->inputs + 1, *last = second + 2;
+    second[0] = 1;
+    last[0] = 10;
+    assert_int_equal(mlp_save(m, path, &err), STATUS_OK);
+    mlp_free(m);
+
+    snprintf(spec, sizeof spec, "distilled:%s", path);
+    struct drive_policy *p = make(spec);
+    static const double windows[] = {40000, 44000, 44000, 11000};
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        double done = i ? log(windows[i] / windows[i - 1]) : 0; /* of the first nothing is known */
+        struct drive_seen seen = {
+            .flow = &flow,
+            .sample = {.h.mss = 1000, .cwnd = (uint32_t)(windows[i] / 1000)},
+            .row = {.rtt_s = 0.02, .cwnd_bytes = windows[i], .throughput_bps = 1e6}};
+        struct drive_answer answer = {0};
+        assert_int_equal(p->ops->decide(p, &seen, &answer, 1, &err), STATUS_OK);
+        assert_float_equal(answer.cwnd, windows[i] / 1000 * exp(10 * tanh(tanh(done))), 1e-3);
+    }
     p->ops->close(p, &flow);
     drive_policy_free(p);
     unlink(path);
@@ -480,10 +546,12 @@ int main(void)
         cmocka_unit_test(ipv6_is_written_in_brackets),
         cmocka_unit_test(any_number_is_a_decision),
         cmocka_unit_test(intervals_are_differences),
+        cmocka_unit_test(a_window_has_the_fraction_that_was_decided),
         cmocka_unit_test(the_account_tells_who_had_the_window),
         cmocka_unit_test(plain_policies),
         cmocka_unit_test(specs_that_are_none),
         cmocka_unit_test(a_distilled_policy),
+        cmocka_unit_test(a_distilled_policy_sees_what_was_done),
         cmocka_unit_test(a_student_s_congestion_control),
         cmocka_unit_test(wrong_scripts_give_no_decision),
         cmocka_unit_test(scripts_reach_nothing),

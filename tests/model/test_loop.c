@@ -247,6 +247,44 @@ static void rows_of_decisions(void **state)
     drop("samples/drive_10.0.0.1_5.csv");
 }
 
+/* What was advised at a row is what is to be learned there; what was done is still the action, and
+ * what came of it the reward. What was wanted may be any number. */
+static void rows_of_advice(void **state)
+{
+    (void)state;
+    static const char csv[] = "t_s,wanted_pkts,advised_bytes,cwnd_bytes,srtt_us,min_rtt_us,"
+                              "throughput_bps,bytes_acked,delivered,delivered_ce,lost\n"
+                              "100.010,-5,99000,10000,20000,20000,,10000,10,0,0\n"
+                              "100.020,1e300,15000.5,12000,20000,20000,1,20000,20,0,1\n"
+                              "100.030,6,,18000,30000,20000,1,35000,40,10,1\n"
+                              "100.040,6,5000,6000,20000,20000,1,36000,40,10,1\n";
+    struct error err;
+    struct pool *p, *q;
+    struct trace_set traces;
+    char path[256];
+    put("run.json", RUN(",\"flows\":[\"x\"]"));
+    put("samples/drive_10.0.0.1_5.csv", csv);
+    assert_int_equal(build_at(INTERVAL_S, RECIPE_LOOP, &p, &err), STATUS_OK);
+    drop("samples/drive_10.0.0.1_5.csv");
+    assert_int_equal(p->rows, 2);
+    assert_near(p->actions[0], log(1.5));
+    assert_near(p->advice[0], log(15000.5 / 12000)); /* at this row, and not at the one before */
+    assert_near(p->actions[1], -log(3));
+    assert_near(p->advice[1], -log(3)); /* nobody was asked */
+
+    snprintf(path, sizeof path, "%s/samples.csv", dir); /* a name that is there */
+    assert_int_equal(pool_save(p, path, &err), STATUS_OK);
+    trace_set_init(&traces);
+    assert_int_equal(trace_add_path(&traces, path, &err), STATUS_OK);
+    assert_int_equal(recipe_build(RECIPE_LOOP, &traces, &q, &err), STATUS_OK);
+    assert_memory_equal(q->advice, p->advice, 2 * sizeof *p->advice);
+    assert_memory_equal(q->actions, p->actions, 2 * sizeof *p->actions);
+    pool_free(q);
+    trace_set_done(&traces);
+    drop("samples.csv");
+    pool_free(p);
+}
+
 /* A second socket of the same name, a gap, a clock that was set back. */
 static void gaps_end_episodes(void **state)
 {
@@ -401,9 +439,13 @@ static void returns_compare_with_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_growth),         cmocka_unit_test(rows_of_samples),
-        cmocka_unit_test(rows_of_decisions),       cmocka_unit_test(gaps_end_episodes),
-        cmocka_unit_test(rates_are_of_one_socket), cmocka_unit_test(returns_compare_with_others),
+        cmocka_unit_test(rows_are_growth),
+        cmocka_unit_test(rows_of_samples),
+        cmocka_unit_test(rows_of_decisions),
+        cmocka_unit_test(rows_of_advice),
+        cmocka_unit_test(gaps_end_episodes),
+        cmocka_unit_test(rates_are_of_one_socket),
+        cmocka_unit_test(returns_compare_with_others),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
