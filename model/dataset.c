@@ -11,10 +11,10 @@
 #define LOOP_HORIZON_MS 1000
 #define LOOP_GAMMA      0.25
 #define WINDOWS_WANTED  32
-#define FINE_ACTION                                                                                \
-    0.02                  /* of loop: from here on changes of the window count by their logarithm  \
-                           */
-#define BDP_RATIO_MAX 3.0 /* of its feature 2, either way: twenty times */
+/* Of loop: from here on changes of the window count by their logarithm. */
+#define FINE_ACTION 0.02
+/* Of its feature 2, either way: twenty times. */
+#define BDP_RATIO_MAX 3.0
 
 const char *dataset_split_name(enum dataset_split split)
 {
@@ -205,9 +205,9 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
             raw_features(recipe, p->states[i], features);
             for (int k = 0; k < d->features; k++)
                 moments_add(&states[k], features[k]);
-            moments_add(&actions, dataset_curve(recipe, p->actions[i]));
-            min = fmin(min, p->actions[i]);
-            max = fmax(max, p->actions[i]);
+            moments_add(&actions, dataset_curve(recipe, p->advice[i]));
+            min = fmin(min, p->advice[i]);
+            max = fmax(max, p->advice[i]);
             norm->reward_min = fmin(norm->reward_min, p->rewards[i]);
             norm->reward_max = fmax(norm->reward_max, p->rewards[i]);
         }

@@ -18,6 +18,10 @@
  * asinh(a / 0.02): linear for changes of the window of one percent, logarithmic for large ones, so
  * that its errors are not those of a few halvings alone.
  *
+ * What a policy is to answer is the pool's advice, which is the action where nobody advised:
+ * labels, scales, errors and baselines are of the advice. What it is told of the row before is the
+ * action, what was done, and so are rewards and returns what came of that.
+ *
  * Every episode is cut in order of time into training (70 %), validation (15 %) and test (15 %)
  * segments. A window is `steps` consecutive rows of one segment; none crosses an episode or a
  * segment. All constants are fitted on the training segments, and returns-to-go are summed to the
@@ -44,7 +48,8 @@ struct dataset_norm {
     /* Of the features before they are standardised; std 1 where nothing varies. */
     double state_mean[POOL_FEATURES], state_std[POOL_FEATURES];
     double action_offset, action_span; /* see dataset_scaled() */
-    double action_mean; /* the constant baseline, whose dataset_curve() is the mean of all */
+    double
+        action_mean; /* the constant baseline, whose dataset_curve() is the mean of the advice's */
     double reward_min, reward_max;
     double max_return; /* largest training return, of loop the 90th percentile: what is aimed at */
     double return_std; /* of the training returns of loop before they are divided by it; else 1 */
@@ -82,7 +87,7 @@ struct dataset {
     int features;   /* of a row, the pool's */
     float *states;  /* the features, standardised: [rows of the pool, features] */
     float *actions; /* scaled, as they enter the policy */
-    float *labels;  /* what it shall answer: the actions, but if published */
+    float *labels;  /* what it shall answer: the advice, scaled the same; published: cut actions */
     float *returns; /* scaled returns-to-go */
     struct dataset_windows windows[DATASET_SPLITS];
 };

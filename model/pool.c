@@ -252,14 +252,19 @@ enum status pool_check_row(const struct pool *p, size_t i, const char *path, str
     for (int k = 0; k < p->features; k++)
         if (!isfinite(state[k]))
             what = pool_feature_name((enum pool_feature)k);
-    if (!isfinite(p->actions[i]))
+    if (!isfinite(p->advice[i]))
+        what = "advice";
+    if (!isfinite(p->actions[i])) /* which is the advice where nobody was asked */
         what = "action";
     if (!isfinite(p->rewards[i]))
         what = "reward";
-    if (!isfinite(p->advice[i]))
-        what = "advice";
-    if (!isfinite(p->t_s[i]))
+    size_t begin = p->episode_count ? p->episodes[p->episode_count - 1].end : 0;
+    if (!isfinite(p->t_s[i])) {
         what = "t";
+    } else if (!what && i > begin && p->t_s[i] < p->t_s[i - 1]) {
+        what = "t";
+        why = "is before that of the row above";
+    }
     for (int k = POOL_MIN_RTT_S; k < p->features && !what; k++) {
         if (k == POOL_MIN_RTT_S ? state[k] > 0 : state[k] >= 0)
             continue;

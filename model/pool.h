@@ -4,7 +4,7 @@
  * state has the first `features` of enum pool_feature: three, of the recipe loop all six. Rows of
  * an episode are in order of time. On disk it is a safetensors file (docs/netllm.md, "Pool"):
  * states F32 [n,features], actions F64 [n], rewards F64 [n], dones BOOL [n], of the recipe loop t
- * F64 [n]; recipe, constants and sources in the metadata. Thread: any, one at a time. */
+ * and advice F64 [n]; recipe, constants and sources in the metadata. Thread: any, one at a time. */
 #ifndef CCALAB_MODEL_POOL_H
 #define CCALAB_MODEL_POOL_H
 
@@ -46,9 +46,9 @@ struct pool {
     float (*states)[POOL_FEATURES]; /* beyond `features` 0 */
     double *actions;
     double *rewards;
-    /* What was advised in place of the action (netllm drive --advisor): what a policy is to learn.
-     * The action where nobody was asked. Of the recipe loop, which keeps it in
-     * the file as `advice`. */
+    /* What was advised in place of the action (netllm drive --explore, --advisor), in its unit:
+     * what a policy is to learn. The action where nobody was asked, and of all recipes but loop,
+     * which keeps it in its file. */
     double *advice;
     double *t_s; /* when the row ended, since its run began. Of the recipe loop, which keeps it in
                     its file: POOL_ROW_S a row until it is set */
@@ -90,8 +90,9 @@ CCALAB_MUST_USE enum status pool_load(const char *path, struct pool **out, struc
  * Errors: STATUS_IO. */
 CCALAB_MUST_USE enum status pool_export_csv(const struct pool *p, const char *path,
                                             struct error *err);
-/* Errors: STATUS_INPUT naming `path` and the column of row `i` that is not finite, a share below 0
- * or a min_rtt_s that is not positive. */
+/* Row `i` being the last one, and its episode not ended. Errors: STATUS_INPUT naming `path` and the
+ * column that is not finite, a share below 0, a min_rtt_s that is not positive, or a time before
+ * that of the row above in the episode. */
 CCALAB_MUST_USE enum status pool_check_row(const struct pool *p, size_t i, const char *path,
                                            struct error *err);
 

@@ -236,7 +236,7 @@ static void finish_published(struct pool *p)
         max = fmax(max, p->actions[i]);
     }
     for (size_t i = 0; i < p->rows; i++) {
-        p->actions[i] = min_max(p->actions[i], min, max);
+        p->actions[i] = p->advice[i] = min_max(p->actions[i], min, max);
         p->rewards[i] = std > 0 ? (p->rewards[i] - mean) / std : 0;
     }
     for (size_t e = 0; e < p->episode_count; e++) {

@@ -5,17 +5,18 @@
  *   published  what the published pools contain: action (cwnd - min) / (max - min), reward the
  *              tutorial's, standardised; all constants over the whole pool
  *   lab        the default of netllm pool: action ln(next cwnd / cwnd), so that nothing in the
- * state gives it away; reward log10(throughput / rtt) of the interval that followed the action loop
- * for driving: rows of counters as far apart as decisions are (snapshot.h), states with min_rtt_s,
- * ce_share and lost_share too; actions as lab's; reward
+ *              state gives it away; reward log10(throughput / rtt) of the interval that followed
+ *   loop       for driving: rows of counters as far apart as decisions are (snapshot.h), states
+ *              with min_rtt_s, ce_share and lost_share too; actions as lab's, and beside each the
+ *              advice, ln(window advised / cwnd), where a driven flow's samples tell it; reward
  *
- *                  ln(throughput) - 0.5 ln(rtt / min_rtt) - 5 lost_share - 0.05 ce_share
+ *                ln(throughput) - 0.5 ln(rtt / min_rtt) - 5 lost_share - 0.05 ce_share
  *
  *              of the interval that followed, min_rtt being the flow's least of all. Twice the
- * first two are ln(r^2 / d) up to a constant of the path, the judge's power. Where other flows
- *              shared the way then, ln(throughput) is the mean over all of them: largest at equal
- *              shares (proportional fairness: F. Kelly, A. Maulloo, D. Tan, "Rate control for
- *              communication networks", 1998)
+ *              first two are ln(r^2 / d) up to a constant of the path, the judge's power. Where
+ *              other flows shared the way then, ln(throughput) is the mean over all of them:
+ *              largest at equal shares (proportional fairness: F. Kelly, A. Maulloo, D. Tan, "Rate
+ *              control for communication networks", 1998)
  *
  * docs/netllm.md ("Recipes") tells why. In all others a row's state is (rtt_s, cwnd_bytes,
  * throughput_bps). A sample that was not measured is left out and ends the episode. */

@@ -2,14 +2,16 @@
  * Three definitions, by the options of the data set and the recipe of its pool:
  *
  *   horizon 0   the sum of all rewards to the end of the row's segment, each counting gamma times
- * as much as the one before; min-max normalised rewards. As published. horizon N   the mean of the
- * next N rewards, weighted the same way: a sum would tell how near the end is, not how good the
- * rows are. Recipe lab. loop        rows are as far apart as a round trip, so that the horizon is a
- * time, in milliseconds, and gamma the weight of a reward a second later. Of that mean the mean at
- * this time in this scenario is taken off: of all episodes of the scenario in the same half second
- * of the run, each counting once. So a return tells whether a flow did better than the others here
- * and now, and not that its link was fast. Where no other episode is to be compared with, the mean
- * of the episode's own segment is taken off. In units of the training returns' standard deviation.
+ *               as much as the one before; min-max normalised rewards. As published.
+ *   horizon N   the mean of the next N rewards, weighted the same way: a sum would tell how near
+ *               the end is, not how good the rows are. Recipe lab.
+ *   loop        rows are as far apart as a round trip, so that the horizon is a time, in
+ *               milliseconds, and gamma the weight of a reward a second later. Of that mean the
+ *               mean at this time in this scenario is taken off: of all episodes of the scenario in
+ *               the same half second of the run, each counting once. So a return tells whether a
+ *               flow did better than the others here and now, and not that its link was fast. Where
+ *               no other episode is to be compared with, the mean of the episode's own segment is
+ *               taken off. In units of the training returns' standard deviation.
  *
  * Divided by `scale` at the end. Nothing is counted across the end of a segment, and a split is
  * compared with itself. Thread: any, one at a time. */

@@ -20,9 +20,9 @@ double score_window_bytes(const struct dataset *d, size_t row, double action)
 
 void score_add(struct score *s, const struct dataset *d, size_t row, double answer)
 {
-    double recorded = d->pool->advice[row];
-    double want = score_window_bytes(d, row, recorded), got = score_window_bytes(d, row, answer);
-    double label = d->opts.is_published ? d->labels[row] : recorded;
+    double advised = d->pool->advice[row];
+    double want = score_window_bytes(d, row, advised), got = score_window_bytes(d, row, answer);
+    double label = d->opts.is_published ? d->labels[row] : advised;
     enum recipe recipe = recipe_of(d->pool->recipe);
     double difference = answer - label;
     double curved = dataset_curve(recipe, answer) - dataset_curve(recipe, label);

@@ -1,5 +1,5 @@
-/* How far answers are from what was recorded: in the action's unit, in bytes of the window, as the
- * logarithm of the windows' ratio. Thread: any, one at a time. */
+/* How far answers are from what was advised (pool.h): in the action's unit, in bytes of the window,
+ * as the logarithm of the windows' ratio. Thread: any, one at a time. */
 #ifndef CCALAB_MODEL_SCORE_H
 #define CCALAB_MODEL_SCORE_H
 
@@ -12,8 +12,8 @@ struct score {
     double loss;                 /* as trained: mean squared error of dataset_curve() */
     double mse, mae;             /* in the action's unit; published: against the cut labels */
     double mse_bytes, mae_bytes; /* of the window that the action asks for */
-    double mse_log, mae_log;     /* ln(window answered / window recorded) */
-    double within_5_percent;     /* share of the answered windows that are so near the recorded */
+    double mse_log, mae_log;     /* ln(window answered / window advised) */
+    double within_5_percent;     /* share of the answered windows that are so near the advised */
 };
 
 /* The window in bytes that an action of this row asks for; NaN where the recipe does not say. */

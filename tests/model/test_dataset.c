@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "model/dataset.h"
+#include "model/score.h"
 
 /* Episodes of the given lengths; action = row, reward = row % 3, rtt = row. */
 static struct pool *ramp(const char *recipe, const int *lengths, int episodes)
@@ -242,6 +243,61 @@ static void test_loop(void **state)
     pool_free(p);
 }
 
+/* What is to be learned is the advice; what is told of the row before, and what returns are of, is
+ * what was done. */
+static void test_advice(void **state)
+{
+    (void)state;
+    struct error err;
+    struct dataset *d, *plain;
+    struct dataset_batch batch;
+    struct dataset_opts opts = dataset_opts_default(RECIPE_LOOP, 3);
+    const struct pool_episode info = {.cwnd_min = NAN, .cwnd_max = NAN};
+    struct pool *p = pool_new("loop");
+    for (int i = 0; i < 20; i++) {
+        float s[] = {0.03f, 75000, 2e7f, 0.02f, 0, 0};
+        assert_int_equal(pool_add(p, s, 0.3 - 0.02 * i, i % 3, NULL), STATUS_OK);
+    }
+    assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
+    assert_int_equal(dataset_new(p, &opts, NULL, &plain, &err), STATUS_OK);
+    assert_memory_equal(plain->labels, plain->actions, 20 * sizeof *d->labels);
+    for (int i = 0; i < 20; i++)
+        p->advice[i] = i % 2 ? 0.01 : -0.03;
+    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
+    /* On the scale of the advice, half of which is -0.03 and half 0.01. */
+    double up = asinh(0.5), down = asinh(-1.5), middle = (up + down) / 2, span = (up - down) / 2;
+    assert_float_equal(d->norm.action_offset, middle, 1e-9);
+    assert_float_equal(d->norm.action_span, span, 1e-9);
+    assert_float_equal(dataset_curve(RECIPE_LOOP, d->norm.action_mean), middle, 1e-9);
+    assert_float_equal(d->labels[6], -1, 1e-6);
+    assert_float_equal(d->labels[7], 1, 1e-6);
+    assert_float_equal(d->actions[5], (asinh(10) - middle) / span, 1e-5);
+    assert_memory_equal(d->returns, plain->returns, 20 * sizeof *d->returns);
+    assert_int_equal(dataset_batch_init(&batch, 1, 3, &err), STATUS_OK);
+    dataset_batch_fill(d, DATASET_TEST, (size_t[]){0}, 1, &batch); /* rows 17 to 19 */
+    assert_memory_equal(batch.actions, d->actions + 17, 3 * sizeof *d->actions);
+    assert_memory_equal(batch.labels, d->labels + 17, 3 * sizeof *d->labels);
+    dataset_batch_done(&batch);
+
+    struct dataset_baselines b = dataset_baselines(d, DATASET_TEST);
+    assert_float_equal(b.no_op, (2 * up * up + down * down) / 3, 1e-9);
+    assert_float_equal(b.constant, span * span, 1e-9);
+    double squares = 0; /* of the advice from what was done before it */
+    for (int i = 17; i < 20; i++)
+        squares += pow((i % 2 ? up : down) - asinh((0.3 - 0.02 * (i - 1)) / 0.02), 2);
+    assert_float_equal(b.persistence, squares / 3, 1e-6);
+    struct score s = {0};
+    score_add(&s, d, 17, 0.01);
+    score_add(&s, d, 18, 0.01);
+    score_finish(&s);
+    assert_float_equal(s.loss, (up - down) * (up - down) / 2, 1e-9);
+    assert_float_equal(s.mse, 0.04 * 0.04 / 2, 1e-9);
+    assert_float_equal(s.mae_log, 0.02, 1e-9);
+    dataset_free(d);
+    dataset_free(plain);
+    pool_free(p);
+}
+
 static void test_baselines(void **state)
 {
     (void)state;
@@ -302,7 +358,8 @@ int main(void)
         cmocka_unit_test(test_split),     cmocka_unit_test(test_too_short),
         cmocka_unit_test(test_constants), cmocka_unit_test(test_gamma),
         cmocka_unit_test(test_lab),       cmocka_unit_test(test_baselines),
-        cmocka_unit_test(test_loop),      cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_loop),      cmocka_unit_test(test_advice),
+        cmocka_unit_test(test_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

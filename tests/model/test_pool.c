@@ -100,6 +100,7 @@ static void test_published(void **state)
                            &p, &err),
                      STATUS_OK);
     assert_true(p->actions[0] == 0 && p->actions[1] == 0.25 && p->actions[2] == 1);
+    assert_memory_equal(p->advice, p->actions, 3 * sizeof *p->actions); /* nobody was asked */
     const double raw[] = {log10(5e7), 8, 0.1}, mean = (log10(5e7) + 8.1) / 3;
     double squares = 0;
     for (int i = 0; i < 3; i++)
@@ -330,6 +331,25 @@ static void test_loop(void **state)
     assert_memory_equal(csv.data, header, strlen(header));
     buf_done(&csv);
     pool_free(q);
+
+    /* Advice is kept beside the action, and no number but a finite one. */
+    p->advice[0] = 0.25;
+    p->t_s[1] = 0.5;
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_OK);
+    assert_true(q->advice[0] == 0.25 && q->advice[1] == -0.5 && q->t_s[1] == 0.5);
+    assert_true(q->actions[0] == 0.5);
+    pool_free(q);
+    p->advice[0] = INFINITY;
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "row 0: advice is not a finite"));
+    p->advice[0] = p->actions[0];
+    p->t_s[1] = p->t_s[0] - 1; /* would weigh a reward of the past more than all others */
+    assert_int_equal(pool_save(p, temp_path, &err), STATUS_OK);
+    assert_int_equal(pool_load(temp_path, &q, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "row 1: t is before that of the row above"));
+    p->t_s[1] = p->t_s[0];
 
     static const struct {
         int column;
