@@ -145,6 +145,48 @@ static void test_late(void **state)
     serve_contexts_free(late);
 }
 
+/* What became of the step before replaces what was decided, in the slot's own past alone. */
+static void check_taken(enum serve_mode mode)
+{
+    struct serve_contexts *c, *own;
+    size_t length, done;
+    float moved = 0;
+    assert_int_equal(serve_contexts_new(policy, mode, W, 2, &c, &err), STATUS_OK);
+    assert_int_equal(serve_contexts_new(policy, mode, W, 2, &own, &err), STATUS_OK);
+    for (int i = 0; i < 3 * W; i++) {
+        struct serve_step s = step_of(0, i), plain = s;
+        s.has_taken = true; /* at the first step there is nothing that it could be of */
+        s.taken = 3 * cosf((float)i);
+        assert_int_equal(serve_contexts_decide(c, &s, 1, &err), STATUS_OK);
+        assert_int_equal(serve_contexts_decide(own, &plain, 1, &err), STATUS_OK);
+        assert_float_equal(s.action, recompute(c, 0, &length), TOLERANCE);
+        const struct policy_batch batch = serve_contexts_view(c, 0);
+        assert_float_equal(batch.actions[length - 1], s.action, 0);
+        for (size_t k = 1; k < length; k++)
+            assert_float_equal(batch.actions[length - 1 - k], 3 * cosf((float)(i + 1 - (int)k)), 0);
+        moved = fmaxf(moved, fabsf(s.action - plain.action));
+        if (i == W - 1) { /* slot 0 is full: behind it the other one's first step is not its past */
+            struct serve_step other = step_of(1, 0);
+            other.has_taken = true;
+            other.taken = 9;
+            assert_int_equal(serve_contexts_decide(c, &other, 1, &err), STATUS_OK);
+            assert_float_equal(serve_contexts_view(c, 0).actions[W - 1], s.action, 0);
+        }
+        if (i % 2) /* new bases in time, and some that are late */
+            assert_int_equal(serve_contexts_rebase(c, 1, &done, &err), STATUS_OK);
+    }
+    assert_true(moved > 10 * TOLERANCE);
+    serve_contexts_free(c);
+    serve_contexts_free(own);
+}
+
+static void test_taken(void **state)
+{
+    (void)state;
+    check_taken(SERVE_CACHED);
+    check_taken(SERVE_EXACT);
+}
+
 static void test_one_step(void **state)
 {
     (void)state;
@@ -387,6 +429,17 @@ static void test_replay(void **state)
     /* Full at the 6th decision, then at every third. */
     assert_float_equal(json_num(json_get(result, "cached"), "rebased", -1), 9, 0);
     cJSON_Delete(result);
+
+    /* The loss is to what was advised: of a parabola 0.5 to both sides. */
+    double sum = 0;
+    for (int side = -1; side <= 1; side += 2) {
+        for (size_t i = 0; i < pool->rows; i++)
+            pool->advice[i] = pool->actions[i] + 0.5 * side;
+        assert_int_equal(serve_replay(&opts, d, &result, &err), STATUS_OK);
+        sum += json_num(json_get(result, "exact"), "loss", NAN);
+        cJSON_Delete(result);
+    }
+    assert_float_equal(sum, 2 * exact + 2 * 0.25, 1e-6);
     dataset_free(d);
     pool_free(pool);
 }
@@ -394,17 +447,12 @@ static void test_replay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_one_step),
-        cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_too_many_flows),
-        cmocka_unit_test(test_rewards),
-        cmocka_unit_test(test_windows_of_actions),
-        cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_cached),     cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_late),       cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_one_step),   cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_lines),      cmocka_unit_test(test_too_many_flows),
+        cmocka_unit_test(test_rewards),    cmocka_unit_test(test_windows_of_actions),
+        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_replay),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
