@@ -354,8 +354,11 @@ static uint64_t pool_digest(const struct pool *p)
     for (size_t i = 0; i < p->rows; i++)
         hash = hash_more(hash, p->states[i], (size_t)p->features * sizeof **p->states);
     hash = hash_more(hash, p->actions, p->rows * sizeof *p->actions);
+    hash = hash_more(hash, p->rewards, p->rows * sizeof *p->rewards);
+    if (recipe_of(p->recipe) != RECIPE_LOOP)
+        return hash; /* their advice is the action, and nothing depends on their times */
     hash = hash_more(hash, p->advice, p->rows * sizeof *p->advice);
-    return hash_more(hash, p->rewards, p->rows * sizeof *p->rewards);
+    return hash_more(hash, p->t_s, p->rows * sizeof *p->t_s);
 }
 
 static cJSON *options_of(const struct trainer *t)

@@ -158,14 +158,15 @@ static void test_learns(void **state)
 }
 
 /* The recipe loop: what to do follows from ce_share and from rtt / min_rtt alone, and rtt without
- * min_rtt says nothing of it. Small changes, and rare large drops. */
+ * min_rtt says nothing of it. Small changes, and rare large drops. That is the advice: what was
+ * done is off by chance. */
 static struct pool *learnable_loop(void)
 {
     struct pool *p = pool_new("loop");
     uint32_t x = 7;
     for (int i = 0; i < 800; i++) {
-        double u[5];
-        for (int k = 0; k < 5; k++) {
+        double u[6];
+        for (int k = 0; k < 6; k++) {
             x = x * 1664525u + 1013904223u;
             u[k] = (x >> 8) / 16777216.0;
         }
@@ -177,7 +178,8 @@ static struct pool *learnable_loop(void)
                      (float)ce,
                      0};
         double action = 0.02 - 0.08 * queue - 0.7 * ce * ce;
-        assert_int_equal(pool_add(p, s, action, u[3], NULL), STATUS_OK);
+        assert_int_equal(pool_add(p, s, action + 0.2 * (u[5] - 0.5), u[3], NULL), STATUS_OK);
+        p->advice[p->rows - 1] = action;
     }
     const struct pool_episode info = {.cwnd_min = NAN, .cwnd_max = NAN};
     assert_int_equal(pool_end_episode(p, &info, NULL), STATUS_OK);
@@ -213,6 +215,17 @@ static void test_learns_loop(void **state)
     double least = fmin(base.no_op, fmin(base.constant, base.persistence));
     assert_true(test < 0.05 * least);
     policy_free(p);
+
+    /* Another pool is one whose advice or times are others, too. */
+    double *const changed[] = {&pool->advice[3], &pool->t_s[3]};
+    opts.is_resumed = true;
+    for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) {
+        double was = *changed[i];
+        *changed[i] += 0.001;
+        assert_int_equal(train_run(&opts, d, &result, &err), STATUS_INPUT);
+        assert_non_null(strstr(err.message, "rows of the pool"));
+        *changed[i] = was;
+    }
 
     /* One of three numbers does not pass for it. */
     char path[128];
