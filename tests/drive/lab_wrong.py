@@ -1,4 +1,5 @@
-"""Policies that are wrong: nothing that they answer, or fail to answer, harms a flow."""
+"""Policies that are wrong, and an advisor: nothing that they answer, or fail to answer, harms a
+flow."""
 from lab import *
 
 POLICIES = {
@@ -48,3 +49,23 @@ with Lab("drive-wrong") as lab:
                   "the watchdog takes over and hands back")
         if name.startswith("a pacing"):
             check(0.3 < rate < 6, "two packets a round trip are the least")
+
+    # An advisor is not obeyed, and one that loops costs its budget, not the decisions.
+    for name, body in (("an advisor", "return 20"),
+                       ("an advisor that loops", "while true do end")):
+        advisor = lab.file("advisor.lua", f"function on_sample(flow, s) {body} end")
+        agent = lab.drive("constant:40", "--advisor", "lua:" + advisor, "--report", "0")
+        rate, _ = mbps(lab.iperf3(1.2))
+        total = agent.stop()
+        rows = [v for _, v in agent.samples()][5:]
+        errors = [e["text"] for e in agent.events()
+                  if e["type"] == "log" and e["level"] == "error"]
+        print(f"{name}: {rate:.1f} Mbit/s, event to window p99 {total['event_p99_us']:.0f} us")
+        check(rate > 4 and all(v["wanted_pkts"] == 40 for v in rows), "the policy decides")
+        check(total["watchdog_share"] < 0.1, "in time")
+        advised = {v["advised_bytes"] for v in rows}
+        if "loops" in name:
+            check(advised == {None}, "it advises nothing")
+            check("no advice" in errors[0] and "budget" in errors[0], "the message says why")
+        else:
+            check(advised == {20 * MSS} and not errors, "its advice is noted")

@@ -314,29 +314,46 @@ static void specs_that_are_none(void **state)
     assert_non_null(strstr(err.hint, "constant"));
 }
 
-static void a_distilled_policy(void **state)
+/* A network of zeros on scales that change nothing. */
+static struct mlp *silent(size_t rows, size_t hidden)
 {
-    (void)state;
     struct error err = {0};
     struct mlp *m;
-    char path[] = "/tmp/ccalab-drive-mlp-XXXXXX", spec[sizeof path + 16];
-    close(mkstemp(path));
-    assert_int_equal(mlp_new("lab", 4, 2, &m, &err), STATUS_OK);
+    assert_int_equal(mlp_new("lab", rows, hidden, &m, &err), STATUS_OK);
     m->data = (struct dataset_opts){.steps = 20, .gamma = 1, .scale = 1, .horizon = 20};
     m->norm = (struct dataset_norm){.action_span = 1, .reward_max = 1, .max_return = 1};
     for (size_t k = 0; k < m->features; k++)
         m->norm.state_std[k] = 1;
+    return m;
+}
+
+/* It as a policy, by way of a file; it is freed. */
+static struct drive_policy *make_distilled(struct mlp *m)
+{
+    struct error err = {0};
+    char path[] = "/tmp/ccalab-drive-mlp-XXXXXX", spec[sizeof path + 16];
+    close(mkstemp(path));
+    assert_int_equal(mlp_save(m, path, &err), STATUS_OK);
+    mlp_free(m);
+    snprintf(spec, sizeof spec, "distilled:%s", path);
+    struct drive_policy *p = make(spec);
+    unlink(path);
+    return p;
+}
+
+static void a_distilled_policy(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct mlp *m = silent(4, 2);
     /* tanh(tanh(0.5 * the return)), in both layers the first unit alone, and 0.25 more. */
     m->values[m->features] = 0.5f;
     float *second = m->values + 2 * m->inputs + 2, *last = second + 6;
     second[0] = 1;
     last[0] = 1;
     last[2] = 0.25f;
-    assert_int_equal(mlp_save(m, path, &err), STATUS_OK);
-    mlp_free(m);
 
-    snprintf(spec, sizeof spec, "distilled:%s", path);
-    struct drive_policy *p = make(spec);
+    struct drive_policy *p = make_distilled(m);
     assert_true(ask(p, 40, NAN).is_none); /* a first row */
     struct drive_seen seen = {.flow = &flow,
                               .sample = {.h.mss = 1000, .cwnd = 40},
@@ -363,7 +380,6 @@ static void a_distilled_policy(void **state)
     assert_float_equal(answer.cwnd, 40 * exp(0.25), 1e-3);
     p->ops->close(p, &flow);
     drive_policy_free(p);
-    unlink(path);
 }
 
 /* Of the row before it is told what the window did, whatever it had decided itself. */
@@ -371,24 +387,14 @@ static void a_distilled_policy_sees_what_was_done(void **state)
 {
     (void)state;
     struct error err = {0};
-    struct mlp *m;
-    char path[] = "/tmp/ccalab-drive-mlp-XXXXXX", spec[sizeof path + 16];
-    close(mkstemp(path));
-    assert_int_equal(mlp_new("lab", 3, 1, &m, &err), STATUS_OK);
-    m->data = (struct dataset_opts){.steps = 20, .gamma = 1, .scale = 1, .horizon = 20};
-    m->norm = (struct dataset_norm){.action_span = 1, .reward_max = 1, .max_return = 1};
-    for (size_t k = 0; k < m->features; k++)
-        m->norm.state_std[k] = 1;
+    struct mlp *m = silent(3, 1);
     /* tanh(tanh(the action of the row before)), ten times that. */
     m->values[m->row + m->features + 1] = 1;
     float *second = m->values + m->inputs + 1, *last = second + 2;
     second[0] = 1;
     last[0] = 10;
-    assert_int_equal(mlp_save(m, path, &err), STATUS_OK);
-    mlp_free(m);
 
-    snprintf(spec, sizeof spec, "distilled:%s", path);
-    struct drive_policy *p = make(spec);
+    struct drive_policy *p = make_distilled(m);
     static const double windows[] = {40000, 44000, 44000, 11000};
     for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
         double done = i ? log(windows[i] / windows[i - 1]) : 0; /* of the first nothing is known */
@@ -402,7 +408,6 @@ static void a_distilled_policy_sees_what_was_done(void **state)
     }
     p->ops->close(p, &flow);
     drive_policy_free(p);
-    unlink(path);
 }
 
 /* --- Lua -------------------------------------------------------------------------------------- */

@@ -1,12 +1,13 @@
 /* libFuzzer target: a safetensors file, as such and as a pool. Every byte that the file is said to
- * hold is read. Build: clang, -DCCALAB_FUZZ=ON. */
+ * hold is read, and of a pool all that training makes of its rows: features, returns, baselines.
+ * Build: clang, -DCCALAB_FUZZ=ON. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "model/pool.h"
+#include "model/dataset.h"
 #include "model/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,6 +25,19 @@ static void read_all(const struct safetensors *f)
     }
 }
 
+static void learn_from(const struct pool *p)
+{
+    const struct dataset_opts opts = dataset_opts_default(recipe_of(p->recipe), 2);
+    struct error err;
+    struct dataset *d;
+
+    if (dataset_new(p, &opts, NULL, &d, &err) != STATUS_OK)
+        return;
+    volatile double constant = dataset_baselines(d, DATASET_TEST).constant;
+    (void)constant;
+    dataset_free(d);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct safetensors *f;
@@ -39,8 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_all(f);
         safetensors_close(f);
     }
-    if (pool_load(path, &p, &err) == STATUS_OK)
+    if (pool_load(path, &p, &err) == STATUS_OK) {
+        learn_from(p);
         pool_free(p);
+    }
     close(fd);
     return 0;
 }
