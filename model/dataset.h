@@ -48,8 +48,7 @@ struct dataset_norm {
     /* Of the features before they are standardised; std 1 where nothing varies. */
     double state_mean[POOL_FEATURES], state_std[POOL_FEATURES];
     double action_offset, action_span; /* see dataset_scaled() */
-    double
-        action_mean; /* the constant baseline, whose dataset_curve() is the mean of the advice's */
+    double action_mean; /* the constant baseline: its dataset_curve() is the advice's mean */
     double reward_min, reward_max;
     double max_return; /* largest training return, of loop the 90th percentile: what is aimed at */
     double return_std; /* of the training returns of loop before they are divided by it; else 1 */

@@ -96,8 +96,7 @@ static bool read_line(const struct layout *l, const char *line, const char *end,
     for (size_t i = 0; at && i < l->count; i++) {
         const char *value = at + 1;
         at = memchr(value, ',', (size_t)(end - value));
-        /* What was wanted is any number of any policy's: that it is there says that it was asked.
-         */
+        /* What was wanted may be any number, and is not used. */
         if (l->columns[i] != COLUMN_OTHER && l->columns[i] != COLUMN_WANTED &&
             !read_number(value, at ? at : end, &values[l->columns[i]]))
             return false;
