@@ -31,7 +31,7 @@ return {
             {"dry_run?", "boolean", "print the cells and run none", "false"},
             {"timeout_s?", "number", "of a cell, in seconds"},
             {"columns?", "string[]", "values that `cells.csv` has a column for in any case"},
-            {"place?", "string", "where cells run: what is done elsewhere is another matrix"}}}},
+            {"also?", "string", "what else the cells depend on: a directory of another is refused"}}}},
          returns = {{"Matrix"}},
          errors = "cells failed (`err.matrix` is the matrix); `usage`: the directory holds another "
              .. "matrix; `io`",

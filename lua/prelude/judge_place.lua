@@ -2,7 +2,7 @@
 -- of a lab file, whose router gets the scenario's queue for the time of the cell (docs/judge.md).
 --
 -- A place has open(scenario), which gives a cell's `at`: {bed=, aqm=, set_rate(rate), drive(options of lab.drive),
--- idle_share(), close()}, and check(candidates). What fails raises.
+-- idle_share(), close()}, and check(candidates, advisor). What fails raises.
 
 local judge, scenarios = lab._judge, lab._scenario
 
@@ -62,8 +62,9 @@ function Virtual:open(s)
     }, {__close = function() end}) -- the lab of a cell that failed ends with its task
 end
 
--- Can all candidates be had? Found out before an hour of cells, and not by each of them.
-function Virtual:check(list)
+-- Can all candidates, and the advisor of driven ones, be had? Found out before an hour of cells, and not by
+-- each of them.
+function Virtual:check(list, advisor)
     local bed <const>, err = lab.testbed{name = self.name}
     if not bed then
         return nil, err
@@ -77,7 +78,7 @@ function Virtual:check(list)
             end
         else
             local drive
-            drive, err = lab.drive{policy = who.policy or "bdp:1mbit:1ms"}
+            drive, err = lab.drive{policy = who.policy or "bdp:1mbit:1ms", advisor = advisor}
             if not drive then
                 break
             end
@@ -270,7 +271,7 @@ function Hosts:open(s)
     return at
 end
 
-function Hosts:check(list)
+function Hosts:check(list, advisor)
     local bed, s = self.bed, {flows = {{host = "client_x", cc = "*"}}}
     for _, who in ipairs(list) do
         local ok, err = true, nil
@@ -283,7 +284,7 @@ function Hosts:check(list)
                 end
             end
         else
-            ok, err = pcall(function() drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms"})() end)
+            ok, err = pcall(function() drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms", advisor = advisor})() end)
             if not ok then
                 return nil, err
             end

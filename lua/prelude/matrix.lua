@@ -82,7 +82,7 @@ local function describe(o)
         end
         axes[i] = axis[1] .. "=" .. table.concat(labels, "|")
     end
-    return table.concat(axes, " ") .. (" seed=%d"):format(o.seed) .. (o.place and " on " .. o.place or "")
+    return table.concat(axes, " ") .. (" seed=%d"):format(o.seed) .. (o.also and " " .. o.also or "")
 end
 
 -- What the attempts so far say: the latest "ok" of each key.
