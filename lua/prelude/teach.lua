@@ -408,6 +408,19 @@ local function judge_baselines(t, o)
     end
 end
 
+-- Can this machine train? Found out before hours of flows, and not after them.
+function teach.check_netllm()
+    local program, err = lab.program("netllm")
+    if not program then
+        return nil, err
+    end
+    local info = assert(lab.json_decode(assert(lab.localhost:run{program, "info", "--json", label = "netllm?"}).out))
+    if info.libtorch == lab.null then
+        return lab.failure("unavailable", "teach", "this netllm was built without libtorch and cannot train", info.hint)
+    end
+    return true
+end
+
 -- Teach. Returns {dir=, rounds={{round=, rows=, valid_loss=, grade=, student=, ...}}, best=, baselines=,
 -- files=}.
 function lab.teach(o)
@@ -415,11 +428,15 @@ function lab.teach(o)
     if o.dry_run then
         return teach.dry(o)
     end
-    local t, err = open(o)
+    local ok, err = teach.check_netllm()
+    if not ok then
+        return nil, err
+    end
+    local t
+    t, err = open(o)
     if not t then
         return nil, err
     end
-    local ok
     ok, err = save(t, "running")
     if not ok then
         return nil, err
