@@ -209,6 +209,10 @@ function lab.matrix(o)
             return lab.failure("usage", "matrix", ("%s holds another matrix: %s"):format(o.dir,
                 tostring(record.matrix)), "this one is " .. describe(o))
         end
+        err = not o.dry_run and lab._at_work("matrix", o.dir, record) or nil
+        if err then
+            return nil, err
+        end
         m.record = record
         m.done = read_cells(m.dir)
     else

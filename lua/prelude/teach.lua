@@ -369,6 +369,10 @@ local function open(o)
             return lab.failure("usage", "teach", ("%s holds another teaching: %s"):format(o.dir, tostring(was)),
                                "this one is " .. is)
         end
+        err = lab._at_work("teach", o.dir, t.record)
+        if err then
+            return nil, err
+        end
     else
         t.record = {name = o.name or "teach", teach = describe(o), ccalab = lab.version, started_s = lab.now(),
                     started_utc = os.date("!%Y%m%dT%H%M%SZ")}

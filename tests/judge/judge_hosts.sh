@@ -115,10 +115,10 @@ echo 'print("the advisor is there") function on_sample(flow, s) return 2 * s.cwn
 cat >"$tmp/drive.lua" <<'LUA'
 local bed = assert(lab.open_lab(arg[1], {roles = {"client_x"}}))
 local drive = assert(lab.drive{policy = "lua:" .. arg[2], advisor = "lua:" .. arg[3], host = bed.client_x})
-assert(lab._drive_there.say(drive, '{"target_return_scale":0.5}'))
+assert(drive:aim(0.5))
 lab.sleep(0.3)
 assert(drive:finish().data.open_flows == 0)
-local ok, err = lab._drive_there.say(drive, "{}")
+local ok, err = drive:aim(0.6)
 assert(not ok and err.message == "it has ended")
 local none, why = lab.drive{policy = "lua:/none.lua", host = bed.client_x}
 assert(not none and why.message == "there is no /none.lua", why and why.message)
