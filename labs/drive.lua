@@ -15,9 +15,6 @@ local o = lab.args({name = "labs/drive.lua", usage = "[OPTIONS]", help = "collec
 if not o then
     return
 end
-local function whole(n)
-    return n and (math.tointeger(n) or n)
-end
 local NAME = o.testbed or ("drive-%d"):format(lab.pid)
 local FOLLOWED = 0.9 -- of the windows that are sampled, at least so many are decisions
 local X = {{label = "x", host = "client_x", cc = "*"}}
@@ -43,7 +40,7 @@ if o.tiny then
     sets = {{name = "tiny", quick = {{name = "one", title = "One", seconds = 2, warmup_s = 0, score = "power",
         link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = X}}}}
 end
-what.rounds, what.testbed = whole(o.rounds) or 0, NAME
+what.rounds, what.testbed = o.rounds or 0, NAME
 
 local base = o.dir or ("%s/%s-drive"):format(os.getenv("CCALAB_RUNS") or "runs", os.date("!%Y%m%dT%H%M%SZ"))
 what.dir = base .. "/teach"
@@ -83,7 +80,7 @@ run:finish("ok")
 if not o.no_judge then
     print("judging")
     table.insert(judged, "netllm:distilled:" .. STUDENT)
-    local out = assert(lab.judge{candidates = judged, sets = sets, seeds = whole(o.seeds) or 1,
+    local out = assert(lab.judge{candidates = judged, sets = sets, seeds = o.seeds or 1,
         dir = base .. "/judge", testbed = NAME, idle_min = o.tiny and 0 or nil})
     lab._judge.print(out)
 end

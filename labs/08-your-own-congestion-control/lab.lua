@@ -11,6 +11,7 @@ local TRIES = 3
 local IDLE_MIN = 0.02     -- below that share of idle processors a flow's ends decide, not what steers it
 local FLOOR, CEILING_MS = 0.8, 10
 local OWN = "lua:own_cc.lua"
+local CELLS, MODEL = "policy/round-0/collect/cells.csv", "policy/round-0/model/netllm.json" -- of beat.lua
 
 local judge = lab._judge
 local verdicts, windows = dofile(DIR .. "/verdict.lua"), dofile(DIR .. "/windows.lua")
@@ -35,7 +36,7 @@ local function measured(s, who, raw, record)
         r.falls = r.falls + (cwnd[i] and cwnd[i - 1] and cwnd[i] <= cwnd[i - 1] - 1 and 1 or 0)
     end
     local times, acked = samples:values("x/bytes_acked")
-    local last_t, last = nil, nil
+    local last_t, last
     r.silence_s = 0
     for i, t in ipairs(times) do
         if acked[i] and acked[i] ~= last then
@@ -66,7 +67,8 @@ local function try(c, word, beside, is_rough)
         local record <close> = assert(lab.record{name = "try", base = c:path("tries")})
         -- A task of its own: what it began ends with it, whatever happens.
         local raw, err = lab.spawn(function()
-            return judge.run_cell(s, who, {place = assert(judge.place{testbed = c.place.name .. "-try"}), seed = 1, record = record, sample = 0.02,
+            local place = assert(judge.place{testbed = c.place.name .. "-try"})
+            return judge.run_cell(s, who, {place = place, seed = 1, record = record, sample = 0.02,
                                            report = who.policy and "0" or nil})
         end):join()
         if not raw then
@@ -234,7 +236,6 @@ local function run_judge(c, candidates)
 end
 
 local HOW = "judge.csv"
-
 local function recorded_policy(c)
     assert(lab.localhost:run{"cp", "-r", c.dir .. "/replay/beat/solution/.", c.work .. "/", label = "copy"})
 end
@@ -533,15 +534,15 @@ return {
         },
         {
             name = "beat", title = "The policy that beats it", acts = "here", observes = "files",
-            keep = {"policy/collect/cells.csv", "policy/model/netllm.json", "policy/judge/judge.csv"},
+            keep = {CELLS, MODEL, "policy/judge/judge.csv"},
             observe = function(c)
                 local seen = {teachers = {}}
-                for line in (lab.read_file(c:path("policy/collect/cells.csv")) or ""):gmatch("[^\n]+") do
+                for line in (lab.read_file(c:path(CELLS)) or ""):gmatch("[^\n]+") do
                     if line:find(OWN, 1, true) then
                         seen.own_cells = (seen.own_cells or 0) + 1
                     end
                 end
-                local info = c:read_json("policy/model/netllm.json")
+                local info = c:read_json(MODEL)
                 if type(info) == "table" and type(info.training) == "table" then
                     seen.training = {epochs = math.tointeger(info.training.epochs) or 0,
                                      valid_loss = tonumber(info.training.valid_loss)}
@@ -553,11 +554,11 @@ return {
             end,
             checks = {
                 {name = "taught", says = "Yours was among the teachers", look = function(seen, c)
-                    return c.judge((seen.own_cells or 0) > 0, {how = "policy/collect/cells.csv",
+                    return c.judge((seen.own_cells or 0) > 0, {how = CELLS,
                         seen = ("%d cells of %s"):format(seen.own_cells or 0, OWN), want = "at least one"})
                 end},
                 {name = "trained", says = "A policy was trained", look = function(seen, c)
-                    return c.judge(seen.training ~= nil and seen.training.epochs > 0, {how = "policy/model/netllm.json",
+                    return c.judge(seen.training ~= nil and seen.training.epochs > 0, {how = MODEL,
                         seen = seen.training and ("%d epochs"):format(seen.training.epochs) or "no checkpoint",
                         want = "a checkpoint of a training"})
                 end},
@@ -588,10 +589,10 @@ return {
                 {name = "strangers", does = "learns from others alone", fails = "taught", run = function(c)
                     recorded_policy(c)
                     local lines = {}
-                    for line in assert(lab.read_file(c:path("policy/collect/cells.csv"))):gmatch("[^\n]+") do
+                    for line in assert(lab.read_file(c:path(CELLS))):gmatch("[^\n]+") do
                         lines[#lines + 1] = not line:find(OWN, 1, true) and line or nil
                     end
-                    write(c, "policy/collect/cells.csv", table.concat(lines, "\n") .. "\n")
+                    write(c, CELLS, table.concat(lines, "\n") .. "\n")
                 end},
             },
         },

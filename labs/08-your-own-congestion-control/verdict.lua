@@ -40,14 +40,7 @@ function M.find(c)
     return found or M.read(c:path("judge.csv"))
 end
 
-local function sorted(t)
-    local names = {}
-    for name in pairs(t) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-end
+local sorted = lab._sorted_keys
 
 function M.table(verdict)
     local rows = {}

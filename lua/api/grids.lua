@@ -31,7 +31,7 @@ return {
             {"dry_run?", "boolean", "print the cells and run none", "false"},
             {"timeout_s?", "number", "of a cell, in seconds"},
             {"columns?", "string[]", "values that `cells.csv` has a column for in any case"},
-            {"place?", "string", "where cells run: what is done elsewhere is another matrix"}}}},
+            {"also?", "string", "what else the cells depend on: a directory of another is refused"}}}},
          returns = {{"Matrix"}},
          errors = "cells failed (`err.matrix` is the matrix); `usage`: the directory holds another "
              .. "matrix; `io`",
@@ -45,7 +45,9 @@ local m = assert(lab.matrix{name = "demo", base = "runs", repeats = 2, axes = {{
 assert(m.ndone == 4)]]},
         {name = "lab.judge", args = {{"o?", "table", "", fields = {
             {"candidates?", "string[]", "\"cubic\", \"reno\", \"bbr\", \"prague\", whatever the lab has; "
-                .. "\"netllm:POLICY\" as of `netllm drive`, \"netllm@0.8:POLICY\" at another return; \"oracle\"", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
+                .. "\"netllm:POLICY\" as of `netllm drive`, \"netllm@0.8:POLICY\" at another return, "
+                .. "\"netllm~0.1:POLICY\" exploring, \"netllm@0.8~0.1:POLICY\" both; \"oracle\"",
+                "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
             {"sets?", "(string|table)[]", "\"solo\", \"friendliness\", \"l4s\", or sets of one's own: "
                 .. "`{name=, quick={scenario, ...}}`", "all three"},
             {"size?", "\"quick\"|\"full\"", "which of a set's lists", "\"quick\""},
@@ -78,9 +80,10 @@ assert(out.cells == 4)]]},
             {"out", "string", "directory of the pools: `train.safetensors` and `test.safetensors`"},
             {"teachers?", "string[]", "as the judge's candidates",
                 "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
-            {"size?", "\"quick\"|\"medium\"|\"full\"", "a list of labs/collect", "\"quick\""},
-            {"scenarios?", "string|table", "such a name, or a list of one's own: `{name=, scenarios={...}}`",
-                "`size`"},
+            {"advisor?", "string", "a policy as of `netllm drive`: asked at every decision of driven teachers what it "
+                .. "would do, and not obeyed. Recipe loop learns its answers in place of what was done"},
+            {"scenarios?", "\"quick\"|\"medium\"|\"full\"|table", "a list of labs/collect, or one's own: "
+                .. "`{name=, scenarios={...}}`", "\"quick\""},
             {"seeds?", "integer", "how often each cell runs", "1"},
             {"test_share?", "number", "of the scenarios, that only the test pool has", "0.25"},
             {"recipe?", "string", "of the pools", "\"loop\""},
@@ -97,19 +100,25 @@ assert(out.cells == 4)]]},
              .. "left_out: table[], missing: table[]}", "`train` and `test` as of `lab.pool`"}},
          errors = "as of `lab.judge` and `lab.pool`", raises = "as `lab.judge`",
          text = "Watch congestion controls over a grid of scenarios, a sample every 10 ms, and make pools of "
-             .. "it whose flows say scenario and seed. Whole scenarios are kept for the test (judge.md).",
+             .. "it whose flows say scenario and seed. Whole scenarios are kept for the test. Teaching by advice, "
+             .. "where a policy goes and what its advisor would have done there, is a call of this (judge.md).",
          example = [[
 local tiny = {name = "tiny", scenarios = {{name = "one", title = "One", seconds = 2, warmup_s = 0,
     link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = {{label = "x", host = "client_x", cc = "*"}},
     axes = {{{label = "slow", link = {rate = "10mbit"}}, {label = "fast"}}}}}}
 local got = assert(lab.collect{scenarios = tiny, teachers = {"cubic"}, out = "pools", base = "runs", dry_run = true})
-assert(#got.held_out == 1)]]},
+assert(#got.held_out == 1)
+-- By advice: the student drives, and teacher.lua says what it should have done.
+assert(lab.collect{scenarios = tiny, teachers = {"netllm:distilled:student.st", "netllm~0.1:lua:teacher.lua"},
+    advisor = "lua:teacher.lua", out = "pools", base = "runs", dry_run = true})]]},
         {name = "lab.teach", needs = "netllm", args = {{"o?", "table", "", fields = {
             {"teachers?", "string[]", "as of `lab.collect`", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
             {"scenarios?", "string|table", "as of `lab.collect`", "\"quick\""},
             {"rounds?", "integer", "how often it learns of what it did itself, after round 0", "1"},
             {"own?", "number[]", "the returns that the student aims at when it makes experience of its own, as "
                 .. "shares of the largest", "{1, 0.75}"},
+            {"advisor?", "string", "a policy that is asked, in those rounds, what it would do in the student's place: "
+                .. "its answers are learned (DAgger)", "the student's own decisions are"},
             {"collect?", "table", "other options of `lab.collect`: `recipe`, `seeds`, `test_share`, ..."},
             {"adapt?", "table", "options of `lab.adapt`, for every round"},
             {"distill?", "table", "options of `lab.distill`"},
@@ -125,7 +134,7 @@ assert(#got.held_out == 1)]]},
              .. "student=, model=}`, as the columns of `rounds.csv` (judge.md); `best` is one of them: the best by "
              .. "its grade, the last where nobody judged"}},
          errors = "as of `lab.collect`, `lab.adapt`, `lab.distill` and `lab.judge`; `usage`: the directory holds "
-             .. "another teaching", raises = "an option that is none; `interrupted`",
+             .. "another teaching; `unavailable`: a netllm without libtorch", raises = "an option that is none; `interrupted`",
          text = "The whole loop: watch teachers, train a policy on them, distil it, judge it; then let it drive, add "
              .. "what comes of that to the experience, train on from the last checkpoint, distil, judge, as often as "
              .. "wanted (judge.md).",
@@ -133,6 +142,8 @@ assert(#got.held_out == 1)]]},
 local tiny = {name = "tiny", scenarios = {{name = "one", title = "One", seconds = 2, warmup_s = 0,
     link = {rate = "20mbit", rtt = "20ms", aqm = "dualpi2"}, flows = {{label = "x", host = "client_x", cc = "*"}}}}}
 assert(lab.teach{teachers = {"cubic", "prague"}, scenarios = tiny, rounds = 2, adapt = {num_epochs = 10},
+    base = "runs", dry_run = true})
+assert(lab.teach{teachers = {"netllm:lua:teacher.lua"}, advisor = "lua:teacher.lua", scenarios = tiny, rounds = 2,
     base = "runs", dry_run = true})]]},
         {name = "Matrix:rows", returns = {{"{cell: table, result: table, id: string}[]",
             "`id` is the run's"}},

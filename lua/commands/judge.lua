@@ -4,9 +4,9 @@ local ABOUT = {
     name = "judge", help = "hold congestion controls against each other, over sets of scenarios",
     usage = "[OPTIONS]",
     flags = {
-        {"--sets", meta = "LIST", help = "of solo, friendliness, l4s (default: all)"},
+        {"--sets", meta = "LIST", list = true, help = "of solo, friendliness, l4s (default: all)"},
         {"--size", meta = "SIZE", help = "quick or full (default quick)"},
-        {"--candidates", meta = "LIST",
+        {"--candidates", meta = "LIST", list = true,
          help = "cubic, reno, bbr, prague, oracle, netllm:POLICY, ... (default cubic,reno,bbr,prague)"},
         {"--lab", meta = "FILE", help = "on the machines of this lab file instead of virtual ones"},
         {"--seeds", meta = "N", number = true, help = "how often each cell runs (default 5)"},
@@ -20,15 +20,6 @@ local ABOUT = {
     },
 }
 
-local function list_of(text)
-    local out
-    for word in (text or ""):gmatch("[^,]+") do
-        out = out or {}
-        out[#out + 1] = word
-    end
-    return out
-end
-
 local o = lab.args(ABOUT, arg)
 if not o then
     return
@@ -40,9 +31,8 @@ elseif o.resume and not lab.read_file(o.resume .. "/run.json") then
     error({status = "usage", subsystem = "judge", message = o.resume .. " is no directory of the judge",
            hint = "the last line that the judge prints names it"}, 0)
 end
-local out = assert(lab.judge{sets = list_of(o.sets), size = o.size, candidates = list_of(o.candidates),
-    seeds = o.seeds and (math.tointeger(o.seeds) or o.seeds), dir = o.resume, name = o.name,
-    testbed = o.testbed, lab = o.lab, idle_min = o.idle_min, dry_run = o.dry_run})
+local out = assert(lab.judge{sets = o.sets, size = o.size, candidates = o.candidates, seeds = o.seeds,
+    dir = o.resume, name = o.name, testbed = o.testbed, lab = o.lab, idle_min = o.idle_min, dry_run = o.dry_run})
 if o.dry_run then
     return
 elseif o.json then

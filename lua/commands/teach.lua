@@ -4,14 +4,16 @@ local ABOUT = {
     name = "teach", help = "the whole loop in rounds: collect, adapt, distil, judge, learn on",
     usage = "[OPTIONS] [-- NETLLM OPTION=VALUE...]",
     flags = {
-        {"--teachers", meta = "LIST", help = "as the judge's candidates (default cubic,reno,bbr,prague)"},
+        {"--teachers", meta = "LIST", list = true, help = "as the judge's candidates (default cubic,reno,bbr,prague)"},
         {"--size", meta = "SIZE", help = "the scenarios of labs/collect: quick, ... (default quick)"},
         {"--seeds", meta = "N", number = true, help = "how often a teacher is watched in each (default 1)"},
         {"--rounds", meta = "N", number = true, help = "in which it learns of what it did itself (default 1)"},
-        {"--own", meta = "LIST", help = "the returns that it aims at then (default 1,0.75)"},
+        {"--own", meta = "LIST", list = true, number = true,
+         help = "the returns that it aims at then (default 1,0.75)"},
+        {"--advisor", meta = "POLICY", help = "is asked what it would do then; the answers are what is learned"},
         {"--judge", help = "judge every round, over the judge's quick scenarios"},
-        {"--baselines", meta = "LIST", help = "who it is held against (default cubic,bbr,prague)"},
-        {"--sets", meta = "LIST", help = "the judge's (default: all)"},
+        {"--baselines", meta = "LIST", list = true, help = "who it is held against (default cubic,bbr,prague)"},
+        {"--sets", meta = "LIST", list = true, help = "the judge's (default: all)"},
         {"--judge-seeds", meta = "N", number = true, help = "how often each cell is judged (default 1)"},
         {"--out", meta = "DIR", help = "the new directory (default: one in runs/)"},
         {"--resume", meta = "DIR", help = "go on in that directory: what is done stays"},
@@ -23,15 +25,6 @@ local ABOUT = {
 
 local function misuse(text, hint)
     error({status = "usage", subsystem = "teach", message = text, hint = hint or "see ccalab teach --help"}, 0)
-end
-
-local function list_of(text, is_number)
-    local out
-    for word in (text or ""):gmatch("[^,]+") do
-        out = out or {}
-        out[#out + 1] = not is_number and word or tonumber(word) or misuse(("'%s' is no number"):format(word))
-    end
-    return out
 end
 
 local o = lab.args(ABOUT, arg)
@@ -55,12 +48,9 @@ elseif o.resume and not lab.read_file(o.resume .. "/run.json") then
 elseif not o.judge and (o.baselines or o.sets or o.judge_seeds) then
     misuse("--baselines, --sets and --judge-seeds belong to --judge")
 end
-local function whole(n)
-    return n and (math.tointeger(n) or n)
-end
-local out = assert(lab.teach{teachers = list_of(o.teachers), scenarios = o.size, rounds = whole(o.rounds),
-    own = list_of(o.own, true), collect = o.seeds and {seeds = whole(o.seeds)}, adapt = adapt,
-    judge = o.judge and {candidates = list_of(o.baselines), sets = list_of(o.sets), seeds = whole(o.judge_seeds)},
+local out = assert(lab.teach{teachers = o.teachers, scenarios = o.size, rounds = o.rounds, own = o.own,
+    advisor = o.advisor, collect = o.seeds and {seeds = o.seeds}, adapt = adapt,
+    judge = o.judge and {candidates = o.baselines, sets = o.sets, seeds = o.judge_seeds},
     dir = o.out or o.resume, testbed = o.testbed, dry_run = o.dry_run})
 if o.dry_run then
     return

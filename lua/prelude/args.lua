@@ -17,10 +17,15 @@ local function usage(about)
     return table.concat(out, "\n")
 end
 
+local function number_of(about, flag, value)
+    return tonumber(value) or fail(about, ("%s cannot be %s"):format(flag[1], value), "a number is wanted")
+end
+
 -- lab.args(about, words): parse a command line. `about` is {name="doctor", help="what it does",
 -- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}};
 -- a flag with `meta` takes a value ("--lab FILE" or "--lab=FILE"), with `number=true` a number; with
--- `many=true` it may come again, and the option is the list of its values.
+-- `list=true` several between commas, and the option is a list of them; with `many=true` it may come
+-- again, and the option is the list of its values.
 -- Returns the options by name without dashes ("dry-run" is dry_run; true for flags without a value),
 -- with the other words as [1], [2]...; nil if --help was asked for and printed: return at once. A
 -- mistake raises an error of status "usage".
@@ -56,9 +61,14 @@ function lab.args(about, words)
             elseif value and not flag.meta then
                 fail(about, flag[1] .. " takes no value")
             end
-            if flag.number then
-                value = tonumber(value) or fail(about, ("%s cannot be %s"):format(flag[1], value),
-                                                "a number is wanted")
+            if flag.list then
+                local list = {}
+                for one in value:gmatch("[^,]+") do
+                    list[#list + 1] = flag.number and number_of(about, flag, one) or one
+                end
+                value = #list > 0 and list or fail(about, flag[1] .. " needs a value", "A,B,...")
+            elseif flag.number then
+                value = number_of(about, flag, value)
             end
             local key = flag[1]:gsub("^%-%-", ""):gsub("-", "_")
             if flag.many then

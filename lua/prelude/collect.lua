@@ -3,16 +3,19 @@
 -- (docs/judge.md). Whole scenarios are kept apart, so that a policy can be tested on what it never saw.
 
 local judge = lab._judge
-local OPTIONS = {"teachers", "scenarios", "size", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
+local OPTIONS = {"teachers", "scenarios", "out", "seeds", "test_share", "recipe", "dir", "name", "base",
                  "testbed", "dry_run", "idle_min", "retries", "folder", "lab", "advisor"}
 local TEACHERS = {"cubic", "reno", "bbr", "prague"}
+local SIZES = {"quick", "medium", "full"}
 local SAMPLE_S = 0.01
+local RECIPE = "loop" -- which learns what was advised, where somebody was asked
 
 local function read_scenarios(which, folder)
     local list = type(which) == "table" and which or judge.load("collect", which, folder)
     if not list then
-        error({status = "usage", subsystem = "collect", message = ("there are no scenarios '%s'"):format(which),
-               hint = "quick, medium or full, or a list of scenarios"}, 0)
+        local near = lab.did_you_mean(tostring(which), SIZES)
+        judge.misuse(("there are no scenarios '%s'"):format(which), near and ("did you mean %s?"):format(near)
+            or table.concat(SIZES, ", ") .. ", or a list of scenarios")
     end
     return list
 end
@@ -53,16 +56,30 @@ local function keep(record, cell, raw)
     return {rows = rows, cc = cc}
 end
 
+-- An advisor is asked beside a policy that drives, and its answers are the recipe's.
+local function check_advisor(o, teachers)
+    local is_driven = false
+    for _, who in ipairs(teachers) do
+        is_driven = is_driven or not who.cc
+    end
+    if not is_driven then
+        judge.misuse("an advisor is asked beside driven teachers, and there is none",
+                     "a teacher netllm:POLICY")
+    elseif (o.recipe or RECIPE) ~= RECIPE then
+        judge.misuse(("recipe %s learns nothing of an advisor"):format(o.recipe), "recipe loop, the default, does")
+    end
+end
+
 -- Collect. Returns {dir=, train=, test=, scenarios=, held_out=, missing=}, the pools as of lab.pool.
 function lab.collect(o)
-    judge.check_options(o, OPTIONS, "lab.collect")
+    lab._check_keys(o, OPTIONS, "lab.collect")
     if type(o.out) ~= "string" and not o.dry_run then
         error("lab.collect: `out` is the directory that the pools go to", 2)
     end
-    local set, teachers = read_scenarios(o.scenarios or o.size or "quick", o.folder), {}
+    local set, teachers = read_scenarios(o.scenarios or "quick", o.folder), judge.candidates(o.teachers or TEACHERS)
     local list, idle_min = judge.lay_out(set.name, set.scenarios), o.idle_min or 0.05
-    for i, word in ipairs(o.teachers or TEACHERS) do
-        teachers[i] = judge.candidate(word)
+    if o.advisor then
+        check_advisor(o, teachers)
     end
     local place, err = judge.place{lab = o.lab, testbed = o.testbed or ("collect-%d"):format(lab.pid)}
     if not place then
@@ -73,13 +90,13 @@ function lab.collect(o)
         list, left_out = place:part(list, o.dry_run)
     end
     if not o.dry_run then
-        ok, err = place:check(teachers)
+        ok, err = place:check(teachers, o.advisor)
         if not ok then
             return nil, err
         end
     end
-    local m, missing = judge.grid{name = o.name or "collect", dir = o.dir, base = o.base, seed = 1, place = o.lab,
-        repeats = o.seeds or 1, retries = o.retries or 2, dry_run = o.dry_run,
+    local m, missing = judge.grid{name = o.name or "collect", dir = o.dir, base = o.base, seed = 1,
+        also = judge.depends_on(o.lab, teachers, o.advisor), repeats = o.seeds or 1, retries = o.retries or 2, dry_run = o.dry_run,
         axes = {{"scenario", list}, {"teacher", teachers}},
         run = function(cell, record)
             local raw = judge.run_cell(cell.scenario.s, cell.teacher,
@@ -109,7 +126,7 @@ function lab.collect(o)
     ok, err = lab.make_dir(o.out)
     for _, split in ipairs(ok and {"train", "test"} or {}) do
         if #files[split] > 0 then
-            out[split], err = lab.pool{files = files[split], recipe = o.recipe or "loop",
+            out[split], err = lab.pool{files = files[split], recipe = o.recipe or RECIPE,
                                        out = ("%s/%s.safetensors"):format(o.out, split)}
             if not out[split] then
                 break

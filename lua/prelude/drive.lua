@@ -1,7 +1,7 @@
 -- Flows that a policy drives, of this machine or of another (drive.md).
 
-local flags = {"interval", "ect", "report", "target-return-scale", "explore", "seed", "advisor", "max-flows", "cwnd-min", "cwnd-max",
-               "lua-budget", "threads"}
+local flags = {"interval", "ect", "report", "target-return-scale", "explore", "seed", "advisor", "max-flows",
+               "cwnd-min", "cwnd-max", "lua-budget", "threads"}
 
 local known = {policy = true, label = true, fifo = true, awake = true, host = true}
 for _, flag in ipairs(flags) do
@@ -60,14 +60,7 @@ function lab._screen.aim(by)
 end
 
 local function words_of(o)
-    local cmd = {"drive", o.policy, label = o.label or "drive", events = true}
-    for _, flag in ipairs(flags) do
-        local value = o[flag:gsub("-", "_")]
-        if value ~= nil then
-            cmd[#cmd + 1] = "--" .. flag
-            cmd[#cmd + 1] = tostring(value)
-        end
-    end
+    local cmd = lab._add_flags({"drive", o.policy, label = o.label or "drive", events = true}, o, flags)
     if o.fifo == false then
         cmd[#cmd + 1] = "--no-fifo"
     end
@@ -105,11 +98,11 @@ function lab.drive(o)
     if type(o.policy) ~= "string" then
         error("lab.drive: `policy` must be a string, as of `netllm drive --help`", 2)
     end
-    local cmd, job, up, undo = words_of(o), nil, nil, nil
+    local job, up, undo
     if o.host and o.host.kind == "ssh" then
-        job, undo, up = lab._drive_there.start(o.host, cmd, (o.ect or "ect1") == "ect1")
+        job, undo, up = lab._drive_there.start(o.host, o, words_of)
     else
-        job, up = start_here(o.host or lab.localhost, cmd)
+        job, up = start_here(o.host or lab.localhost, words_of(o))
     end
     if not job then
         return nil, undo or up

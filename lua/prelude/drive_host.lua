@@ -4,8 +4,6 @@
 local there = {}
 lab._drive_there = there
 
-local RULE = "ccalab_ect1" -- the nftables table
-
 local function failure(status, message, hint)
     return lab.failure(status, "drive", message, hint)
 end
@@ -37,13 +35,13 @@ local function try(host, path)
     return nil, err
 end
 
-local found = {} -- by the name of the host: {netllm=, dir=}
+local found = setmetatable({}, {__mode = "k"}) -- by host: {netllm=, dir=}
 
 -- netllm on the host, and a directory for what it needs: the host's own where that has our version, else ours
 -- is uploaded, once.
 function there.find(host)
-    if found[host.name] then
-        return found[host.name]
+    if found[host] then
+        return found[host]
     end
     local ours = lab.program("netllm")
     local hash = ours and lab.sha256(ours) or ""
@@ -54,8 +52,8 @@ function there.find(host)
     local dir = r.out:match("\ndir ([^\n]+)")
     local own, version = r.out:match("\npath (%S+) netllm (%S+)\n")
     if version == lab.version then
-        found[host.name] = {netllm = own, dir = dir}
-        return found[host.name]
+        found[host] = {netllm = own, dir = dir}
+        return found[host]
     elseif not ours then
         return failure("unavailable", "neither this build nor " .. host.name .. " has netllm " .. lab.version,
                        "install it there")
@@ -76,8 +74,8 @@ function there.find(host)
     if not ok then
         return nil, err
     end
-    found[host.name] = {netllm = path, dir = dir}
-    return found[host.name]
+    found[host] = {netllm = path, dir = dir}
+    return found[host]
 end
 
 -- Policies -----------------------------------------------------------------------------------------
@@ -112,19 +110,24 @@ end
 
 -- The ECT(1) of its flows --------------------------------------------------------------------------
 
+local rules = 0
+
 -- No TCP socket can set ECT(1); netllm marks its sockets, and a rule rewrites the ECT(0) of that mark. Returns true
--- and what takes it back before the script's end does.
+-- and what takes it back before the script's end does. The table is of this call alone: whoever fails to drive, as
+-- another one does already, must not take that one's rule away.
 function there.add_rule(host)
     local facts, err = lab._probe(host)
     if not facts then
         return nil, err
     end
+    rules = rules + 1
+    local name = ("ccalab_ect1_%d_%d"):format(lab.pid, rules)
     local text = ([[table ip %s {}; delete table ip %s; table ip %s { chain out {
         type filter hook postrouting priority mangle; policy accept;
-        meta mark 0x4c34 ip ecn ect0 ip ecn set ect1; }; }]]):format(RULE, RULE, RULE)
-    local entry = {what = "nftables", target = "table ip " .. RULE, before = "none", summary = "none",
+        meta mark 0x4c34 ip ecn ect0 ip ecn set ect1; }; }]]):format(name, name, name)
+    local entry = {what = "nftables", target = "table ip " .. name, before = "none", summary = "none",
                    after = "ECT(1) for netllm's flows",
-                   undo = {{argv = {"nft", "delete", "table", "ip", RULE}, may_fail = true}}}
+                   undo = {{argv = {"nft", "delete", "table", "ip", name}, may_fail = true}}}
     return lab._change(host, facts, entry, false, function()
         local r, why = host:run{"nft", text, label = "the ECT(1) rule", timeout_s = 5, sudo = true}
         if not r then
@@ -147,20 +150,28 @@ local SAY = [[for f in "$1"/in-"$2"-*; do test -p "$f" && printf '%s\n' "$3" 1<>
 local says = setmetatable({}, {__mode = "k"}) -- by job: where its FIFO is
 local count = 0
 
--- Start cmd = {"drive", policy, options..., label=} on the host, that is, `netllm` with these words. Returns the
--- job; a function that takes back what was changed for it before the script's end does; and what `up` said.
-function there.start(host, cmd, has_rule)
+-- Start `netllm` on the host with words_of(o), `o` as of lab.drive but for the paths of its policies, which are
+-- those there. Returns the job; a function that takes back what was changed for it before the script's end does;
+-- and what `up` said.
+function there.start(host, o, words_of)
     local at, err = there.find(host)
     if not at then
         return nil, err
     end
-    local policy
-    policy, err = carry(host, at, cmd[2])
-    if not policy then
-        return nil, err
+    local with = {}
+    for key, value in pairs(o) do
+        with[key] = value
+    end
+    for _, key in ipairs{"policy", "advisor"} do
+        if o[key] then
+            with[key], err = carry(host, at, o[key])
+            if not with[key] then
+                return nil, err
+            end
+        end
     end
     local ok, undo = true, function() return true end
-    if has_rule then
+    if (o.ect or "ect1") == "ect1" then
         ok, undo = there.add_rule(host)
         if not ok then
             return nil, undo
@@ -168,9 +179,9 @@ function there.start(host, cmd, has_rule)
     end
     count = count + 1
     local token = ("%d.%d"):format(lab.pid, count)
+    local cmd = words_of(with)
     local words = {"sh", "-c", RUN, "sh", at.dir, token, at.netllm, label = cmd.label, events = true, sudo = true}
     table.move(cmd, 1, #cmd, #words + 1, words)
-    words[9] = policy
     local job, up
     job, err = host:start(words)
     if job then

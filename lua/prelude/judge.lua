@@ -10,12 +10,6 @@ local MARGIN = 0.1 -- winners are within it of the best
 local HIGHER = {power = true, share = false} -- is more of the score better?
 judge.VALUES = {power = "power", share = "off_mbit"} -- which value of a cell is its score
 
-local function misuse(text, hint)
-    error({status = "usage", subsystem = "judge", message = text, hint = hint}, 0)
-end
-
-judge.check_options = lab._check_keys
-
 -- What labs/KIND/NAME.lua says, or FOLDER/NAME.lua; nil where there is no such file.
 function judge.load(kind, name, folder)
     local dir, err = folder, nil
@@ -35,7 +29,7 @@ function judge.read_set(name, folder)
     local set = type(name) == "table" and name or judge.load("judge", name, folder)
     if not set then
         local near = lab.did_you_mean(tostring(name), SETS)
-        misuse(("there is no set '%s'"):format(name), near and ("did you mean %s?"):format(near)
+        judge.misuse(("there is no set '%s'"):format(name), near and ("did you mean %s?"):format(near)
             or "the sets are " .. table.concat(SETS, ", "))
     end
     return set
@@ -113,31 +107,24 @@ end
 -- The judge itself ---------------------------------------------------------------------------------
 
 local function plan(o)
-    local p = {candidates = {}, scenarios = {}, sets = {}, size = o.size or "quick", seeds = o.seeds or 5}
-    local seen = {}
+    local p = {candidates = judge.candidates(o.candidates or CANDIDATES), scenarios = {}, sets = {}, size = o.size or "quick", seeds = o.seeds or 5}
     if p.size ~= "quick" and p.size ~= "full" then
-        misuse(("'%s' is no size"):format(p.size), "quick or full")
+        local near = lab.did_you_mean(tostring(p.size), {"quick", "full"})
+        judge.misuse(("'%s' is no size"):format(p.size), near and ("did you mean %s?"):format(near) or "quick or full")
     elseif not math.tointeger(p.seeds) or p.seeds < 1 then
-        misuse("seeds is a whole number from 1 on")
-    end
-    for i, word in ipairs(o.candidates or CANDIDATES) do
-        local who = judge.candidate(word)
-        if seen[who.label] then
-            misuse(("two candidates are called %s"):format(who.label))
-        end
-        seen[who.label], p.candidates[i] = true, who
+        judge.misuse("seeds is a whole number from 1 on")
     end
     for i, name in ipairs(o.sets or SETS) do
         local set = judge.read_set(name, o.folder)
         if type(set[p.size]) ~= "table" then
-            misuse(("the set %s has no size %s"):format(set.name, p.size))
+            judge.misuse(("the set %s has no size %s"):format(set.name, p.size))
         end
         p.sets[i] = set
         local list = judge.lay_out(set.name, set[p.size])
         table.move(list, 1, #list, #p.scenarios + 1, p.scenarios)
     end
     if #p.candidates == 0 or #p.scenarios == 0 then
-        misuse("there is nobody to judge, or nothing to judge by")
+        judge.misuse("there is nobody to judge, or nothing to judge by")
     end
     return p
 end
@@ -145,7 +132,7 @@ end
 -- Judge. Returns {dir=, sets=, missing=, left_out=, place=, candidates=, files=}.
 function lab.judge(o)
     o = o or {}
-    judge.check_options(o, OPTIONS, "lab.judge")
+    lab._check_keys(o, OPTIONS, "lab.judge")
     local p, idle_min = plan(o), o.idle_min or 0.05
     local place, err = judge.place{lab = o.lab, testbed = o.testbed or ("judge-%d"):format(lab.pid)}
     if not place then
@@ -165,8 +152,8 @@ function lab.judge(o)
             return nil, err
         end
     end
-    local m, missing = judge.grid{name = o.name or "judge", dir = o.dir, base = o.base, seed = 1, place = o.lab,
-        repeats = p.seeds, retries = o.retries or 2, dry_run = o.dry_run, columns = judge.CELL_COLUMNS,
+    local m, missing = judge.grid{name = o.name or "judge", dir = o.dir, base = o.base, seed = 1,
+        also = judge.depends_on(o.lab, p.candidates), repeats = p.seeds, retries = o.retries or 2, dry_run = o.dry_run, columns = judge.CELL_COLUMNS,
         axes = {{"scenario", list}, {"candidate", p.candidates}},
         run = function(cell, record)
             local s, who = cell.scenario.s, cell.candidate

@@ -10,28 +10,86 @@ local CROWD = "*"             -- a scenario's flow of whoever is judged, or teac
 
 -- Who takes part -----------------------------------------------------------------------------------
 
+local POLICIES = {"model", "distilled", "lua", "constant", "bdp", "copy-last", "random"} -- of netllm drive
+-- Where a policy has a file that says which one it is: two of the same name are not the same.
+local POLICY_FILES = {model = "%s/netllm.json", distilled = "%s", lua = "%s"}
+
+function judge.misuse(message, hint)
+    error({status = "usage", subsystem = "judge", message = message, hint = hint}, 0)
+end
+
+-- A driven candidate: `how` is what stands between "netllm" and the colon, "@0.8~0.1".
+local function driven(word, how, policy)
+    local at, by = how:match("^@([^~]+)"), how:match("~(.+)$")
+    local target, explore = tonumber(at), tonumber(by)
+    if how ~= (at and "@" .. at or "") .. (by and "~" .. by or "") or at and not target
+        or by and not (explore and explore >= 0 and explore <= 1) then
+        judge.misuse(("'%s' is no candidate"):format(word),
+            "netllm:POLICY; netllm@0.8:POLICY aims at another return, netllm~0.1:POLICY explores (0 to 1), "
+            .. "netllm@0.8~0.1:POLICY does both")
+    end
+    local kind, rest = policy:match("^([^:]+):?(.*)$")
+    if not kind then
+        judge.misuse(("'%s' is no candidate"):format(word), "a policy is one of " .. table.concat(POLICIES, ", "))
+    end
+    local short = rest:gsub("/+$", ""):match("[^/]*$")
+    return {label = (short ~= "" and kind .. ":" .. short or kind) .. how, policy = policy, target = target,
+            explore = explore, is_scalable = true}
+end
+
 -- "cubic", "prague", "netllm:POLICY", "oracle" as {label=, cc= or policy=, is_oracle=, is_scalable=};
 -- "netllm@0.8:POLICY" has a target= of its own, the return to aim at, "netllm~0.1:POLICY" explore=, by how
 -- much its decisions are moved by chance.
 function judge.candidate(word)
-    local how, policy = word:match("^netllm([^:]*):(.+)$")
+    local how, policy = tostring(word):match("^netllm([^:]*):(.+)$")
     if policy then
-        local target, explore = how:match("^@([%d.]+)"), how:match("~([%d.]+)$")
-        if how ~= (target and "@" .. target or "") .. (explore and "~" .. explore or "") then
-            error({status = "usage", subsystem = "judge", message = ("'%s' is no candidate"):format(word),
-                   hint = "netllm:POLICY, netllm@0.8:POLICY, netllm~0.1:POLICY"}, 0)
-        end
-        local kind, rest = policy:match("^([%a-]+):?(.*)$")
-        local short = (rest or ""):gsub("/+$", ""):match("[^/]*$")
-        return {label = (short ~= "" and kind .. ":" .. short or kind) .. how, policy = policy,
-                target = tonumber(target), explore = tonumber(explore), is_scalable = true}
+        return driven(word, how, policy)
     elseif word == "oracle" then
         return {label = "oracle", is_oracle = true, is_scalable = true}
-    elseif not word:find("^[%w_]+$") then
-        error({status = "usage", subsystem = "judge", message = ("'%s' is no candidate"):format(word),
-               hint = "cubic, prague, oracle, netllm:POLICY"}, 0)
+    elseif type(word) ~= "string" or word == "netllm" or not word:find("^[%w_]+$") then
+        -- "netllm" alone would be whatever another process happens to drive.
+        local kind, rest = tostring(word):match("^([^:]*)(.*)$")
+        local near = lab.did_you_mean(kind, POLICIES)
+        judge.misuse(("'%s' is no candidate"):format(tostring(word)), near and ("did you mean netllm:%s%s?"):format(
+            near, rest) or "cubic, prague, oracle, netllm:POLICY")
     end
     return {label = word, cc = word, is_scalable = word:find("prague") ~= nil or word:find("dctcp") ~= nil}
+end
+
+-- The candidates of a list of words, each with a label of its own.
+function judge.candidates(words)
+    local out, seen = {}, {}
+    for i, word in ipairs(words) do
+        local who = judge.candidate(word)
+        if seen[who.label] then
+            judge.misuse(("two candidates are called %s"):format(who.label),
+                         who.policy and "it goes by the name of the policy's file: give one of them another")
+        end
+        seen[who.label], out[i] = true, who
+    end
+    return out
+end
+
+-- What the cells of a grid depend on and their labels do not say: the lab file, and which policies the driven
+-- ones are. nil: on nothing. A grid that was begun with others is not gone on with.
+function judge.depends_on(place, who, advisor)
+    local out = {place and "on " .. place}
+    local function add(label, policy)
+        local kind, path = policy:match("^(%a+):(.+)$")
+        local file = POLICY_FILES[kind]
+        local hash = file and lab.sha256(file:format((path:gsub("/+$", ""))))
+        out[#out + 1] = hash and ("%s is %s"):format(label, hash:sub(1, 12)) or nil
+    end
+    for _, one in ipairs(who) do
+        if one.policy then
+            add(one.label, one.policy)
+        end
+    end
+    if advisor then
+        out[#out + 1] = "advisor " .. advisor
+        add("the advisor", advisor)
+    end
+    return #out > 0 and table.concat(out, ", ") or nil
 end
 
 -- Running ------------------------------------------------------------------------------------------

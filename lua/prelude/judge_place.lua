@@ -2,7 +2,7 @@
 -- of a lab file, whose router gets the scenario's queue for the time of the cell (docs/judge.md).
 --
 -- A place has open(scenario), which gives a cell's `at`: {bed=, aqm=, set_rate(rate), drive(options of lab.drive),
--- idle_share(), close()}, and check(candidates). What fails raises.
+-- idle_share(), close()}, and check(candidates, advisor). What fails raises.
 
 local judge, scenarios = lab._judge, lab._scenario
 
@@ -62,8 +62,9 @@ function Virtual:open(s)
     }, {__close = function() end}) -- the lab of a cell that failed ends with its task
 end
 
--- Can all candidates be had? Found out before an hour of cells, and not by each of them.
-function Virtual:check(list)
+-- Can all candidates, and the advisor of driven ones, be had? Found out before an hour of cells, and not by
+-- each of them.
+function Virtual:check(list, advisor)
     local bed <const>, err = lab.testbed{name = self.name}
     if not bed then
         return nil, err
@@ -77,7 +78,7 @@ function Virtual:check(list)
             end
         else
             local drive
-            drive, err = lab.drive{policy = who.policy or "bdp:1mbit:1ms"}
+            drive, err = lab.drive{policy = who.policy or "bdp:1mbit:1ms", advisor = advisor}
             if not drive then
                 break
             end
@@ -184,31 +185,34 @@ local function count_since(bed, before)
 end
 
 -- `netllm drive` on every kernel that a candidate's flow starts from; and on the server's, as both ends of a
--- connection have the same congestion control. Returns what ends them all and gives the first one's account.
+-- connection have the same congestion control. Returns what ends them all and gives the account of the first
+-- candidate's.
 local function drive_on(place, s, o)
-    local kernels, ends, taken_back = {}, {}, {}
-    local function start(host, options)
+    local hosts, kernels, ends, taken_back = {}, {}, {}, {}
+    local function add(host)
         local boot = place.facts[host.name].boot_id
-        if not kernels[boot] then
-            kernels[boot] = true
-            local with = {host = host}
-            for key, value in pairs(options) do
-                with[key] = value
-            end
-            local job, undo = lab.drive(with)
-            ends[#ends + 1] = assert(job, undo)
-            if host.kind ~= "ssh" then -- lab.drive leaves this machine as it is
-                undo = select(2, assert(lab._drive_there.add_rule(host)))
-            end
-            taken_back[#taken_back + 1] = undo
-        end
+        hosts[#hosts + 1] = not kernels[boot] and host or nil
+        kernels[boot] = true
     end
     for _, f in ipairs(s.flows) do
         if f.cc == "*" then
-            start(place.bed[f.host], o)
+            add(place.bed[f.host])
         end
     end
-    start(place.bed.server, {policy = "copy-last", report = "1s", label = "drive server"})
+    local candidates = #hosts
+    add(place.bed.server)
+    for i = #hosts, 1, -1 do -- the first candidate's last: the console shows, and aims, what was started last
+        local host = hosts[i]
+        local with = i > candidates and {policy = "copy-last", report = "1s", label = "drive server"}
+            or scenarios.copy(o)
+        with.host = host
+        local drive, undo = lab.drive(with)
+        ends[i] = assert(drive, undo)
+        if host.kind ~= "ssh" then -- lab.drive leaves this machine as it is
+            undo = select(2, assert(lab._drive_there.add_rule(host)))
+        end
+        taken_back[i] = undo
+    end
     return function()
         local account = assert(ends[1]:finish()).data
         for i = 2, #ends do
@@ -270,7 +274,7 @@ function Hosts:open(s)
     return at
 end
 
-function Hosts:check(list)
+function Hosts:check(list, advisor)
     local bed, s = self.bed, {flows = {{host = "client_x", cc = "*"}}}
     for _, who in ipairs(list) do
         local ok, err = true, nil
@@ -283,7 +287,7 @@ function Hosts:check(list)
                 end
             end
         else
-            ok, err = pcall(function() drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms"})() end)
+            ok, err = pcall(function() drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms", advisor = advisor})() end)
             if not ok then
                 return nil, err
             end

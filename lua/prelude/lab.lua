@@ -24,7 +24,7 @@ function lab._start_up(host, cmd)
 end
 
 -- Append to the command `cmd` "--name value" for every entry of `flags` that `o` has a value for.
-local function add_flags(cmd, o, flags)
+function lab._add_flags(cmd, o, flags)
     for _, flag in ipairs(flags) do
         local value = o[flag:gsub("-", "_")]
         if value ~= nil then
@@ -34,6 +34,7 @@ local function add_flags(cmd, o, flags)
     end
     return cmd
 end
+local add_flags = lab._add_flags
 
 -- The virtual lab ---------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ local function describe(o)
         end
         axes[i] = axis[1] .. "=" .. table.concat(labels, "|")
     end
-    return table.concat(axes, " ") .. (" seed=%d"):format(o.seed) .. (o.place and " on " .. o.place or "")
+    return table.concat(axes, " ") .. (" seed=%d"):format(o.seed) .. (o.also and " " .. o.also or "")
 end
 
 -- What the attempts so far say: the latest "ok" of each key.
@@ -208,6 +208,10 @@ function lab.matrix(o)
         elseif record.matrix ~= describe(o) then
             return lab.failure("usage", "matrix", ("%s holds another matrix: %s"):format(o.dir,
                 tostring(record.matrix)), "this one is " .. describe(o))
+        end
+        err = not o.dry_run and lab._at_work("matrix", o.dir, record) or nil
+        if err then
+            return nil, err
         end
         m.record = record
         m.done = read_cells(m.dir)

@@ -5,6 +5,14 @@ local function is_alive(record)
     return comm ~= nil and comm:find("^ccalab") ~= nil
 end
 
+-- The failure of whoever would go on with the record of `dir` while another process does; nil where none does.
+function lab._at_work(subsystem, dir, record)
+    if record.status == "running" and record.pid ~= lab.pid and is_alive(record) then
+        return select(2, lab.failure("usage", subsystem, ("process %d is at work in %s"):format(record.pid, dir),
+                                     "wait for its end, or end it with Ctrl-C: what is done stays"))
+    end
+end
+
 -- lab.run_records(base): the runs below `base` (default: $CCALAB_RUNS, else "runs"), oldest first:
 -- {id="20261121T...-name", dir=, record=, status=}. `record` is run.json, nil with `error` where it cannot be
 -- read; `status` is its own, but "killed" for one that says it is running and whose process is gone.

@@ -218,7 +218,9 @@ function data.resolve_cc(bed, cc)
         return bed.prague.cc
     end
     local available, err = lab.sysctl(bed.server, "net.ipv4.tcp_available_congestion_control")
+    local names = {}
     for name in (available or ""):gmatch("%S+") do
+        names[#names + 1] = name
         if name == cc or name == "bpf_" .. cc then
             return name
         end
@@ -226,9 +228,10 @@ function data.resolve_cc(bed, cc)
     if not available then
         return nil, err
     end
+    local near = lab.did_you_mean(cc, names)
     return lab.failure("unavailable", "scenario",
         ("no congestion control '%s' here, only %s"):format(cc, available),
-        "modprobe tcp_" .. cc .. ", if the kernel has it")
+        near and ("did you mean %s?"):format(near) or "modprobe tcp_" .. cc .. ", if the kernel has it")
 end
 
 -- Change ECN fields on the path, until the lab goes.

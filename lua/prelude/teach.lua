@@ -7,10 +7,10 @@ local judge = lab._judge
 local teach = {}
 lab._teach = teach
 
-local OPTIONS = {"teachers", "scenarios", "own", "rounds", "collect", "adapt", "distill", "judge", "dir", "base",
-                 "name", "testbed", "dry_run"}
+local OPTIONS = {"teachers", "scenarios", "own", "advisor", "rounds", "collect", "adapt", "distill", "judge", "dir",
+                 "base", "name", "testbed", "dry_run"}
 local RESERVED = { -- what teach says itself
-    collect = {"teachers", "scenarios", "out", "dir", "base", "name", "testbed", "dry_run"},
+    collect = {"teachers", "scenarios", "advisor", "out", "dir", "base", "name", "testbed", "dry_run"},
     adapt = {"pool", "dir", "resume", "start_from"}, distill = {"pool", "dir", "out"},
     judge = {"dir", "base", "name", "testbed", "dry_run"},
 }
@@ -65,16 +65,18 @@ local function read_options(given)
     end
     if #o.own == 0 and o.rounds > 0 then
         misuse("own names no return to aim at")
+    elseif o.advisor ~= nil and type(o.advisor) ~= "string" then
+        misuse("advisor is a policy, as of netllm drive")
     end
     o.scenarios = o.scenarios or "quick"
     o.testbed = o.testbed or ("teach-%d"):format(lab.pid)
     return o
 end
 
--- What must be the same when a teaching goes on. Rounds may be added, and a judge.
+-- What must be the same when a teaching goes on. Rounds may be added, and a judge, who then stays.
 local function describe(o)
-    return lab.pretty{teachers = o.teachers, scenarios = o.scenarios, own = o.own, collect = o.collect,
-                      adapt = o.adapt, distill = o.distill}
+    return lab.pretty{teachers = o.teachers, scenarios = o.scenarios, own = o.own, advisor = o.advisor,
+                      collect = o.collect, adapt = o.adapt, distill = o.distill}
 end
 
 local function round_dir(t, k)
@@ -173,15 +175,16 @@ local function pick(from, names)
 end
 
 local function collect(t, o, k)
-    local who = o.teachers
+    local who, advisor = o.teachers, nil
     if k > 0 then
-        who = {}
+        who, advisor = {}, o.advisor
         for i, share in ipairs(o.own) do
             who[i] = ("netllm@%g:distilled:%s"):format(share, teach.files(t.dir, k - 1).student)
         end
     end
     local got = assert(lab.collect(options_with(o.collect, {teachers = who, scenarios = o.scenarios,
-        out = round_dir(t, k) .. "/own", dir = round_dir(t, k) .. "/collect", testbed = o.testbed})))
+        advisor = advisor, out = round_dir(t, k) .. "/own", dir = round_dir(t, k) .. "/collect",
+        testbed = o.testbed})))
     if not got.train then
         error({status = "failed", subsystem = "teach", message = "no scenario to train on was valid",
                hint = got.missing[1] and got.missing[1].why .. "; is the machine busy?" or nil}, 0)
@@ -357,14 +360,24 @@ local function open(o)
         t.record, err = lab.json_decode(text)
         if not t.record then
             return nil, err
-        elseif t.record.teach ~= describe(o) then
-            return lab.failure("usage", "teach", ("%s holds another teaching: %s"):format(o.dir,
-                tostring(t.record.teach)), "this one is " .. describe(o))
+        end
+        local was, is = t.record.teach, describe(o)
+        if was == is and o.judge and t.record.judge then
+            was, is = t.record.judge, lab.pretty(o.judge)
+        end
+        if was ~= is then
+            return lab.failure("usage", "teach", ("%s holds another teaching: %s"):format(o.dir, tostring(was)),
+                               "this one is " .. is)
+        end
+        err = lab._at_work("teach", o.dir, t.record)
+        if err then
+            return nil, err
         end
     else
         t.record = {name = o.name or "teach", teach = describe(o), ccalab = lab.version, started_s = lab.now(),
                     started_utc = os.date("!%Y%m%dT%H%M%SZ")}
     end
+    t.record.judge = o.judge and lab.pretty(o.judge) or t.record.judge
     for k = 0, t.rounds do
         t.done[k] = read_json(round_dir(t, k) .. "/round.json") or {}
         local ok, err = lab.make_dir(round_dir(t, k))
@@ -399,6 +412,19 @@ local function judge_baselines(t, o)
     end
 end
 
+-- Can this machine train? Found out before hours of flows, and not after them.
+function teach.check_netllm()
+    local program, err = lab.program("netllm")
+    if not program then
+        return nil, err
+    end
+    local info = assert(lab.json_decode(assert(lab.localhost:run{program, "info", "--json", label = "netllm?"}).out))
+    if info.libtorch == lab.null then
+        return lab.failure("unavailable", "teach", "this netllm was built without libtorch and cannot train", info.hint)
+    end
+    return true
+end
+
 -- Teach. Returns {dir=, rounds={{round=, rows=, valid_loss=, grade=, student=, ...}}, best=, baselines=,
 -- files=}.
 function lab.teach(o)
@@ -406,11 +432,15 @@ function lab.teach(o)
     if o.dry_run then
         return teach.dry(o)
     end
-    local t, err = open(o)
+    local ok, err = teach.check_netllm()
+    if not ok then
+        return nil, err
+    end
+    local t
+    t, err = open(o)
     if not t then
         return nil, err
     end
-    local ok
     ok, err = save(t, "running")
     if not ok then
         return nil, err
@@ -452,7 +482,8 @@ function teach.dry(o)
     end
     for k = 0, o.rounds do
         print(("round %d: collect from %s, %sadapt, distil%s"):format(k, k > 0
-            and ("the student at %s of the largest return"):format(table.concat(o.own, ", "))
+            and ("the student at %s of the largest return%s"):format(table.concat(o.own, ", "),
+                 o.advisor and ", advised by " .. o.advisor or "")
             or "the teachers", k > 0 and "join the pools, " or "", o.judge and ", judge" or ""))
     end
     return {rounds = {}, baselines = {}}

@@ -111,18 +111,31 @@ PY
 
 # A policy in a file goes up, and a line reaches it while it drives.
 echo 'function on_sample(flow, s) return s.cwnd end' >"$tmp/own.lua"
+echo 'print("the advisor is there") function on_sample(flow, s) return 2 * s.cwnd end' >"$tmp/advisor.lua"
 cat >"$tmp/drive.lua" <<'LUA'
 local bed = assert(lab.open_lab(arg[1], {roles = {"client_x"}}))
-local drive = assert(lab.drive{policy = "lua:" .. arg[2], host = bed.client_x})
-assert(lab._drive_there.say(drive, '{"target_return_scale":0.5}'))
+local drive = assert(lab.drive{policy = "lua:" .. arg[2], advisor = "lua:" .. arg[3], host = bed.client_x})
+assert(drive:aim(0.5))
 lab.sleep(0.3)
 assert(drive:finish().data.open_flows == 0)
-local ok, err = lab._drive_there.say(drive, "{}")
+local ok, err = drive:aim(0.6)
 assert(not ok and err.message == "it has ended")
 local none, why = lab.drive{policy = "lua:/none.lua", host = bed.client_x}
 assert(not none and why.message == "there is no /none.lua", why and why.message)
+none, why = lab.drive{policy = "copy-last", advisor = "lua:/none.lua", host = bed.client_x}
+assert(not none and why.message == "there is no /none.lua", why and why.message)
+-- Who finds the registration taken leaves the first one's rule where it is.
+local function rules() return assert(bed.client_x:run{"nft", "list", "tables", sudo = true}).out end
+local first = assert(lab.drive{policy = "copy-last", host = bed.client_x})
+local with = rules()
+assert(with:find("ccalab_ect1", 1, true), with)
+none, why = lab.drive{policy = "copy-last", host = bed.client_x}
+assert(not none and why.message:find("registered already", 1, true), why and why.message)
+assert(rules() == with, rules())
+assert(first:finish())
 LUA
-"$ccalab" --run "$tmp/drive.lua" "$lab" "$tmp/own.lua" >"$tmp/out" 2>"$tmp/err" </dev/null || { busy; fail "drive: $?"; }
+"$ccalab" --run "$tmp/drive.lua" "$lab" "$tmp/own.lua" "$tmp/advisor.lua" >"$tmp/out" 2>"$tmp/err" </dev/null || { busy; fail "drive: $?"; }
+grep -q 'the advisor is there' "$tmp/err" || fail "the advisor's file did not get there"
 grep -q 'target return: 0.5 of the largest' "$tmp/err" || fail "the line did not reach the policy"
 all_same "after a driven host"
 

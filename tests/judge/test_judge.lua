@@ -208,7 +208,54 @@ for name, want in pairs{quick = 8, medium = 20, full = 180} do
     check(n == want / 4 and names(apart) == names(judge.held_out(list, 0.25)), n .. " apart")
     check(next(judge.held_out({list[1]}, 0.25)) == nil, "the only one is to train on")
 end
+
+-- Candidates: what drives, what it aims at, by how much chance moves it.
+local function said(word, label, policy, target, explore)
+    local who = judge.candidate(word)
+    check(who.label == label and who.policy == policy and who.target == target and who.explore == explore
+        and (who.cc == nil) == (policy ~= nil), word .. ": " .. lab.pretty(who))
+end
+said("reno", "reno")
+said("netllm:copy-last", "copy-last", "copy-last")
+said("netllm:bdp:50mbit:20ms", "bdp:50mbit:20ms", "bdp:50mbit:20ms")
+said("netllm@0.8:lua:a/own.lua", "lua:own.lua@0.8", "lua:a/own.lua", 0.8)
+said("netllm~0.1:model:a/best//", "model:best~0.1", "model:a/best//", nil, 0.1)
+said("netllm@0.8~0.1:distilled:s.st", "distilled:s.st@0.8~0.1", "distilled:s.st", 0.8, 0.1)
+said("netllm@-1:copy-last", "copy-last@-1", "copy-last", -1)
 local ok
+for word, hint in pairs{["netllm@.:copy-last"] = "netllm@0.8", ["netllm@1.2.3:copy-last"] = "netllm@0.8",
+    ["netllm~0.1@0.8:copy-last"] = "netllm@0.8", ["netllm0.8:copy-last"] = "netllm@0.8",
+    ["netllm~2:copy-last"] = "0 to 1", ["netllm~:copy-last"] = "netllm@0.8", ["netllm::x"] = "one of model",
+    ["lua:own.lua"] = "did you mean netllm:lua:own.lua?", ["distiled:s.st"] = "did you mean netllm:distilled:s.st?",
+    ["copy-last"] = "did you mean netllm:copy-last?", ["netllm"] = "netllm:POLICY", ["cu bic"] = "netllm:POLICY"} do
+    ok, err = pcall(judge.candidate, word)
+    check(not ok and err.message:find("is no candidate", 1, true) and err.hint:find(hint, 1, true),
+          word .. ": " .. lab.pretty(err))
+end
+-- A file of the same name that says something else is another policy, and a grid is not gone on with.
+local own, student = dir .. "/own.lua", judge.candidate("netllm:lua:" .. dir .. "/own.lua")
+assert(lab.write_file(own, "1"))
+local first = judge.depends_on(nil, {student}, nil)
+check(first:find("^lua:own.lua is %x+$") and judge.depends_on(nil, {candidates[1]}) == nil, first)
+check(judge.depends_on("lab.lua", {student}) == "on lab.lua, " .. first, "the lab file")
+check(judge.depends_on(nil, {student}, "copy-last") == first .. ", advisor copy-last", "the advisor")
+assert(lab.write_file(own, "2"))
+check(judge.depends_on(nil, {student}) ~= first, "another file")
+local function collected(o)
+    o.dry_run, o.base = true, dir
+    o.scenarios = o.scenarios or {name = "c", scenarios = {s}}
+    return pcall(lab.collect, o)
+end
+for hint, o in pairs{["did you mean quick?"] = {scenarios = "quik", folder = arg[1] .. "/labs/collect"},
+    ["a teacher netllm:POLICY"] = {teachers = {"cubic"}, advisor = "copy-last"},
+    ["recipe loop, the default, does"] = {teachers = {"netllm:copy-last"}, advisor = "copy-last", recipe = "lab"},
+    ["give one of them another"] = {teachers = {"netllm:lua:a/own.lua", "netllm:lua:b/own.lua"}}} do
+    ok, err = collected(o)
+    check(not ok and type(err) == "table" and err.hint and err.hint:find(hint, 1, true), hint .. ": " .. lab.pretty(err))
+end
+assert(collected{teachers = {"oracle"}, advisor = "copy-last"})
+ok, err = pcall(lab.judge, {size = "ful", folder = arg[1] .. "/labs/judge"})
+check(not ok and err.hint == "did you mean full?", lab.pretty(err))
 ok, err = pcall(lab.judge, {sets = {"sloo"}, folder = arg[1] .. "/labs/judge"})
 check(not ok and err.hint == "did you mean solo?", tostring(err and err.hint))
 ok, err = pcall(lab.judge, {candidates = {"cubic", "cubic"}, folder = arg[1] .. "/labs/judge"})

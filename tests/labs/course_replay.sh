@@ -92,9 +92,9 @@ for text in '' 'scenario\n\n,,,\n' 'set,scenario,candidate,n,score,power\nl4s,l4
     says 'no judge.csv\|no valid cell'
 done
 ends 0 next --skip
-mkdir -p "$work/policy/collect" "$work/policy/model" "$work/policy/judge"
-printf 'x,lua:own_cc.lua\n' >"$work/policy/collect/cells.csv"
-echo '{"training": [7]}' >"$work/policy/model/netllm.json"
+mkdir -p "$work/policy/round-0/collect" "$work/policy/round-0/model" "$work/policy/judge"
+printf 'x,lua:own_cc.lua\n' >"$work/policy/round-0/collect/cells.csv"
+echo '{"training": [7]}' >"$work/policy/round-0/model/netllm.json"
 printf 'scenario,candidate,n,score,power\na,lua:own_cc.lua,1,power,2\na,distilled:s,1,power,\n' \
     >"$work/policy/judge/judge.csv"
 ends 1 check

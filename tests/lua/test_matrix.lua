@@ -93,10 +93,29 @@ check(csv:find("^cc,rtt,repeat,seed,rate,seed\nprague,10,1,7,21,") and csv:find(
 calls = {}
 assert(grid())
 check(#calls == 0, "nothing is left to do")
-m, err = grid{seed = 8}
-check(m == nil and err.message:find("another matrix"), tostring(err))
+for key, value in pairs{seed = 8, also = "by another policy"} do
+    m, err = grid{[key] = value}
+    check(m == nil and err.message:find("another matrix"), tostring(err))
+end
 assert(grid{repeats = 3})
 check(#calls == 4, "more repeats go on where it ended")
+
+-- Where another process is at work nobody joins in; where it was killed it goes on.
+assert(lab.write_file(dir .. "/other.lua", "assert(lab.write_file(arg[1], tostring(lab.pid))) lab.sleep(60)"))
+local other, pid = assert(lab.localhost:start{assert(lab.program("ccalab")), "--run", dir .. "/other.lua",
+                                              dir .. "/pid"}), nil
+repeat
+    lab.sleep(0.02)
+    pid = math.tointeger(tonumber(lab.read_file(dir .. "/pid") or ""))
+until pid or not other:is_running()
+local record = assert(lab.json_decode(assert(lab.read_file(dir .. "/run.json"))))
+record.status, record.pid = "running", pid
+assert(lab.write_file(dir .. "/run.json", lab.json_encode(record)))
+m, err = grid{repeats = 3}
+check(m == nil and err.message == ("process %d is at work in %s"):format(pid, dir), tostring(err))
+other:cancel()
+other:wait()
+assert(grid{repeats = 3})
 
 -- Time limits and unshuffled order.
 calls = {}
