@@ -37,8 +37,9 @@ setmetatable(_G, {
     end,
 })
 
--- Raise, at the caller of the function whose options `o` are, for a key that is not among `names`.
-function lab._check_keys(o, names, what)
+-- Raise, at the caller of the function whose options `o` are, for a key that is not among `names`. `level`: where
+-- that caller is, as for error(), if the function does not call this itself.
+function lab._check_keys(o, names, what, level)
     for key in pairs(o) do
         local known = false
         for _, name in ipairs(names) do
@@ -47,7 +48,7 @@ function lab._check_keys(o, names, what)
         if not known then
             local near = lab.did_you_mean(tostring(key), names)
             error(("%s: unknown option '%s'%s"):format(what, tostring(key),
-                near and (", did you mean '%s'?"):format(near) or ""), 3)
+                near and (", did you mean '%s'?"):format(near) or ""), level or 3)
         end
     end
 end

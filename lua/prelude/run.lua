@@ -13,18 +13,15 @@ end
 
 -- What is asked for ------------------------------------------------------------------------------
 
-local function check_keys(o, names, what)
-    for key in pairs(o) do
-        local known = type(key) == "number"
-        for _, name in ipairs(names) do
-            known = known or key == name
-        end
-        if not known then
-            local near = lab.did_you_mean(tostring(key), names)
-            error(("%s: unknown option '%s'%s"):format(what, tostring(key),
-                near and (", did you mean '%s'?"):format(near) or ""), 0)
+-- Raise, at the caller of lab.run, for a named option that is none. Its numbered ones are the flows.
+local function check_named(o, names, what)
+    local named = {}
+    for key, value in pairs(o) do
+        if type(key) ~= "number" then
+            named[key] = value
         end
     end
+    lab._check_keys(named, names, what, 5)
 end
 
 local function check_integer(f, key, min, max)
@@ -39,12 +36,12 @@ end
 local function read_flows(o)
     local both = table.move(FLOW, 1, #FLOW, #RUN + 1, table.move(RUN, 1, #RUN, 1, {}))
     local flows, labels, ecn = {}, {}, {}
-    check_keys(o, both, "lab.run")
+    check_named(o, both, "lab.run")
     if #o == 0 then
         error("lab.run: no flows: lab.run{{client = ..., server = ...}, ...}", 0)
     end
     for i, given in ipairs(o) do
-        check_keys(given, FLOW, ("lab.run: flow %d"):format(i))
+        check_named(given, FLOW, ("lab.run: flow %d"):format(i))
         local f = {cc = "cubic", start = 0, seconds = 20, interval = 0.1, parallel = 1}
         for _, key in ipairs(FLOW) do
             if given[key] ~= nil then
@@ -519,14 +516,9 @@ local function facts_of(hosts)
     return on_all(hosts, function(host) return lab.facts(host) or {} end)
 end
 
-local function clocks_of(hosts)
-    return on_all(hosts, clock_of)
-end
-
 local function run(o, flows)
-    local hosts, err, ok = hosts_of(flows), nil, nil
-    local result = {flows = {}, by_label = {}}
-    ok, err = plan_record(o, flows)
+    local hosts, result = hosts_of(flows), {flows = {}, by_label = {}}
+    local ok, err = plan_record(o, flows)
     if not ok then
         return nil, err
     end
@@ -534,7 +526,7 @@ local function run(o, flows)
     if not result.iperf3 then
         return nil, err
     end
-    local facts, clocks = o.record and {before = facts_of(hosts)}, {before = clocks_of(hosts)}
+    local facts, clocks = o.record and {before = facts_of(hosts)}, {before = on_all(hosts, clock_of)}
     local ecn <close>, ecn_err = set_ecn(flows)
     if ecn_err then
         return nil, ecn_err
@@ -580,7 +572,7 @@ local function run(o, flows)
             failed = failed or not ok and err or nil
         end
     end
-    clocks.after = clocks_of(hosts)
+    clocks.after = on_all(hosts, clock_of)
     if facts then
         facts.after = facts_of(hosts)
     end

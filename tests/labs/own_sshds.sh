@@ -3,7 +3,8 @@
 # with the test's pid. Client X's is nobody; the router's too, and may become root by `sudo -n` (it is root
 # where there is no sudo); client Y's and the server's are as the machine's rules want it (below).
 #
-# own_sshds_up: makes $tmp/ssh_lab.lua and what it needs. own_sshds_down: to be called by the EXIT trap.
+# own_sshds_up: makes $tmp/ssh_lab.lua and what it needs. own_sshds_down: to be called by the EXIT trap. Where
+# no trap runs (kill -9, as CTest's own time limit does), own_guard clears up, lab and all.
 own_pids=
 own_letter() { case "$1" in client_*) echo "${1#client_}" ;; *) echo "$1" | cut -c1 ;; esac; }
 own_user() { echo "ccalab-$(own_letter "$1")$$"; }
@@ -48,7 +49,18 @@ END
     done
     fail "sshd of $1 does not start: $(cat "$dir/log")"
 }
+own_guard() { # a process of nobody's, which outlives whatever ends the test
+    setsid sh -c 'tail --pid=$0 -f /dev/null
+        for user; do userdel -f "$user"; done
+        rm -f "/etc/sudoers.d/ccalab-$0"
+        "$ccalab" testbed down --name "$name"
+        rm -rf --one-file-system "$tmp"' $$ $(for host in client_x client_y router server; do
+        own_user $host
+    done) </dev/null >/dev/null 2>&1 &
+}
 own_sshds_up() {
+    export ccalab name tmp
+    (own_guard)
     chmod 755 "$tmp"
     mkdir -p /run/sshd # where the package openssh-server would have made it
     for host in client_x client_y router server; do
