@@ -1,4 +1,4 @@
--- The loop closed, in some minutes: teachers are watched, a policy learns from them and is distilled to
+-- The loop closed, in some minutes: a teacher is watched, a policy learns from it and is distilled to
 -- a small network, that network steers an iperf3 flow through DualPI2, and the judge holds it against
 -- CUBIC and Prague. `ccalab teach` is the same with all options, and for hours.
 --
@@ -19,21 +19,39 @@ local NAME = o.testbed or ("drive-%d"):format(lab.pid)
 local FOLLOWED = 0.9 -- of the windows that are sampled, at least so many are decisions
 local X = {{label = "x", host = "client_x", cc = "*"}}
 
--- What the teachers are watched in: four scenarios of 5 s, one of which is kept for the test.
-local function grid(seconds, rates)
+-- What the teacher is watched in: eight scenarios of 6 s, two of which are kept for the test. None is one
+-- of the judge's.
+local function grid(seconds, cells)
     return {name = "short", scenarios = {{name = "short", title = "Teaching", seconds = seconds, warmup_s = 0,
-        link = {rate = "20mbit", rtt = "30ms", aqm = "dualpi2"}, flows = X, axes = {rates,
-            {{label = "dualpi2"}, {label = "fifo", link = {aqm = "fifo", buffer_bdp = 2}}}}}}}
+        link = {rate = "20mbit", rtt = "30ms", aqm = "dualpi2"}, flows = X, axes = {cells}}}}
 end
-local SLOW, FAST = {label = "20mbit-30ms"}, {label = "40mbit-15ms", link = {rate = "40mbit", rtt = "15ms"}}
-local what = {teachers = {"cubic", "bbr", "prague"}, scenarios = grid(5, {SLOW, FAST}),
-              adapt = {num_epochs = 20, w = 8, lr = 3e-4, grad_accum_steps = 16, sample_step = 4}}
+local function link(rate, rtt, buffer_bdp, to)
+    return {rate = rate .. "mbit", rtt = rtt .. "ms", aqm = buffer_bdp and "fifo" or "dualpi2", buffer_bdp = buffer_bdp,
+            steps = to and {{0, rate .. "mbit"}, {3, to .. "mbit"}} or nil}
+end
+local function beside(start_s, cubic_s, seconds)
+    return {{label = "x", host = "client_x", cc = "*", start_s = start_s},
+            {label = "y", host = "client_y", cc = "cubic", start_s = cubic_s, seconds = seconds}}
+end
+local CELLS = {
+    {label = "dualpi2-alone", link = link(30, 16)},
+    {label = "dualpi2-step", link = link(20, 30, nil, 40)},
+    {label = "dualpi2-joined", link = link(40, 25), flows = beside(0, 2, 3)},
+    {label = "fifo-alone", link = link(20, 45, 4)},
+    {label = "fifo-small", link = link(60, 14, 1)},
+    {label = "fifo-step", link = link(64, 18, 2, 32)},
+    {label = "fifo-joined", link = link(36, 28, 1), flows = beside(0, 2, 3)},
+    {label = "fifo-joins", link = link(16, 35, 2), flows = beside(1, 0)},
+}
+local TEACHER = assert(lab._find_labs()) .. "/drive/teacher.lua"
+local what = {teachers = {"netllm:lua:" .. TEACHER}, scenarios = grid(6, CELLS),
+              adapt = {num_epochs = 40, w = 12, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}}
 local DRIVEN_S, judged = 8, {"cubic", "prague"}
 local sets
 if o.tiny then
     -- Some fifty round trips in 2 s at least, as a pool has a row for each.
-    local short = {label = "20mbit-10ms", link = {rtt = "10ms"}}
-    what = {teachers = {"cubic"}, scenarios = grid(2, {short}), own = {1}, collect = {test_share = 0.5, idle_min = 0},
+    what = {teachers = {"cubic"}, scenarios = grid(2, {{label = "dualpi2", link = link(20, 10)},
+            {label = "fifo", link = link(20, 10, 2)}}), own = {1}, collect = {test_share = 0.5, idle_min = 0},
             adapt = {num_epochs = 1, w = 4, rank = 2, state_feature_dim = 16, grad_accum_steps = 4},
             distill = {rows = 4, hidden = 8, num_epochs = 3}}
     DRIVEN_S, judged = 3, {"cubic"}
