@@ -96,7 +96,8 @@ function lab.collect(o)
         end
     end
     local m, missing = judge.grid{name = o.name or "collect", dir = o.dir, base = o.base, seed = 1,
-        also = judge.depends_on(o.lab, teachers, o.advisor), repeats = o.seeds or 1, retries = o.retries or 2, dry_run = o.dry_run,
+        also = judge.depends_on(o.lab, teachers, o.advisor), repeats = o.seeds or 1, retries = o.retries or 2,
+        dry_run = o.dry_run,
         axes = {{"scenario", list}, {"teacher", teachers}},
         run = function(cell, record)
             local raw = judge.run_cell(cell.scenario.s, cell.teacher,

@@ -107,7 +107,8 @@ end
 -- The judge itself ---------------------------------------------------------------------------------
 
 local function plan(o)
-    local p = {candidates = judge.candidates(o.candidates or CANDIDATES), scenarios = {}, sets = {}, size = o.size or "quick", seeds = o.seeds or 5}
+    local p = {candidates = judge.candidates(o.candidates or CANDIDATES), scenarios = {}, sets = {},
+               size = o.size or "quick", seeds = o.seeds or 5}
     if p.size ~= "quick" and p.size ~= "full" then
         local near = lab.did_you_mean(tostring(p.size), {"quick", "full"})
         judge.misuse(("'%s' is no size"):format(p.size), near and ("did you mean %s?"):format(near) or "quick or full")
@@ -153,7 +154,8 @@ function lab.judge(o)
         end
     end
     local m, missing = judge.grid{name = o.name or "judge", dir = o.dir, base = o.base, seed = 1,
-        also = judge.depends_on(o.lab, p.candidates), repeats = p.seeds, retries = o.retries or 2, dry_run = o.dry_run, columns = judge.CELL_COLUMNS,
+        also = judge.depends_on(o.lab, p.candidates), repeats = p.seeds, retries = o.retries or 2,
+        dry_run = o.dry_run, columns = judge.CELL_COLUMNS,
         axes = {{"scenario", list}, {"candidate", p.candidates}},
         run = function(cell, record)
             local s, who = cell.scenario.s, cell.candidate

@@ -287,7 +287,9 @@ function Hosts:check(list, advisor)
                 end
             end
         else
-            ok, err = pcall(function() drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms", advisor = advisor})() end)
+            ok, err = pcall(function()
+                drive_on(self, s, {policy = who.policy or "bdp:1mbit:1ms", advisor = advisor})()
+            end)
             if not ok then
                 return nil, err
             end

@@ -419,7 +419,7 @@ function teach.check_netllm()
         return nil, err
     end
     local info = assert(lab.json_decode(assert(lab.localhost:run{program, "info", "--json", label = "netllm?"}).out))
-    if info.libtorch == lab.null then
+    if type(info.libtorch) ~= "string" then -- its version
         return lab.failure("unavailable", "teach", "this netllm was built without libtorch and cannot train", info.hint)
     end
     return true

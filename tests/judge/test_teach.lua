@@ -33,6 +33,8 @@ near(grades[2], math.sqrt(2), "round 1") -- sqrt(1 * 2)
 
 -- A build that cannot train says so before anything is done; here it need not.
 local can, why = teach.check_netllm()
+local told = assert(lab.localhost:run{assert(lab.program("netllm")), "info"}).out
+check((can == true) == not told:find("libtorch: not built in", 1, true), told)
 check(can or why.status == "unavailable" and why.hint, lab.pretty(why))
 function teach.check_netllm() return true end
 
