@@ -62,6 +62,9 @@ static const char *mark_of(const char *state)
     return " ";
 }
 
+/* Of the list: which lab a line is of, and whether it is the current step's. */
+#define TAG_STEP 0x10000
+
 /* A longer name is cut: it would be wrapped away from its mark. */
 #define NAME_COLS 24
 
@@ -86,10 +89,10 @@ static void fill_list(struct view_labs *l)
         cJSON_ArrayForEach(s, json_get(is_current ? lab : NULL, "steps"))
         {
             const char *name = text_of(s, "name");
+            bool is_step = step && name && !strcmp(step, name);
 
-            add(t, STYLE_NORMAL, 8, tag, "  %c [%s] %s",
-                step && name && !strcmp(step, name) ? '>' : ' ', mark_of(text_of(s, "state")),
-                json_str(s, "title", "?"));
+            add(t, STYLE_NORMAL, 8, tag | (is_step ? TAG_STEP : 0), "  %c [%s] %s",
+                is_step ? '>' : ' ', mark_of(text_of(s, "state")), json_str(s, "title", "?"));
         }
         tag++;
     }
@@ -213,7 +216,7 @@ static int lab_after(const struct view_labs *l, const char *name)
 }
 
 /* A new text is read from its beginning, and has the focus; a new hint, which stands below, is
- * brought into sight; after the last step the next lab is chosen. */
+ * brought into sight, as its step is in the list; after the last one the next lab is chosen. */
 static void bring_into_sight(struct view_labs *l)
 {
     const cJSON *step = json_get(l->state, "step");
@@ -226,6 +229,7 @@ static void bring_into_sight(struct view_labs *l)
         text_view_first(&l->panel[TEXT].text);
         text_view_first(&l->panel[CHECKS].text);
         if (step) {
+            text_view_select(&l->panel[LIST].text, (lab_after(l, lab) - 1) | TAG_STEP);
             focus_on(l, TEXT);
         } else if (*l->shown) {
             l->shown[strcspn(l->shown, "/")] = '\0';
@@ -358,7 +362,8 @@ static bool on_place(void *user, const char *text)
 static bool open_lab(struct view_labs *l)
 {
     const struct text_view_line *line = text_view_selected(&l->panel[LIST].text);
-    const cJSON *lab = line ? cJSON_GetArrayItem(json_get(l->state, "labs"), line->tag) : NULL;
+    const cJSON *lab =
+        line ? cJSON_GetArrayItem(json_get(l->state, "labs"), line->tag & ~TAG_STEP) : NULL;
     const char *name = text_of(lab, "name"), *place = text_of(json_get(l->state, "step"), "place");
 
     if (!name)
