@@ -43,9 +43,7 @@ local CELLS = {
     {label = "fifo-joined", link = link(36, 28, 1), flows = beside(0, 2, 3)},
     {label = "fifo-joins", link = link(16, 35, 2), flows = beside(1, 0)},
 }
-local TEACHER = assert(lab._find_labs()) .. "/drive/teacher.lua"
-local what = {teachers = {"netllm:lua:" .. TEACHER}, scenarios = grid(6, CELLS),
-              adapt = {num_epochs = 40, w = 12, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}}
+local what = {scenarios = grid(6, CELLS)} -- teacher and training are lab.teach's own
 local DRIVEN_S, judged = 8, {"cubic", "prague"}
 local sets
 if o.tiny then

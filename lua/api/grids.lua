@@ -112,7 +112,7 @@ assert(#got.held_out == 1)
 assert(lab.collect{scenarios = tiny, teachers = {"netllm:distilled:student.st", "netllm~0.1:lua:teacher.lua"},
     advisor = "lua:teacher.lua", out = "pools", base = "runs", dry_run = true})]]},
         {name = "lab.teach", needs = "netllm", args = {{"o?", "table", "", fields = {
-            {"teachers?", "string[]", "as of `lab.collect`", "{\"cubic\", \"reno\", \"bbr\", \"prague\"}"},
+            {"teachers?", "string[]", "as of `lab.collect`", "labs/drive/teacher.lua, driving"},
             {"scenarios?", "string|table", "as of `lab.collect`", "\"quick\""},
             {"rounds?", "integer", "how often it learns of what it did itself, after round 0", "1"},
             {"own?", "number[]", "the returns that the student aims at when it makes experience of its own, as "
@@ -120,7 +120,8 @@ assert(lab.collect{scenarios = tiny, teachers = {"netllm:distilled:student.st", 
             {"advisor?", "string", "a policy that is asked, in those rounds, what it would do in the student's place: "
                 .. "its answers are learned (DAgger)", "the student's own decisions are"},
             {"collect?", "table", "other options of `lab.collect`: `recipe`, `seeds`, `test_share`, ..."},
-            {"adapt?", "table", "options of `lab.adapt`, for every round"},
+            {"adapt?", "table", "options of `lab.adapt`, for every round",
+                "{num_epochs = 40, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}"},
             {"distill?", "table", "options of `lab.distill`"},
             {"judge?", "boolean|table", "judge every round; or options of `lab.judge`, whose `candidates` are the "
                 .. "baselines (cubic, bbr, prague) and whose `seeds` are 1 by default", "false"},

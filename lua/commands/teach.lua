@@ -4,7 +4,7 @@ local ABOUT = {
     name = "teach", help = "the whole loop in rounds: collect, adapt, distil, judge, learn on",
     usage = "[OPTIONS] [-- NETLLM OPTION=VALUE...]",
     flags = {
-        {"--teachers", meta = "LIST", list = true, help = "as the judge's candidates (default cubic,reno,bbr,prague)"},
+        {"--teachers", meta = "LIST", list = true, help = "as the judge's candidates (default labs/drive/teacher.lua)"},
         {"--size", meta = "SIZE", help = "the scenarios of labs/collect: quick, ... (default quick)"},
         {"--seeds", meta = "N", number = true, help = "how often a teacher is watched in each (default 1)"},
         {"--rounds", meta = "N", number = true, help = "in which it learns of what it did itself (default 1)"},

@@ -15,6 +15,8 @@ local RESERVED = { -- what teach says itself
     judge = {"dir", "base", "name", "testbed", "dry_run"},
 }
 local OWN = {1, 0.75} -- returns that the student aims at when it makes experience, as shares of the largest
+-- What the policy of docs/judge.md was taught with; `adapt` may say otherwise, option by option.
+local ADAPT = {num_epochs = 40, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}
 local BASELINES = {"cubic", "bbr", "prague"}
 local STAGES = {"collect", "pool", "adapt", "test", "distill", "judge"}
 local SAYS = {baselines = "judging the baselines", collect = "collecting", pool = "joining the pools",
@@ -27,12 +29,20 @@ end
 
 -- Options and places -------------------------------------------------------------------------------
 
+local function options_with(o, more)
+    local out = {}
+    for key, value in pairs(o or {}) do
+        out[key] = value
+    end
+    for key, value in pairs(more or {}) do
+        out[key] = value
+    end
+    return out
+end
+
 local function read_options(given)
     lab._check_keys(given, OPTIONS, "lab.teach")
-    local o = {}
-    for key, value in pairs(given) do
-        o[key] = value
-    end
+    local o = options_with(given)
     if o.judge == true then
         o.judge = {}
     end
@@ -54,7 +64,8 @@ local function read_options(given)
         end
         lab._check_keys(o[key] or {}, names, "lab.teach: " .. key)
     end
-    o.rounds, o.own = o.rounds or 1, o.own or OWN
+    o.rounds, o.own, o.adapt = o.rounds or 1, o.own or OWN, options_with(ADAPT, o.adapt)
+    o.teachers = o.teachers or {"netllm:lua:" .. assert(lab._find_labs()) .. "/drive/teacher.lua"}
     if not math.tointeger(o.rounds) or o.rounds < 0 then
         misuse("rounds is a whole number: how often it learns of what it did itself")
     end
@@ -89,17 +100,6 @@ function teach.files(dir, k)
     return {own = at .. "own/train.safetensors", test = at .. "own/test.safetensors", model = at .. "model",
             pool = at .. (k == 0 and "own/train.safetensors" or "pool.safetensors"),
             student = ("%sstudent-%d.safetensors"):format(at, k), judge = at .. "judge"}
-end
-
-local function options_with(o, more)
-    local out = {}
-    for key, value in pairs(o or {}) do
-        out[key] = value
-    end
-    for key, value in pairs(more) do
-        out[key] = value
-    end
-    return out
 end
 
 -- Stages -------------------------------------------------------------------------------------------
@@ -396,7 +396,7 @@ local function open(o)
     end
     -- Of how many parts a stage is, where that decides how long it takes.
     function t.size(k, name)
-        return name == "collect" and (k > 0 and #o.own or o.teachers and #o.teachers or 4) or 1
+        return name == "collect" and (k > 0 and #o.own or #o.teachers) or 1
     end
     return t
 end
