@@ -49,6 +49,12 @@ function Drive:aim(scale)
     return true
 end
 
+-- Its process takes a moment to end; from here on it is not what the console's keys aim.
+function Drive:finish()
+    newest = newest ~= self and newest or nil
+    return self.job:finish()
+end
+
 -- What the screen Runs asks: aim so much higher, or lower.
 function lab._screen.aim(by)
     if not newest or not newest.job:is_running() then
