@@ -11,6 +11,7 @@ end
 -- A job that decides windows. What it has not itself is the job's: drive:finish() is job:finish().
 local Drive = {}
 lab._classes.Drive = Drive
+local newest -- the Drive started last: one netllm drive runs on a machine at a time
 
 function Drive.__index(drive, key)
     if Drive[key] ~= nil then
@@ -18,6 +19,9 @@ function Drive.__index(drive, key)
     end
     local method = rawget(drive, "job")[key]
     return method and function(_, ...)
+        if key == "finish" and newest == drive then
+            newest = nil -- its process takes a moment to end, and is not what the console's keys aim
+        end
         return method(drive.job, ...)
     end
 end
@@ -27,7 +31,6 @@ function Drive.__close(drive)
 end
 
 local TARGET_MAX = 1e6 -- as of --target-return-scale
-local newest -- the Drive started last: one netllm drive runs on a machine at a time
 
 -- Aim at another return from here on.
 function Drive:aim(scale)
@@ -47,12 +50,6 @@ function Drive:aim(scale)
     end
     self.target = scale
     return true
-end
-
--- Its process takes a moment to end; from here on it is not what the console's keys aim.
-function Drive:finish()
-    newest = newest ~= self and newest or nil
-    return self.job:finish()
 end
 
 -- What the screen Runs asks: aim so much higher, or lower.
