@@ -7,7 +7,9 @@ ccalab=$CCALAB_BUILD/ccalab
 
 dir=$(mktemp -d)
 socket=ccalab-test-$$
-t() { tmux -L "$socket" -f /dev/null -u "$@"; }
+# The server outlives its sessions: one that is going with its last session refuses the next.
+echo "set -g exit-empty off" >"$dir/tmux.conf"
+t() { tmux -L "$socket" -f "$dir/tmux.conf" -u "$@"; }
 tidy() { t kill-server 2>/dev/null; rm -rf "$dir"; }
 trap tidy EXIT
 trap 'exit 1' INT TERM HUP
