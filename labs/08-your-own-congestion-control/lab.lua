@@ -1,130 +1,14 @@
 -- Lab 08: a congestion control of one's own. It sees what the kernel sees, decides windows, answers marks,
 -- shares, is broken on purpose, meets the judge, and teaches a policy that has to beat it.
---
--- Flows are measured in a virtual lab made for each, by the judge's own hands, so that its numbers are these.
 
 local DIR = ...
-local RATE, RTT = "48mbit", "20ms"
-local BDP = 80            -- packets of 1500 bytes that 48 Mbit/s and 20 ms have on the way
-local SECONDS, ROUGH_S, BESIDE_S, WARMUP_S = 6, 4, 12, 6
-local TRIES = 3
-local IDLE_MIN = 0.02     -- below that share of idle processors a flow's ends decide, not what steers it
+local BDP = 80 -- packets of 1500 bytes that 48 Mbit/s and 20 ms have on the way
 local FLOOR, CEILING_MS = 0.8, 10
 local OWN = "lua:own_cc.lua"
 local CELLS, MODEL = "policy/round-0/collect/cells.csv", "policy/round-0/model/netllm.json" -- of beat.lua
 
-local judge = lab._judge
+local flows = dofile(DIR .. "/flows.lua")
 local verdicts, windows = dofile(DIR .. "/verdict.lua"), dofile(DIR .. "/windows.lua")
-
-local function failure(message, hint)
-    return lab.failure("unavailable", "labs", message, hint)
-end
-
--- What the judge measures of a run, with decided (as of `netllm drive`), follow, falls (how often the sampled
--- window fell), and the longest silence of the flow.
-local function measured(s, who, raw, record)
-    local samples <close> = assert(lab.samples(record))
-    local r, err = judge.measure(s, who, raw, samples)
-    if not r then
-        return nil, err
-    end
-    r.name, r.decided, r.seconds, r.warmup_s = who.label, raw.decided, s.seconds, s.warmup_s
-    r.follow = who.policy and lab._drive_follow(samples, "x") or nil
-    local _, cwnd = samples:values("x/cwnd_pkts")
-    r.falls = 0
-    for i = 2, #cwnd do
-        r.falls = r.falls + (cwnd[i] and cwnd[i - 1] and cwnd[i] <= cwnd[i - 1] - 1 and 1 or 0)
-    end
-    local times, acked = samples:values("x/bytes_acked")
-    local last_t, last
-    r.silence_s = 0
-    for i, t in ipairs(times) do
-        if acked[i] and acked[i] ~= last then
-            r.silence_s = last_t and math.max(r.silence_s, t - last_t) or 0
-            last_t, last = t, acked[i]
-        end
-    end
-    r.silence_s = last_t and math.max(r.silence_s, times[#times] - last_t) or s.seconds
-    return r
-end
-
--- Run `word` (a candidate of the judge's) for some seconds, alone or beside another. What is not to be believed
--- is run again. `is_rough`: what a busy machine does to rates and delays does not matter.
-local function try(c, word, beside, is_rough)
-    if c.place.kind ~= "virtual" then
-        return failure("netllm drive steers flows of this machine: the virtual lab is needed",
-                       "ccalab labs start 08, without --lab")
-    end
-    local s = {name = "try", seconds = is_rough and ROUGH_S or beside and BESIDE_S or SECONDS,
-               warmup_s = beside and WARMUP_S or 0, score = beside and "share" or "power",
-               link = {rate = RATE, rtt = RTT, aqm = "dualpi2"},
-               flows = {{label = "x", host = "client_x", cc = "*"}}}
-    if beside then
-        s.flows[2] = {label = "y", host = "client_y", cc = beside}
-    end
-    local who, why = judge.candidate(word), nil
-    for _ = 1, is_rough and 1 or TRIES do
-        local record <close> = assert(lab.record{name = "try", base = c:path("tries")})
-        -- A task of its own: what it began ends with it, whatever happens.
-        local raw, err = lab.spawn(function()
-            local place = assert(judge.place{testbed = c.place.name .. "-try"})
-            return judge.run_cell(s, who, {place = place, seed = 1, record = record, sample = 0.02,
-                                           report = who.policy and "0" or nil})
-        end):join()
-        if not raw then
-            return nil, err
-        end
-        why = judge.why_invalid(raw, IDLE_MIN)
-        if not why or is_rough then
-            return measured(s, who, raw, record)
-        end
-    end
-    return failure(why, "check again when the machine has less to do")
-end
-
-local function own(c, name)
-    return "netllm:lua:" .. c:path(name or "own_cc.lua")
-end
-
--- The student's script in a flow: {is_there=, mine=, error=}. A script that does not load is no fault of a host.
-local function try_own(c, name, beside, is_rough)
-    local text = lab.read_file(c:path(name))
-    if not text then
-        return {is_there = false}
-    end
-    local ok, why = load(text, "@" .. name, "t", {})
-    if not ok then
-        return {is_there = true, error = why}
-    elseif not text:find("on_sample", 1, true) then
-        return {is_there = true, error = "it defines no function on_sample(flow, s)"}
-    end
-    local mine, err = try(c, own(c, name), beside, is_rough)
-    if not mine and err.subsystem == "drive" and err.status ~= "unavailable" then
-        return {is_there = true, error = err.message} -- netllm drive does not take it
-    elseif not mine then
-        return nil, err
-    end
-    return {is_there = true, mine = mine}
-end
-
--- Others on the same path, measured once and kept with the student's progress.
-local function others(c, beside)
-    local path = ("%s/lab08-%s.json"):format(c.state, beside or "alone")
-    local kept = lab.json_decode(lab.read_file(path) or "")
-    if type(kept) == "table" and #kept > 0 then
-        return kept
-    end
-    local list = {}
-    for _, word in ipairs(beside and {"cubic", "prague"} or {"cubic", "prague", "netllm:constant:120"}) do
-        local r, err = try(c, word, beside)
-        if not r then
-            return nil, err
-        end
-        list[#list + 1] = r
-    end
-    assert(lab.write_file(path, lab.json_encode(list, true)))
-    return list
-end
 
 local HEADER = {"", "Mbit/s", "used %", "queue p50 ms", "p99 ms", "marked %", "to CUBIC's rate"}
 
@@ -142,12 +26,12 @@ end
 -- Observe own_cc.lua with others beside it in the table.
 local function compare(title, beside)
     return function(c)
-        local seen, err = try_own(c, "own_cc.lua", beside)
+        local seen, err = flows.try_own(c, "own_cc.lua", beside)
         if not seen or not seen.mine then
             return seen, err
         end
         local list
-        list, err = others(c, beside)
+        list, err = flows.others(c, beside)
         if not list then
             return nil, err
         end
@@ -180,7 +64,7 @@ local function driven(name, judged)
         end
         local ok, t = judged(seen.mine, seen)
         t.host, t.how = t.host or "client_x", t.how or ("%s s by netllm drive lua:%s, %s, %s, DualPI2"):format(
-            seen.mine.seconds, name, RATE, RTT)
+            seen.mine.seconds, name, flows.link.rate, flows.link.rtt)
         return c.judge(ok, t)
     end
 end
@@ -231,7 +115,7 @@ end
 
 local function run_judge(c, candidates)
     local out = assert(lab.judge{candidates = candidates, sets = {"l4s"}, seeds = 1, base = c:path("runs"),
-                                 testbed = (c.place.name or "course") .. "-judge", idle_min = IDLE_MIN})
+                                 testbed = (c.place.name or "course") .. "-judge", idle_min = flows.idle_min})
     assert(lab.localhost:run{"cp", out.files.summary, c:path("judge.csv"), label = "copy"})
 end
 
@@ -258,7 +142,7 @@ return {
     title = "A congestion control of your own",
     about = "write it in Lua, drive a flow, meet the judge, teach a policy that beats it",
     minutes = 90,
-    testbed = {rate = RATE, rtt = RTT, aqm = "dualpi2"},
+    testbed = flows.link,
     steps = {
         {
             name = "window", title = "A window that does not move", observe = windows,
@@ -344,7 +228,7 @@ return {
         },
         {
             name = "own", title = "Twenty lines that decide", setup = lay_skeleton,
-            observe = function(c) return try_own(c, "own_cc.lua", nil, true) end,
+            observe = function(c) return flows.try_own(c, "own_cc.lua", nil, true) end,
             checks = {
                 {name = "decides", says = "It decides, once a round trip", look = driven("own_cc.lua", function(m)
                     return m.decided.decisions >= 100, {want = "at least 100 decisions",
@@ -448,7 +332,7 @@ return {
         },
         {
             name = "break", title = "Broken on purpose",
-            observe = function(c) return try_own(c, "broken.lua", nil, true) end,
+            observe = function(c) return flows.try_own(c, "broken.lua", nil, true) end,
             checks = {
                 {name = "broken", says = "It decided, and then it did not", look = driven("broken.lua", function(m)
                     local none = m.decided.intervals - m.decided.decisions
@@ -520,7 +404,7 @@ return {
             solution = {does = "judges CUBIC and labs/drive/own_cc.lua over the set l4s, with one seed",
                         run = function(c)
                             write_own(c)
-                            run_judge(c, {"cubic", own(c)})
+                            run_judge(c, {"cubic", flows.own(c)})
                         end},
             wrong = {
                 {name = "without", does = "judges CUBIC alone", fails = "judged",
@@ -528,7 +412,7 @@ return {
                 {name = "lonely", does = "judges its own alone, beside nobody else's cells", fails = "company",
                  run = function(c)
                     write_own(c)
-                    run_judge(c, {own(c)})
+                    run_judge(c, {flows.own(c)})
                  end},
             },
         },
