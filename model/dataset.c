@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/moments.h"
 #include "model/returns.h"
 
 #define STEPS           20
@@ -167,27 +168,6 @@ void dataset_features(enum recipe recipe, const struct dataset_norm *norm, const
         out[k] = (float)((features[k] - norm->state_mean[k]) / norm->state_std[k]);
 }
 
-/* Welford's running moments: squares of 1e9 bit/s would eat the digits of a plain sum. */
-struct moments {
-    double n, mean, squares;
-};
-
-static void moments_add(struct moments *m, double v)
-{
-    double delta = v - m->mean;
-
-    m->n++;
-    m->mean += delta / m->n;
-    m->squares += delta * (v - m->mean);
-}
-
-static double moments_std(const struct moments *m)
-{
-    double std = sqrt(m->squares / m->n);
-
-    return std > 0 ? std : 1;
-}
-
 /* Everything but return_std and max_return, which need the returns. */
 static void fit(const struct dataset *d, struct dataset_norm *norm)
 {
@@ -214,7 +194,7 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
     }
     for (int k = 0; k < d->features; k++) {
         norm->state_mean[k] = states[k].mean;
-        norm->state_std[k] = moments_std(&states[k]);
+        norm->state_std[k] = moments_scale(&states[k]);
     }
     norm->action_mean = recipe == RECIPE_LOOP ? FINE_ACTION * sinh(actions.mean) : actions.mean;
     if (d->opts.is_published) {
@@ -226,7 +206,7 @@ static void fit(const struct dataset *d, struct dataset_norm *norm)
         norm->action_span = 6;
     } else if (recipe_is_ratio(recipe)) {
         norm->action_offset = actions.mean;
-        norm->action_span = moments_std(&actions);
+        norm->action_span = moments_scale(&actions);
     } else {
         norm->action_offset = min;
         norm->action_span = max > min ? max - min : 1;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/moments.h"
+
 #define BIN_S    0.5
 #define AIM_RANK 0.9 /* of the training returns of loop, that driving aims at */
 
@@ -58,19 +60,42 @@ static double mean_of(const double *values, size_t begin, size_t end)
     return sum / (double)(end - begin);
 }
 
-static void mean_of_time(const struct dataset *d, size_t begin, size_t end, double *out)
+/* Of a reward so much later. By time alone, so that rows of the same time count the same. */
+static double weight_after(double ln_gamma, double later_s)
+{
+    return later_s > 0 ? exp(ln_gamma * later_s) : 1;
+}
+
+/* The weighted mean of what follows each row within the horizon. In linear time, however many rows
+ * lie in it, and without taking sums from sums: `out` and `weights` hold the sums of [k, middle) as
+ * seen from k, for every k from the row on, and `sum` and `weight` those of [middle, next) as seen
+ * from `middle`. Where the row has come to `middle`, that becomes the end of what is seen. */
+static void mean_of_time(const struct dataset *d, size_t begin, size_t end, double *out,
+                         double *weights)
 {
     const double *t = d->pool->t_s, *rewards = d->pool->rewards;
-    double horizon_s = d->opts.horizon / 1e3, ln_gamma = log(d->opts.gamma);
+    double horizon_s = d->opts.horizon / 1e3, ln_gamma = log(d->opts.gamma), sum = 0, weight = 0;
+    size_t middle = begin, next = begin;
 
     for (size_t i = begin; i < end; i++) {
-        double sum = 0, weights = 0;
-        for (size_t k = i; k < end && (k == i || t[k] - t[i] < horizon_s); k++) {
-            double weight = d->opts.gamma < 1 && k > i ? exp(ln_gamma * (t[k] - t[i])) : 1;
-            sum += weight * rewards[k];
-            weights += weight;
+        for (; next < end && (next == i || t[next] - t[i] < horizon_s); next++) {
+            double w = weight_after(ln_gamma, t[next] - t[middle]);
+            sum += w * rewards[next];
+            weight += w;
         }
-        out[i] = sum / weights;
+        if (i == middle) {
+            out[next - 1] = rewards[next - 1];
+            weights[next - 1] = 1;
+            for (size_t k = next - 1; k-- > i;) {
+                double w = weight_after(ln_gamma, t[k + 1] - t[k]);
+                out[k] = rewards[k] + w * out[k + 1];
+                weights[k] = 1 + w * weights[k + 1];
+            }
+            middle = next;
+            sum = weight = 0;
+        }
+        double w = next > middle ? weight_after(ln_gamma, t[middle] - t[i]) : 0;
+        out[i] = (out[i] + w * sum) / (weights[i] + w * weight);
     }
 }
 
@@ -164,21 +189,15 @@ static enum status training_rank(const struct dataset *d, double share, double *
 /* The standard deviation of the training rows' values; 1 where they do not vary. */
 static double training_std(const struct dataset *d, const double *values)
 {
-    double n = 0, sum = 0, squares = 0;
+    struct moments m = {0};
 
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t e = 0; e < d->pool->episode_count; e++) {
-            size_t begin, end;
-            dataset_part(d, e, DATASET_TRAIN, &begin, &end);
-            for (size_t i = begin; i < end; i++) {
-                double off = pass ? values[i] - sum / n : 0;
-                n += !pass;
-                sum += pass ? 0 : values[i];
-                squares += off * off;
-            }
-        }
+    for (size_t e = 0; e < d->pool->episode_count; e++) {
+        size_t begin, end;
+        dataset_part(d, e, DATASET_TRAIN, &begin, &end);
+        for (size_t i = begin; i < end; i++)
+            moments_add(&m, values[i]);
     }
-    return n && squares > 0 ? sqrt(squares / n) : 1;
+    return moments_scale(&m);
 }
 
 static enum status fill_loop(struct dataset *d, bool is_fit, struct error *err)
@@ -198,7 +217,7 @@ static enum status fill_loop(struct dataset *d, bool is_fit, struct error *err)
             dataset_part(d, e, s, &begin, &end);
             if (begin == end)
                 continue;
-            mean_of_time(d, begin, end, values);
+            mean_of_time(d, begin, end, values, own);
             double mean = mean_of(values, begin, end);
             for (size_t i = begin; i < end; i++)
                 own[i] = mean;

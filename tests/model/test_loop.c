@@ -1,4 +1,4 @@
-/* The recipe loop by hand: rows out of counters, what a run directory gives, rewards, returns. */
+/* The recipe loop by hand: rows out of counters, what a run directory gives, rewards. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,6 @@
 
 #include "core/buf.h"
 #include "model/dataset.h"
-#include "model/returns.h"
 #include "model/snapshot.h"
 #include "model/trace_samples.h"
 
@@ -343,109 +342,12 @@ static void rates_are_of_one_socket(void **state)
     trace_samples_done(&f);
 }
 
-/* --- returns ---------------------------------------------------------------------------------- */
-
-static void add_episode(struct pool *p, const char *scenario, double step_s,
-                        double (*reward)(int row))
-{
-    struct pool_episode e = {.cwnd_min = NAN, .cwnd_max = NAN, .seed = NAN};
-    struct error err;
-    snprintf(e.scenario, sizeof e.scenario, "%s", scenario);
-    for (int i = 0; i < 20; i++) {
-        const float s[POOL_FEATURES] = {0.02f, 1000, 1e6f, 0.02f, 0, 0};
-        assert_int_equal(pool_add(p, s, 0.01 * i, reward(i), &err), STATUS_OK);
-        p->t_s[p->rows - 1] = i * step_s;
-    }
-    assert_int_equal(pool_end_episode(p, &e, &err), STATUS_OK);
-}
-
-static double two(int row)
-{
-    return row < 17 ? 2 : 50; /* the test rows are the last three: nothing of them is to show */
-}
-
-static double one(int row)
-{
-    return row < 17 ? 1 : -50;
-}
-
-static double late(int row)
-{
-    return row < 7 ? 0 : 4;
-}
-
-static double ten(int row)
-{
-    (void)row;
-    return 10;
-}
-
-static void returns_compare_with_others(void **state)
-{
-    (void)state;
-    struct pool *p = pool_new("loop");
-    struct dataset_opts opts = dataset_opts_default(RECIPE_LOOP, 2);
-    struct dataset *d, *again;
-    struct error err;
-    assert_true(opts.scale == 1 && opts.horizon == 1000 && opts.gamma > 0 && opts.gamma < 1);
-    add_episode(p, "a", 0.1, two); /* 0: training rows up to 1.3 s */
-    add_episode(p, "a", 0.2, one); /* 20: up to 2.6 s, fewer rows in a bin, no fewer votes */
-    add_episode(p, "", 0.1, late); /* 40 */
-    add_episode(p, "b", 0.1, ten); /* 60: nobody to compare with */
-    opts.gamma = 1;
-    opts.horizon = 150; /* ms: a row and the next, of the second episode the row alone */
-    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
-    /* Off their means: 14 of 1/2, 8 of -1/2 and 6 of 0 (alone there), 20 of 0, and the third
-     * episode's, whose values are 0 but 2 at row 6 and 4 from row 7 on, around their mean 15/7. */
-    const double mean = 15.0 / 7, sum = 14 * 0.5 - 8 * 0.5;
-    double squares = 22 * 0.25 + 6 * mean * mean + (2 - mean) * (2 - mean);
-    squares += 7 * (4 - mean) * (4 - mean) - sum * sum / 56;
-    const double std = sqrt(squares / 56);
-    assert_near(d->norm.return_std, std);
-    for (int i = 0; i < 14; i++) {
-        assert_near(d->returns[i], 0.5 / std);
-        assert_near(d->returns[20 + i], i < 8 ? -0.5 / std : 0);
-        assert_near(d->returns[40 + i], ((i < 6 ? 0 : i == 6 ? 2 : 4) - mean) / std);
-        assert_near(d->returns[60 + i], 0);
-    }
-    /* Of 56 in order the 50th: the first of the seven largest. */
-    assert_near(d->norm.max_return, (4 - mean) / std);
-
-    /* With the constants of a checkpoint nothing is fitted. */
-    struct dataset_norm norm = d->norm;
-    norm.return_std *= 2;
-    assert_int_equal(dataset_new(p, &opts, &norm, &again, &err), STATUS_OK);
-    assert_near(again->returns[0], 0.25 / std);
-    assert_near(again->norm.max_return, norm.max_return);
-    dataset_free(again);
-    dataset_free(d);
-
-    /* gamma is of a second: what comes then counts a quarter. */
-    opts.gamma = 0.25;
-    opts.horizon = 1001;
-    for (size_t i = 0; i < p->rows; i++)
-        p->rewards[i] = 0;
-    p->rewards[60 + 10] = 1; /* at 1 s */
-    assert_int_equal(dataset_new(p, &opts, NULL, &d, &err), STATUS_OK);
-    double weights = 0;
-    for (int i = 0; i <= 10; i++)
-        weights += pow(0.25, 0.1 * i);
-    /* Rows 0 to 10 are in the first one's second; the last training row comes after it all. */
-    assert_near((d->returns[60] - d->returns[60 + 13]) * d->norm.return_std, 0.25 / weights);
-    dataset_free(d);
-    pool_free(p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_growth),
-        cmocka_unit_test(rows_of_samples),
-        cmocka_unit_test(rows_of_decisions),
-        cmocka_unit_test(rows_of_advice),
-        cmocka_unit_test(gaps_end_episodes),
-        cmocka_unit_test(rates_are_of_one_socket),
-        cmocka_unit_test(returns_compare_with_others),
+        cmocka_unit_test(rows_are_growth),   cmocka_unit_test(rows_of_samples),
+        cmocka_unit_test(rows_of_decisions), cmocka_unit_test(rows_of_advice),
+        cmocka_unit_test(gaps_end_episodes), cmocka_unit_test(rates_are_of_one_socket),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
