@@ -92,6 +92,14 @@ static enum status info_pool(const char *path, bool is_json, struct error *err)
             printf("  %-15s %14.6g %14.6g %14.6g\n", v->string, json_num(v, "min", 0),
                    json_num(v, "mean", 0), json_num(v, "max", 0));
         }
+        const cJSON *advice = json_get(o, "advice");
+        double share = json_num(advice, "share", 0);
+        if (share > 0)
+            printf("  advice: another than the action in %.3g %% of the rows, mean %.6g, deviation "
+                   "%.6g\n",
+                   100 * share, json_num(advice, "mean", 0), json_num(advice, "std", 0));
+        else if (advice)
+            puts("  advice: the action in all rows");
         cJSON_ArrayForEach(v, json_get(o, "flows"))
         {
             char name[256], cc[64];

@@ -6,11 +6,13 @@
 
 #include "core/buf.h"
 #include "core/json.h"
+#include "model/moments.h"
 #include "model/recipe.h"
 #include "model/safetensors.h"
 
 #define POOL_FORMAT  "ccalab-pool"
 #define POOL_VERSION "1"
+#define SAME_ADVICE  1e-6 /* nearer to the action it is that, but for rounding */
 
 const char *pool_feature_name(enum pool_feature feature)
 {
@@ -121,6 +123,11 @@ enum status pool_end_episode(struct pool *p, const struct pool_episode *info, st
 
 /* --- file ------------------------------------------------------------------------------------- */
 
+static bool has_times_and_advice(const struct pool *p)
+{
+    return recipe_of(p->recipe) == RECIPE_LOOP;
+}
+
 static cJSON *flows_json(const struct pool *p)
 {
     cJSON *flows = cJSON_CreateArray();
@@ -193,7 +200,7 @@ enum status pool_save(const struct pool *p, const char *path, struct error *err)
         dones[p->episodes[i].end - 1] = 1;
 
     int64_t n = (int64_t)p->rows;
-    size_t without = recipe_of(p->recipe) == RECIPE_LOOP ? 0 : 2;
+    size_t without = has_times_and_advice(p) ? 0 : 2;
     struct safetensors_tensor tensors[] = {
         {"t", SAFETENSORS_F64, 1, {n}, p->t_s, p->rows * sizeof *p->t_s},
         {"advice", SAFETENSORS_F64, 1, {n}, p->advice, p->rows * sizeof *p->advice},
@@ -303,7 +310,7 @@ enum status pool_load(const char *path, struct pool **out, struct error *err)
 
     const struct safetensors_tensor *states, *actions, *rewards, *dones, *times = NULL,
                                                                          *advice = NULL;
-    bool is_loop = recipe_of(p->recipe) == RECIPE_LOOP;
+    bool is_loop = has_times_and_advice(p);
     st = STATUS_INPUT;
     if (!(states = safetensors_expect(f, "states", SAFETENSORS_F32, 2, (int64_t[]){-1, -1}, err)))
         goto out;
@@ -369,16 +376,20 @@ enum status pool_export_csv(const struct pool *p, const char *path, struct error
     struct buf text;
     enum status st;
     size_t episode = 0;
+    bool has_advice = has_times_and_advice(p);
 
     buf_init(&text, SIZE_MAX / 2);
     put_feature_names(p, &text);
-    buf_puts(&text, "action,reward,done\n");
+    buf_puts(&text, has_advice ? "action,advice,reward,done\n" : "action,reward,done\n");
     for (size_t i = 0; i < p->rows; i++) {
         bool is_done = episode < p->episode_count && i + 1 == p->episodes[episode].end;
         episode += is_done;
         for (int k = 0; k < p->features; k++) /* read as a double it is the same float32 */
             buf_printf(&text, "%.17g,", (double)p->states[i][k]);
-        buf_printf(&text, "%.17g,%.17g,%d\n", p->actions[i], p->rewards[i], is_done);
+        buf_printf(&text, "%.17g,", p->actions[i]);
+        if (has_advice)
+            buf_printf(&text, "%.17g,", p->advice[i]);
+        buf_printf(&text, "%.17g,%d\n", p->rewards[i], is_done);
     }
     st = text.is_failed ? out_of_memory(err) : file_write_atomic(path, text.data, text.len, err);
     buf_done(&text);
@@ -392,6 +403,20 @@ static double value_at(const struct pool *p, int column, size_t row)
     if (column < p->features)
         return p->states[row][column];
     return column == p->features ? p->actions[row] : p->rewards[row];
+}
+
+/* Of the rows whose advice is another than the action. */
+static void add_advice(cJSON *o, const struct pool *p)
+{
+    struct moments m = {0};
+
+    for (size_t i = 0; i < p->rows; i++)
+        if (fabs(p->advice[i] - p->actions[i]) > SAME_ADVICE)
+            moments_add(&m, p->advice[i]);
+    cJSON *advice = cJSON_AddObjectToObject(o, "advice");
+    json_add_num(advice, "share", m.n / (double)p->rows);
+    json_add_num(advice, "mean", m.n > 0 ? m.mean : NAN);
+    json_add_num(advice, "std", moments_std(&m));
 }
 
 cJSON *pool_describe(const struct pool *p)
@@ -417,6 +442,8 @@ cJSON *pool_describe(const struct pool *p)
         json_add_num(range, "mean", sum / (double)p->rows);
         json_add_num(range, "max", max);
     }
+    if (has_times_and_advice(p))
+        add_advice(o, p);
     if (isfinite(p->reward_mean)) {
         json_add_num(o, "reward_mean", p->reward_mean);
         json_add_num(o, "reward_std", p->reward_std);

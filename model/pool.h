@@ -86,8 +86,8 @@ CCALAB_MUST_USE enum status pool_save(const struct pool *p, const char *path, st
  * states with more or less columns than its recipe has). */
 CCALAB_MUST_USE enum status pool_load(const char *path, struct pool **out, struct error *err);
 
-/* Write the features by their names, then action,reward,done, with all their digits.
- * Errors: STATUS_IO. */
+/* Write the features by their names, then action,reward,done, with all their digits; of the recipe
+ * loop the advice after the action. Errors: STATUS_IO. */
 CCALAB_MUST_USE enum status pool_export_csv(const struct pool *p, const char *path,
                                             struct error *err);
 /* Row `i` being the last one, and its episode not ended. Errors: STATUS_INPUT naming `path` and the
@@ -96,8 +96,9 @@ CCALAB_MUST_USE enum status pool_export_csv(const struct pool *p, const char *pa
 CCALAB_MUST_USE enum status pool_check_row(const struct pool *p, size_t i, const char *path,
                                            struct error *err);
 
-/* What it is, as JSON: rows, episodes, recipe, flows[] and the range of each column. Caller
- * deletes. */
+/* What it is, as JSON: rows, episodes, recipe, flows[] and the range of each column; of the recipe
+ * loop advice: share of the rows in which it is another than the action (by more than a millionth),
+ * mean and std of it in those, null where there are none. Caller deletes. */
 cJSON *pool_describe(const struct pool *p);
 
 #endif

@@ -85,6 +85,22 @@ def pool():
     rc, _, out = run("info", "pool.safetensors")
     check("info of a pool", rc == 0 and "400 rows in 2 episodes" in out, out)
 
+    with open("driven.csv", "w") as f:  # a decision is taken as advised, the next one is not
+        f.write("t_s,wanted_pkts,advised_bytes,cwnd_bytes,srtt_us,min_rtt_us,throughput_bps,"
+                "bytes_acked,delivered,delivered_ce,lost\n")
+        for i, (cwnd, advised) in enumerate(((10000, ""), (10000, 20000), (20000, 30000),
+                                             (15000, 15000), (15000, ""))):
+            f.write(f"{100 + i / 50},6,{advised},{cwnd},20000,20000,1,{(i + 1) * 10000},"
+                    f"{10 * i + 10},0,0\n")
+    rc, _, out = run("pool", "build", "--recipe", "loop", "-o", "loop.safetensors", "driven.csv")
+    rc, _, out = run("info", "loop.safetensors")
+    check("info of a pool with advice", rc == 0 and "another than the action in 33.3 % of the rows, "
+          "mean 0.405465, deviation 0" in out, out)
+    rc, _, out = run("info", "--json", "loop.safetensors")
+    advice = json.loads(out).get("advice", {})
+    check("info --json of it", rc == 0 and abs(advice["share"] - 1 / 3) < 1e-9
+          and abs(advice["mean"] - 0.4054651) < 1e-6 and advice["std"] == 0, out)
+
     iperf3("failed.json", 5, 1, error="unable to connect to server: Connection refused")
     rc, events, out = run("pool", "build", "-o", "x.safetensors", "failed.json")
     error = last(events, "error")

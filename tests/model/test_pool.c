@@ -323,12 +323,34 @@ static void test_loop(void **state)
     const cJSON *columns = json_get(o, "columns");
     assert_int_equal(cJSON_GetArraySize(columns), 8);
     assert_true(json_num(json_get(columns, "ce_share"), "max", 0) == 0.25);
+    assert_true(json_num(json_get(o, "advice"), "share", 1) == 0);
+    assert_true(cJSON_IsNull(json_get(json_get(o, "advice"), "mean")));
     cJSON_Delete(o);
     assert_int_equal(pool_export_csv(q, temp_path, &err), STATUS_OK);
     assert_int_equal(buf_read_file(&csv, temp_path, 4096, &err), STATUS_OK);
     const char *header = "rtt_s,cwnd_bytes,throughput_bps,min_rtt_s,ce_share,lost_share,action,"
-                         "reward,done\n";
+                         "advice,reward,done\n";
     assert_memory_equal(csv.data, header, strlen(header));
+    buf_done(&csv);
+
+    /* Advice is another than the action by more than rounding. */
+    q->advice[0] += 1e-9;
+    q->advice[1] = 0.25;
+    o = pool_describe(q);
+    assert_true(json_num(json_get(o, "advice"), "share", 0) == 0.5);
+    assert_true(json_num(json_get(o, "advice"), "mean", 0) == 0.25);
+    assert_true(json_num(json_get(o, "advice"), "std", 1) == 0);
+    cJSON_Delete(o);
+    q->advice[0] = 0.75;
+    o = pool_describe(q);
+    assert_true(json_num(json_get(o, "advice"), "share", 0) == 1);
+    assert_true(json_num(json_get(o, "advice"), "mean", 0) == 0.5);
+    assert_true(json_num(json_get(o, "advice"), "std", 0) == 0.25);
+    cJSON_Delete(o);
+    assert_int_equal(pool_export_csv(q, temp_path, &err), STATUS_OK);
+    assert_int_equal(buf_read_file(&csv, temp_path, 4096, &err), STATUS_OK);
+    assert_non_null(strstr((char *)csv.data, ",0.5,0.75,1,0\n"));
+    assert_non_null(strstr((char *)csv.data, ",-0.5,0.25,2,1\n"));
     buf_done(&csv);
     pool_free(q);
 
