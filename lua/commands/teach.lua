@@ -31,14 +31,7 @@ local o = lab.args(ABOUT, arg)
 if not o then
     return
 end
-local adapt = {}
-for _, word in ipairs(o) do -- "num-epochs=20"
-    local key, value = word:match("^%-*([%w-]+)=(.+)$")
-    if not key then
-        misuse(word .. " is no option of netllm adapt", "NAME=VALUE, as in num-epochs=20")
-    end
-    adapt[key:gsub("-", "_")] = tonumber(value) or value
-end
+local adapt = lab._read_adapt_words({}, o, misuse)
 if o.out and o.resume then
     misuse("--out and --resume exclude each other")
 elseif o.out and lab.read_file(o.out .. "/run.json") then

@@ -34,13 +34,7 @@ for _, key in ipairs{"host", "pool", "model_dir"} do
 end
 local what = {pool = o.pool, dir = o.model_dir, plm_path = o.plm_path, name = o.name, remote_dir = o.remote_dir,
               netllm = o.netllm, source = o.source, max_hours = o.hours, idle_min = o.idle}
-for _, word in ipairs(o) do -- "num-epochs=20"
-    local key, value = word:match("^%-*([%w-]+)=(.+)$")
-    if not key then
-        usage(word .. " is no option of netllm adapt", "NAME=VALUE, as in num-epochs=20")
-    end
-    what[key:gsub("-", "_")] = tonumber(value) or value
-end
+lab._read_adapt_words(what, o, usage)
 local record <close> = assert(lab.record{name = "train " .. (o.name or "")})
 local host, is_pod = assert(lab._pod_or_ssh(o.host, o))
 what.host = host

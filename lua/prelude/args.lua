@@ -81,3 +81,16 @@ function lab.args(about, words)
     end
     return out
 end
+
+-- Put the words of a command line that are options of `netllm adapt`, "num-epochs=20", into `options`, which is
+-- returned: num_epochs = 20. misuse(message, hint) raises for one that is none.
+function lab._read_adapt_words(options, words, misuse)
+    for _, word in ipairs(words) do
+        local key, value = word:match("^%-*([%w-]+)=(.+)$")
+        if not key then
+            misuse(word .. " is no option of netllm adapt", "NAME=VALUE, as in num-epochs=20")
+        end
+        options[key:gsub("-", "_")] = tonumber(value) or value
+    end
+    return options
+end

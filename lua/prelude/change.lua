@@ -330,18 +330,6 @@ lab._change, lab._differs, lab._journal_of, lab._close_if_empty = change, differ
 
 -- After a console that is gone -----------------------------------------------------------------------
 
-local function reopen(host)
-    local o = {}
-    for key, value in pairs(host) do
-        o[key] = value
-    end
-    o.kind = nil
-    if host.kind == "ssh" then
-        return lab.ssh(o)
-    end
-    return lab._open_host(o)
-end
-
 -- lab._restore_left(left, host or nil): put back what lab.journals() lists as `left`, a console that is gone
 -- having changed it; `host` if it is open already. Returns {undone=, note=}, or nil and an error.
 function lab._restore_left(left, host)
@@ -355,7 +343,7 @@ function lab._restore_left(left, host)
             journal:close()
             return {undone = 0, note = "that virtual host is gone, and its changes with it"}
         end
-        host, err = reopen(left.host)
+        host, err = lab._host_of(left.host)
         if not host then
             return nil, err
         end

@@ -31,18 +31,21 @@ function lab._probe(host)
             ccs = lines[5]}
 end
 
-local function open_host(h)
+-- The host that a table with its kind describes, or nil, err.
+function lab._host_of(h)
     local o = {}
     for key, value in pairs(h) do
         o[key] = value
     end
     o.kind = nil
-    local host, err
     if h.kind == "ssh" then
-        host, err = lab.ssh(o)
-    else
-        host = lab._open_host(o)
+        return lab.ssh(o)
     end
+    return lab._open_host(o)
+end
+
+local function open_host(h)
+    local host, err = lab._host_of(h)
     if not host then
         return nil, err
     end

@@ -78,6 +78,16 @@ local function lex(text)
     end
 end
 
+-- Where a key is looked for that the value itself has not, nil if that is no table.
+local function behind(value)
+    local meta = debug.getmetatable(value)
+    local index = type(meta) == "table" and rawget(meta, "__index")
+    if type(index) == "function" then
+        index = rawget(meta, "methods")
+    end
+    return type(index) == "table" and index or nil
+end
+
 -- The value of a key, without calling anything.
 local function raw_index(value, key)
     for _ = 1, 10 do
@@ -87,15 +97,10 @@ local function raw_index(value, key)
                 return found
             end
         end
-        local meta = debug.getmetatable(value)
-        local index = type(meta) == "table" and rawget(meta, "__index")
-        if type(index) == "function" then
-            index = rawget(meta, "methods")
-        end
-        if type(index) ~= "table" then
+        value = behind(value)
+        if value == nil then
             return nil
         end
-        value = index
     end
 end
 
@@ -151,15 +156,10 @@ local function collect(into, value)
                 end
             end
         end
-        local meta = debug.getmetatable(value)
-        local index = type(meta) == "table" and rawget(meta, "__index")
-        if type(index) == "function" then
-            index = rawget(meta, "methods")
-        end
-        if type(index) ~= "table" then
+        value = behind(value)
+        if value == nil then
             return
         end
-        value = index
     end
 end
 

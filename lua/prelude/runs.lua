@@ -108,16 +108,23 @@ function lab._run_columns(run)
     return lab.flatten(picked)
 end
 
--- What of runs differs (with is_all: everything), a row for each value: {key=, [i]=, ratio= of two}.
-function lab._compare_runs(runs, is_all)
-    local flats, keys, rows = {}, {}, {}
+-- The columns of each, and the sorted names of all.
+local function columns_of(runs)
+    local flats, keys = {}, {}
     for i, run in ipairs(runs) do
         flats[i] = lab._run_columns(run)
         for k in pairs(flats[i]) do
             keys[k] = true
         end
     end
-    for _, key in ipairs(lab._sorted_keys(keys)) do
+    return flats, lab._sorted_keys(keys)
+end
+
+-- What of runs differs (with is_all: everything), a row for each value: {key=, [i]=, ratio= of two}.
+function lab._compare_runs(runs, is_all)
+    local flats, keys = columns_of(runs)
+    local rows = {}
+    for _, key in ipairs(keys) do
         local row, differs = {key = key}, false
         for i, flat in ipairs(flats) do
             row[i] = flat[key]
@@ -136,14 +143,7 @@ end
 
 -- One row a run, one column a value, as CSV: what a spreadsheet or pandas.read_csv() takes.
 function lab._export_runs(runs)
-    local flats, keys = {}, {}
-    for i, run in ipairs(runs) do
-        flats[i] = lab._run_columns(run)
-        for k in pairs(flats[i]) do
-            keys[k] = true
-        end
-    end
-    keys = lab._sorted_keys(keys)
+    local flats, keys = columns_of(runs)
     local head, rows = {"run", "name", "status", "started_s", "duration_s"}, {}
     table.move(keys, 1, #keys, #head + 1, head)
     for i, run in ipairs(runs) do
