@@ -1,12 +1,5 @@
 -- Beside one CUBIC that was there first (set II of ccBench): does the candidate take its half of the
 -- rate, and leave the other half? "*" is the candidate.
-local function each(values, make)
-    local list = {}
-    for i, v in ipairs(values) do
-        list[i] = make(v)
-    end
-    return list
-end
 local function joining(name, seconds, start_s, warmup_s, link, axes)
     return {name = name, title = "Joins CUBIC", seconds = seconds, warmup_s = warmup_s,
             score = "share", link = link, axes = axes,

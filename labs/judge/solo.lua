@@ -1,12 +1,5 @@
 -- Alone behind a tail-drop queue: how much of the rate, at what delay (set I of ccBench). "*" is the
 -- candidate. Everything is judged from the first second on: a start that floods the queue counts.
-local function each(values, make)
-    local list = {}
-    for i, v in ipairs(values) do
-        list[i] = make(v)
-    end
-    return list
-end
 local function alone(name, seconds, axes, link)
     return {name = name, title = "Alone", seconds = seconds, warmup_s = 0, score = "power",
             link = link or {rate = "48mbit", rtt = "20ms", aqm = "fifo", buffer_bdp = 1},

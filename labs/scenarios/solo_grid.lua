@@ -1,12 +1,5 @@
 -- One sender alone, over rate, delay and buffer: the flat part of the grid that ccBench's set I
 -- uses. 450 cells, two hours and a half: choose with only=, as in only='48mbit 10ms OWD 1 BDP'.
-local function each(values, make)
-    local list = {}
-    for i, v in ipairs(values) do
-        list[i] = make(v)
-    end
-    return list
-end
 return {
     name = "solo-grid",
     title = "One sender alone: power over rate, delay and buffer",

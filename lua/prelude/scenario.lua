@@ -15,10 +15,19 @@ data.MEASURES = {
     drops = "link", late_p99_us = "link",
 }
 
+-- The list of make(v) of each value: the points of an axis.
+local function each(values, make)
+    local list = {}
+    for i, v in ipairs(values) do
+        list[i] = make(v)
+    end
+    return list
+end
+
 function data.load(path)
     local text = assert(lab.read_file(path))
-    -- Data and no program: nothing but ipairs can be reached.
-    local chunk, why = load(text, "@" .. path, "t", {ipairs = ipairs})
+    -- Data and no program: nothing but ipairs and each can be reached.
+    local chunk, why = load(text, "@" .. path, "t", {ipairs = ipairs, each = each})
     if not chunk then
         error({status = "syntax", subsystem = "scenario", message = why}, 0)
     end
