@@ -74,6 +74,18 @@ static void flow_samples(void)
                  "{\"throughput_bps\":null,\"cwnd_bytes\":14480,\"srtt_us\":null}}");
 }
 
+/* Large, which `wide` is to show, too small, and all between, to 80 x 24 again. */
+static void resize_and_back(const char *wide)
+{
+    golden_resize(200, 50);
+    golden_assert(wide);
+    golden_resize(20, 5);
+    golden_assert("too-small-20x5");
+    for (int rows = 40; rows > 0; rows -= 3)
+        golden_resize(rows * 4, rows);
+    golden_resize(80, 24);
+}
+
 static void test_runs_live(void **state)
 {
     (void)state;
@@ -83,13 +95,7 @@ static void test_runs_live(void **state)
     golden_type("p");
     golden_assert_shown("(paused)");
     golden_type("p");
-    golden_resize(200, 50);
-    golden_assert("runs-200x50");
-    golden_resize(20, 5);
-    golden_assert("too-small-20x5");
-    for (int rows = 40; rows > 0; rows -= 3)
-        golden_resize(rows * 4, rows);
-    golden_resize(80, 24);
+    resize_and_back("runs-200x50");
     golden_assert("runs-80x24");
     golden_type("r"); /* Lua is not up: an empty list, and no crash */
     golden_type("\rmcx");
@@ -263,13 +269,7 @@ static void test_train(void **state)
     golden_assert("train-80x24");
     golden_assert_not_shown("else");
     golden_event("adapt", RESULT);
-    golden_resize(200, 50);
-    golden_assert("train-200x50");
-    golden_resize(20, 5);
-    golden_assert("too-small-20x5");
-    for (int rows = 40; rows > 0; rows -= 3)
-        golden_resize(rows * 4, rows);
-    golden_resize(80, 24);
+    resize_and_back("train-200x50");
     golden_assert("train-ended-80x24");
     golden_event("adapt",
                  "{\"t\":1,\"type\":\"sample\",\"src\":\"train\",\"values\":{\"loss\":3}}");
@@ -326,13 +326,7 @@ static void test_repl(void **state)
     golden_type("{repe\t");
     golden_assert_shown("> lab.matrix{repeats=");
     golden_assert_shown("  lab.matrix{"); /* the signature */
-    golden_resize(200, 50);
-    golden_assert("repl-200x50");
-    golden_resize(20, 5);
-    golden_assert("too-small-20x5");
-    for (int rows = 40; rows > 0; rows -= 3)
-        golden_resize(rows * 4, rows);
-    golden_resize(80, 24);
+    resize_and_back("repl-200x50");
     golden_assert_shown("> lab.matrix{repeats=");
     golden_type("\33"); /* the text away, then out of it */
     golden_assert_not_shown("repeats=");

@@ -1,9 +1,10 @@
 # Helpers of the tui tests: a shell in a tmux of our own, keys, and waiting for what must come.
 # Nothing here sleeps for a fixed time: what does not come within 10 s ($patience_ms) has failed.
 
-command -v tmux >/dev/null || { echo "skipped: no tmux here (package tmux)"; exit 77; }
+skip() { echo "skipped: $*"; exit 77; }
+command -v tmux >/dev/null || skip "no tmux here (package tmux)"
 ccalab=$CCALAB_BUILD/ccalab
-[ -x "$ccalab" ] || { echo "skipped: $ccalab is not built"; exit 77; }
+[ -x "$ccalab" ] || skip "$ccalab is not built"
 
 dir=$(mktemp -d)
 socket=ccalab-test-$$
@@ -16,6 +17,16 @@ trap 'exit 1' INT TERM HUP
 
 unset TMUX NO_COLOR
 export LC_ALL=C.UTF-8 XDG_STATE_HOME="$dir/state" HOME="$dir"
+
+# For tests with a virtual lab.
+needs_lab() {
+    PATH="$PATH:/usr/sbin:/sbin"
+    [ "$(id -u)" = 0 ] || skip "needs root for namespaces"
+    [ -e /dev/net/tun ] || skip "needs /dev/net/tun"
+    for command in ip nft iperf3; do
+        command -v $command >/dev/null || skip "needs $command"
+    done
+}
 
 screen() { t capture-pane -p -t lab; }
 fail() { echo "FAILED: $*"; echo "--- the screen:"; screen; exit 1; }

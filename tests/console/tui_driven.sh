@@ -2,13 +2,7 @@
 # A flow that a policy drives, on the screen Runs: what was seen, chosen and done; the return to aim
 # at, changed by a key and by a script, changes the kernel's window.
 . ./tmux.sh
-PATH="$PATH:/usr/sbin:/sbin"
-skip() { echo "skipped: $*"; exit 77; }
-[ "$(id -u)" = 0 ] || skip "needs root for namespaces"
-[ -e /dev/net/tun ] || skip "needs /dev/net/tun"
-for command in ip nft iperf3; do
-    command -v $command >/dev/null || skip "needs $command"
-done
+needs_lab
 grep -qw netllm /proc/sys/net/ipv4/tcp_available_congestion_control &&
     skip "another netllm drive runs on this machine"
 

@@ -1,13 +1,7 @@
 #!/bin/sh
 # A real run and a real training on the screens Runs and Train, live and as they were recorded.
 . ./tmux.sh
-PATH="$PATH:/usr/sbin:/sbin"
-skip() { echo "skipped: $*"; exit 77; }
-[ "$(id -u)" = 0 ] || skip "needs root for namespaces"
-[ -e /dev/net/tun ] || skip "needs /dev/net/tun"
-for command in ip nft iperf3; do
-    command -v $command >/dev/null || skip "needs $command"
-done
+needs_lab
 has_torch=$("$CCALAB_BUILD/netllm" --version 2>/dev/null | grep -c "^libtorch [0-9]")
 
 cat >"$dir/run.lua" <<'END'
