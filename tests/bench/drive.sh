@@ -2,16 +2,19 @@
 # From a sample of the kernel's to the new window in its array, and the CPU that it takes: netllm
 # drive with samples for every ACK of a 50 Mbit/s flow, idle, idle with processors kept awake, and
 # under two busy loops, with SCHED_FIFO and without. The table of docs/drive.md. A measurement, not
-# a test: as root, on a quiet machine. About two minutes.
-#   tests/bench/drive.sh [BUILD_DIRECTORY [SECONDS [POLICY...]]]
+# a test: as root, on a quiet machine. About two minutes. STUDENT names a network of netllm distill,
+# which is measured too.
+#   [STUDENT=FILE] tests/bench/drive.sh [BUILD_DIRECTORY [SECONDS [POLICY...]]]
 here=$(cd "$(dirname "$0")" && pwd)
 CCALAB_BUILD=$(cd "${1:-$here/../../build/release}" && pwd) || exit 2
 export CCALAB_BUILD
+student=${STUDENT:+distilled:$(realpath -e "$STUDENT")} || exit 2
 cd "$here/../drive" || exit 2
 [ $# -gt 0 ] && shift
 seconds=${1:-5}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- copy-last constant:80 "lua:$here/../../labs/drive/own_cc.lua"
+[ $# -gt 0 ] || set -- copy-last constant:80 "lua:$here/each_ack.lua"
+[ -z "$student" ] || set -- "$@" "$student"
 exec python3 - "$seconds" "$@" <<'E'
 import sys
 sys.path.insert(0, ".")
