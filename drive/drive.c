@@ -40,7 +40,7 @@ struct driver {
     struct drive_policy *advisor; /* NULL: nobody, or it has failed */
     struct line_splitter control;
     struct driven flows[AGENT_SLOTS];
-    uint32_t waiting[AGENT_SLOTS]; /* slots, in order of their samples */
+    uint32_t waiting[AGENT_SLOTS]; /* slots */
     size_t waiting_count;
     struct drive_seen seen[AGENT_SLOTS];
     struct drive_answer answers[AGENT_SLOTS], advice[AGENT_SLOTS];

@@ -1,4 +1,5 @@
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,10 +104,13 @@ static enum status info_pool(const char *path, bool is_json, struct error *err)
         cJSON_ArrayForEach(v, json_get(o, "flows"))
         {
             char name[256], cc[64];
-            printf("  episode: %g rows, %s, %s, cwnd %g to %g bytes\n", json_num(v, "rows", 0),
+            double cwnd_min = json_num(v, "cwnd_min", NAN); /* of the recipes that have it */
+            printf("  episode: %g rows, %s, %s", json_num(v, "rows", 0),
                    log_escape(json_str(v, "source", ""), name, sizeof name),
-                   log_escape(json_str(v, "cc", ""), cc, sizeof cc), json_num(v, "cwnd_min", 0),
-                   json_num(v, "cwnd_max", 0));
+                   log_escape(json_str(v, "cc", ""), cc, sizeof cc));
+            if (!isnan(cwnd_min))
+                printf(", cwnd %g to %g bytes", cwnd_min, json_num(v, "cwnd_max", 0));
+            puts("");
         }
     }
     cJSON_Delete(o);

@@ -37,29 +37,33 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names in a directory that end with `suffix`, sorted; the caller frees each and the list. */
+/* The names in a directory that end with `suffix`, sorted; the caller frees each and the list,
+ * whatever it returns. */
 static enum status list_files(const char *dir, const char *suffix, char ***out, size_t *count,
                               struct error *err)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
-    bool is_whole = true;
+    bool is_whole = true, is_full = false;
 
     *out = NULL;
     *count = 0;
     if (!d)
         return error_sys(err, STATUS_IO, errno, "trace", "%s", dir);
     *out = calloc(FILES_MAX, sizeof **out);
-    while (*out && is_whole && *count < FILES_MAX && (e = readdir(d))) {
+    while (*out && is_whole && !is_full && (e = readdir(d))) {
         size_t len = strlen(e->d_name), tail = strlen(suffix);
         if (len <= tail || strcmp(e->d_name + len - tail, suffix) != 0)
             continue;
-        is_whole = ((*out)[*count] = strdup(e->d_name)) != NULL;
-        *count += is_whole;
+        is_full = *count == FILES_MAX;
+        is_whole = is_full || ((*out)[*count] = strdup(e->d_name)) != NULL;
+        *count += is_whole && !is_full;
     }
     closedir(d);
     if (!*out || !is_whole)
         return error_set(err, STATUS_NOMEM, "trace", "no memory");
+    if (is_full)
+        return error_set(err, STATUS_INPUT, "trace", "%s holds more than %d files", dir, FILES_MAX);
     qsort(*out, *count, sizeof **out, by_name);
     return STATUS_OK;
 }
@@ -115,28 +119,21 @@ static enum status read_files(struct run *r, struct error *err)
     return st;
 }
 
-/* Does a file of samples have the name that this source's has? */
-static bool is_of(const struct run_file *f, const char *src)
-{
-    char name[RUN_SAMPLES_NAME_MAX];
-
-    run_samples_name(src, name, sizeof name);
-    return !strcmp(f->name, name);
-}
-
 /* Which file has the decisions on which flow, by the addresses of its socket. */
 static void link_socket(struct run *r, const cJSON *socket)
 {
-    char src[RUN_SAMPLES_NAME_MAX];
+    char src[RUN_SAMPLES_NAME_MAX], name[RUN_SAMPLES_NAME_MAX], driven[RUN_SAMPLES_NAME_MAX];
 
     snprintf(src, sizeof src, "drive/%s", json_str(socket, "local", ""));
+    run_samples_name(src, driven, sizeof driven);
+    run_samples_name(json_str(socket, "src", ""), name, sizeof name);
     for (size_t i = 0; i < r->count; i++) {
         struct run_file *f = &r->files[i];
-        if (f->samples.is_driven || !is_of(f, json_str(socket, "src", "")))
+        if (f->samples.is_driven || strcmp(f->name, name) != 0)
             continue;
         f->socket = socket;
         for (size_t k = 0; k < r->count; k++)
-            if (r->files[k].samples.is_driven && is_of(&r->files[k], src))
+            if (r->files[k].samples.is_driven && !strcmp(r->files[k].name, driven))
                 f->driven = &r->files[k];
     }
 }

@@ -342,12 +342,33 @@ static void rates_are_of_one_socket(void **state)
     trace_samples_done(&f);
 }
 
+/* Not a part of them without a word. */
+static void too_many_files(void **state)
+{
+    (void)state;
+    struct error err;
+    struct pool *p;
+    char path[256];
+
+    for (int i = 0; i <= 4096; i++) {
+        snprintf(path, sizeof path, "%s/samples/%d.csv", dir, i);
+        assert_int_equal(symlink("nothing", path), 0);
+    }
+    assert_int_equal(build_at(INTERVAL_S, RECIPE_LOOP, &p, &err), STATUS_INPUT);
+    assert_non_null(strstr(err.message, "more than 4096 files"));
+    for (int i = 0; i <= 4096; i++) {
+        snprintf(path, sizeof path, "samples/%d.csv", i);
+        drop(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_growth),   cmocka_unit_test(rows_of_samples),
         cmocka_unit_test(rows_of_decisions), cmocka_unit_test(rows_of_advice),
         cmocka_unit_test(gaps_end_episodes), cmocka_unit_test(rates_are_of_one_socket),
+        cmocka_unit_test(too_many_files),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
