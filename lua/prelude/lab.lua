@@ -16,8 +16,9 @@ function lab._start_up(host, cmd)
         return nil, err
     end
     local up
-    up, err = job:wait_up(10)
+    up, err = job:wait_up(15)
     if not up then
+        job:cancel()
         return nil, err
     end
     return job

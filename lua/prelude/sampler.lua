@@ -66,21 +66,6 @@ function lab.sampler_of(host)
     return found[host.name]
 end
 
--- Start a job that says when it measures: it, or nil, err.
-local function start_up(host, cmd)
-    local job, err = host:start(cmd)
-    if not job then
-        return nil, err
-    end
-    local up
-    up, err = job:wait_up(15)
-    if not up then
-        job:cancel()
-        return nil, err
-    end
-    return job
-end
-
 -- Sample the host's TCP flows to (from) a port until the job is finished. `how` = "ss" insists on ss.
 function lab.sample_flows(o)
     local by = o.how == "ss" and {how = "ss"} or lab.sampler_of(o.host)
@@ -99,7 +84,7 @@ function lab.sample_flows(o)
         end
     end
     cmd.label, cmd.events = label, true
-    local job, err = start_up(o.host, cmd)
+    local job, err = lab._start_up(o.host, cmd)
     return job, job and by.how or err
 end
 
@@ -110,7 +95,7 @@ function lab.probe_path(o)
         return lab.failure("unavailable", "probe", ("nothing of ours runs on %s: %s"):format(
             o.host.name, by.why))
     end
-    return start_up(o.host, {by.words[1], "probe", "--to", o.to, "--label", o.label or "probe",
+    return lab._start_up(o.host, {by.words[1], "probe", "--to", o.to, "--label", o.label or "probe",
         "--interval", ("%.0fms"):format((o.interval or 0.1) * 1000), label = "probe " .. o.host.name,
         events = true})
 end
