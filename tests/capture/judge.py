@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,14 +22,34 @@ def need_tshark():
         skip("tshark is not installed")
 
 
-def tshark(*args):
-    # Only the dissection counts; what tshark grumbles about (running as root) is not ours.
-    return subprocess.run(["tshark", *args], check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True).stdout
-
-
-def tshark_count(path, display_filter):
-    return len(tshark("-r", path, "-Y", display_filter).splitlines())
+def look(path, filters=(), fields=(), options=()):
+    """One pass of tshark, which takes longer to start than to read: {filter: frames that match},
+    and of each frame the values of the fields."""
+    args = ["tshark", "-n", "-r", path, *options, *([] if fields else ["-q"])]
+    # The one table of tshark that takes a filter with commas and counts where no time passes. It
+    # names the frame itself only where a filter asks for it.
+    asked = dict.fromkeys([*filters, "frame"] if filters else [])
+    args += [word for text in asked for word in ("-z", "io,phs," + text)]
+    args += ["-T", "fields"] if fields else []
+    args += [word for field in fields for word in ("-e", field)]
+    # Standard error: what tshark grumbles about (running as root) is not ours.
+    done = subprocess.run(args, check=False, capture_output=True, text=True)
+    if done.returncode not in (0, 2):  # 2: the file is damaged somewhere; what came before counts
+        sys.exit("tshark on %s: %s" % (path, done.stderr))
+    lines, *tables = re.split("^=+\nProtocol Hierarchy Statistics\nFilter: ", done.stdout,
+                              flags=re.M)
+    counts = {}
+    for table in tables:
+        text, rest = table.split("\n", 1)
+        found = re.match(r"\n(?:frame +frames:(\d+) |=)", rest)
+        if found:
+            counts[text] = int(found.group(1) or 0)
+    if counts.keys() != asked.keys():
+        sys.exit("tshark on %s: not counted: %s" % (path, asked.keys() - counts.keys()))
+    rows = lines.splitlines()
+    if fields and filters:
+        rows.pop()  # an empty line before the first table
+    return counts, [row.split("\t") for row in rows] if fields else []
 
 
 def ours(path):
@@ -52,19 +73,16 @@ tcp.analysis.reused_ports tcp.analysis.ack_rtt tcp.analysis.initial_rtt tcp.anal
 tcp.analysis.bytes_in_flight""".split()
 
 
-def check_rows(checks, path):
-    """Every field of every frame."""
+def check_rows(checks, path, theirs):
+    """Every field of every frame. theirs: of each, values that begin with those of ROW_FIELDS."""
     name = os.path.basename(path)
-    args = [a for f in ROW_FIELDS for a in ("-e", f)]
-    theirs = tshark("-n", "-r", path, "-T", "fields", *args).splitlines()
     mine = subprocess.run([os.path.join(os.environ.get("CCALAB_BUILD", "."), "packet_rows"), path,
                            *ROW_FIELDS], check=True, stdout=subprocess.PIPE, text=True)
     mine = mine.stdout.splitlines()
     checks.equal(name + " rows", len(mine), len(theirs))
     for ours_row, their_row in zip(mine, theirs):
-        frame = their_row.split("\t")[0]
-        for field, a, b in zip(ROW_FIELDS, ours_row.split("\t"), their_row.split("\t")):
-            checks.equal("%s frame %s %s" % (name, frame, field), a, b)
+        for field, a, b in zip(ROW_FIELDS, ours_row.split("\t"), their_row):
+            checks.equal("%s frame %s %s" % (name, their_row[0], field), a, b)
 
 
 class Checks:
@@ -85,14 +103,17 @@ class Checks:
         sys.exit(1 if self.failed or not self.done else 0)
 
 
-def check_totals(checks, path, mine):
-    """The eight display filters of the issue."""
-    name = os.path.basename(path)
-    for ecn, key in enumerate(NAMES):
-        checks.equal("%s ip.dsfield.ecn == %d" % (name, ecn), mine["ipv4"][key],
-                     tshark_count(path, "ip.dsfield.ecn == %d" % ecn))
-        checks.equal("%s ipv6.tclass.ecn == %d" % (name, ecn), mine["ipv6"][key],
-                     tshark_count(path, "ipv6.tclass.ecn == %d" % ecn))
+# The eight display filters of the issue.
+TOTALS = ["%s == %d" % (field, ecn) for field in ("ip.dsfield.ecn", "ipv6.tclass.ecn")
+          for ecn in range(4)]
+
+
+def check_totals(checks, path, mine, counts=None):
+    """counts: what look() said of TOTALS, if it did."""
+    counts = look(path, TOTALS)[0] if counts is None else counts
+    totals = [mine[family][key] for family in ("ipv4", "ipv6") for key in NAMES]
+    for text, total in zip(TOTALS, totals):
+        checks.equal("%s %s" % (os.path.basename(path), text), total, counts[text])
 
 
 def empty_dir():
@@ -129,18 +150,15 @@ def check_flows(checks, name, mine, theirs):
                              dirs[d][field])
 
 
-FIELDS = ["frame.number", "frame.time_epoch", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst",
-          "ip.dsfield.ecn", "ipv6.tclass.ecn", "tcp.stream", "tcp.srcport", "tcp.dstport",
-          "tcp.len", "udp.stream", "udp.srcport", "udp.dstport", "udp.length"]
+FLOW_FIELDS = ["frame.number", "frame.time_epoch", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst",
+               "ip.dsfield.ecn", "ipv6.tclass.ecn", "tcp.stream", "tcp.srcport", "tcp.dstport",
+               "tcp.len", "udp.stream", "udp.srcport", "udp.dstport", "udp.length"]
 
 
-def tshark_rows(path):
-    """Rows for flows_of_rows(), from the frames that tshark gives a stream."""
-    args = ["-r", path, "-T", "fields", "-E", "occurrence=f", "-E", "separator=,"]
-    for field in FIELDS:
-        args += ["-e", field]
-    for line in tshark(*args).splitlines():
-        r = dict(zip(FIELDS, line.split(",")))
+def flow_rows(fields, rows):
+    """Rows for flows_of_rows(), of frames that tshark gives a stream; of each field the first."""
+    for row in rows:
+        r = {field: value.split(",")[0] for field, value in zip(fields, row)}
         for proto in ("tcp", "udp"):
             if r[proto + ".stream"] == "":
                 continue

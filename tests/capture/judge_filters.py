@@ -1,19 +1,15 @@
 """Display filters: the same number of frames as tshark for every expression on every capture, and the
-same fields. Usage: judge_filters.py (programs in $CCALAB_BUILD, the tree in $CCALAB_SOURCE)
-
-tshark counts many filters in one pass, with `-z io,stat,0,FILTER` for each; what holds a comma, which
-io,stat takes for the next filter, is counted by `-Y` on the small captures."""
+same fields. Usage: judge_filters.py (programs in $CCALAB_BUILD, the tree in $CCALAB_SOURCE)"""
 import glob
+import json
 import os
-import re
-import shutil
 import subprocess
 import sys
+import tempfile
 
-SOURCE, BUILD = os.environ["CCALAB_SOURCE"], os.environ["CCALAB_BUILD"]
-CCALAB = os.path.join(BUILD, "ccalab")
-SMALL = 300_000  # bytes
-ALONE_MAX = 4  # captures on which filters are counted by -Y, which takes a run of tshark each
+import judge
+
+SOURCE = os.environ["CCALAB_SOURCE"]
 FIELD_FRAMES = "2000"
 
 FILTERS = """
@@ -161,9 +157,6 @@ gre
 icmp
 icmp.type == 3
 arp
-""".strip().splitlines()
-
-WITH_COMMAS = """
 ip.dsfield.ecn in {1, 3}
 ip.dsfield.ecn not in {1, 3}
 not ip.dsfield.ecn in {0}
@@ -188,70 +181,70 @@ QUOTED = {"quoted.pcap": {"tcp.seq", "tcp.seq_raw"}}
 failures = []
 
 
+# Counts or messages, of every capture by every filter.
+COUNT = r"""
+local job = lab.json_decode(assert(lab.read_file(arg[1])))
+for i, path in ipairs(job.paths) do
+    local capture <close> = assert(lab.open_capture(path))
+    local counts = {}
+    for k, filter in ipairs(job.filters) do
+        local count, err = capture:count(filter)
+        counts[k] = count or err.message
+    end
+    job.paths[i] = counts
+end
+print(lab.json_encode(job.paths))
+"""
+
+
 def captures():
     found = sorted(glob.glob(f"{SOURCE}/../shared/data/captures/*.pcap*"))
     found += sorted(glob.glob(f"{SOURCE}/tests/capture/corpus/*.pcap*"))
     return [p for p in found if os.path.basename(p) != LIES]
 
 
-def tshark(*args):
-    p = subprocess.run(["tshark", *args], capture_output=True, text=True, timeout=250)
-    if p.returncode not in (0, 2):  # 2: the file is damaged somewhere; what came before counts
-        sys.exit(f"tshark {' '.join(args)}: {p.stderr}")
-    return p.stdout
+def ours(*args):
+    return subprocess.run([judge.CLI, *args], capture_output=True, text=True)
 
 
-def counts_of_tshark(path, filters):
-    out = tshark("-q", "-r", path, *[a for f in filters for a in ("-z", f"io,stat,0,{f}")])
-    # Each table lists its filter as "Col 1: ..." (broken at the table's width) and one interval.
-    tables = [t for t in out.split("| IO Statistics") if "<>" in t]
-    got = []
-    for table in tables:
-        row = re.search(r"<>[^|]*\|\s*(\d+)\s*\|", table)
-        got.append(int(row.group(1)))
-    if not tables and "Duration: 0.000" in out:
-        return None
-    if len(got) != len(filters):
-        sys.exit(f"{path}: {len(got)} tables of tshark for {len(filters)} filters")
-    return got[::-1] if is_reversed else got
+def counts_of_ours(paths):
+    with tempfile.TemporaryDirectory(prefix="ccfilters-") as tmp:
+        script, job = os.path.join(tmp, "count.lua"), os.path.join(tmp, "job.json")
+        with open(script, "w") as f:
+            f.write(COUNT)
+        with open(job, "w") as f:
+            json.dump({"paths": paths, "filters": FILTERS}, f)
+        p = ours("--run", script, job)
+        if p.returncode:
+            sys.exit(p.stderr)
+        return json.loads(p.stdout)
 
 
-def count_of_tshark(path, text):
-    return len(tshark("-r", path, "-Y", text, "-T", "fields", "-e", "frame.number").splitlines())
+def judge_counts(path, counts, number, npaths):
+    """Every filter by a script, and each in turn by the command line too."""
+    # Not in one pass with the fields: what tcp[60:] reaches to depends on what is printed.
+    theirs, _ = judge.look(path, FILTERS)
+    wrong = set()
+    for i, (text, count) in enumerate(zip(FILTERS, counts)):
+        got = [count]
+        if i % npaths == number:
+            p = ours("packets", path, "-Y", text, "--count")
+            got.append(int(p.stdout) if p.returncode == 0 else p.stderr)
+        if any(g != theirs[text] for g in got):
+            wrong.add(text)
+            print(f"FAIL {os.path.basename(path)}: {text}: tshark {theirs[text]}, ccalab {got}")
+    failures.extend(wrong)
+    print(f"{'FAIL' if wrong else 'ok  '} {os.path.basename(path)}: "
+          f"{len(FILTERS) - len(wrong)} of {len(FILTERS)} filters")
 
 
-def count_of_ours(path, text):
-    p = subprocess.run([CCALAB, "packets", path, "-Y", text, "--count"], capture_output=True, text=True)
-    return int(p.stdout) if p.returncode == 0 else p.stderr
-
-
-def table_order(path):
-    """Does tshark print its tables in the order of the options, or backwards?"""
-    global is_reversed
-    is_reversed = False
-    is_reversed = counts_of_tshark(path, ["frame.number == 0", "frame"])[0] > 0
-
-
-def judge(path, filters, theirs):
-    wrong = 0
-    for text, want in zip(filters, theirs):
-        got = count_of_ours(path, text)
-        if got != want:
-            failures.append(text)
-            wrong += 1
-            print(f"FAIL {os.path.basename(path)}: {text}: tshark {want}, ccalab {got}")
-    return wrong
-
-
-def judge_fields(path):
-    listing = subprocess.run([CCALAB, "packets", "--fields"], capture_output=True, text=True).stdout
-    fields = [line.split()[0] for line in listing.splitlines() if line.split()[1] != "protocol"]
-    args = ["-c", FIELD_FRAMES, "-T", "fields"] + [a for f in fields for a in ("-e", f)]
-    theirs = [r.split("\t") for r in tshark("-r", path, *args).splitlines()]
-    ours = subprocess.run([CCALAB, "packets", path, *args], capture_output=True, text=True).stdout
-    ours = [r.split("\t") for r in ours.splitlines()]
-    wrong = {"frames"} if len(ours) != len(theirs) else set()
-    for number, (a, b) in enumerate(zip(theirs, ours), 1):
+def judge_fields(path, fields):
+    _, theirs = judge.look(path, (), fields, ["-c", FIELD_FRAMES])
+    args = [word for field in fields for word in ("-e", field)]
+    mine = ours("packets", path, "-c", FIELD_FRAMES, "-T", "fields", *args).stdout
+    mine = [r.split("\t") for r in mine.splitlines()]
+    wrong = {"frames"} if len(mine) != len(theirs) else set()
+    for number, (a, b) in enumerate(zip(theirs, mine), 1):
         for field, want, got in zip(fields, a, b):
             # Wireshark shows this label twice, as a field and as an expert's note.
             if field == "tcp.analysis.duplicate_ack":
@@ -267,25 +260,16 @@ def judge_fields(path):
 
 
 def main():
-    if not shutil.which("tshark"):
-        print("skip: no tshark")
-        sys.exit(77)
+    judge.need_tshark()
     paths = captures()
     if not paths:
-        print("skip: no captures in ../shared/data/captures or tests/capture/corpus")
-        sys.exit(77)
-    table_order(paths[0])
-    alone = [p for p in paths if os.path.getsize(p) < SMALL][:: max(1, len(paths) // ALONE_MAX)]
-    for path in paths:
-        counts = counts_of_tshark(path, FILTERS)  # None: io,stat has no row for a single moment
-        n = len(FILTERS) if counts else 0
-        wrong = judge(path, FILTERS, counts or [])
-        if path in alone:
-            wrong += judge(path, WITH_COMMAS, [count_of_tshark(path, f) for f in WITH_COMMAS])
-            n += len(WITH_COMMAS)
-        print(f"{'FAIL' if wrong else 'ok  '} {os.path.basename(path)}: {n - wrong} of {n} filters")
-        judge_fields(path)
-    print(f"{len(FILTERS) + len(WITH_COMMAS)} filters, {len(paths)} captures, {len(failures)} failures")
+        judge.skip("no captures in ../shared/data/captures or tests/capture/corpus")
+    listing = ours("packets", "--fields").stdout.splitlines()
+    fields = [line.split()[0] for line in listing if line.split()[1] != "protocol"]
+    for number, (path, counts) in enumerate(zip(paths, counts_of_ours(paths))):
+        judge_counts(path, counts, number, len(paths))
+        judge_fields(path, fields)
+    print(f"{len(FILTERS)} filters, {len(paths)} captures, {len(failures)} failures")
     sys.exit(1 if failures else 0)
 
 

@@ -1,4 +1,5 @@
-"""`netllm pool import` against Python's own pickle. Usage: pool_import.py NETLLM
+"""`netllm pool import` against Python's own pickle. Usage: pool_import.py NETLLM [PART...]
+(published, made_here, hostile; all of them)
 
 The published pools, where ../shared is at hand, must come out as their CSV says, digit for digit.
 Pickles made here, by the standard library with stand-ins for torch and numpy, are taken or refused;
@@ -214,8 +215,7 @@ def hostile():
 
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
-    published()
-    made_here()
-    hostile()
+    for part in sys.argv[2:] or ("published", "made_here", "hostile"):
+        {"published": published, "made_here": made_here, "hostile": hostile}[part]()
 print(f"{len(failures)} failed")
 sys.exit(1 if failures else 0)
