@@ -64,7 +64,7 @@ chmod +x $k/bin/*
 
 stop_host() {
     [ ! -e $k/pid ] || kill "$(cat $k/pid)" 2>/dev/null
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         (echo >/dev/tcp/127.0.0.1/$port) 2>/dev/null || return
         sleep 0.05
     done
@@ -79,7 +79,7 @@ start_host() { # an old kernel runs
     unshare -m sh -c "mount --make-rprivate / && mount --bind $k/boot_id /proc/sys/kernel/random/boot_id &&
         mount --bind $k/boot /boot && mount --bind $k/default /etc/default &&
         exec setarch --uname-2.6 /usr/sbin/sshd -f $k/config" || fail "the host does not start"
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         (echo >/dev/tcp/127.0.0.1/$port) 2>/dev/null && return
         sleep 0.05
     done
@@ -146,7 +146,7 @@ did ""
 if command -v curl >/dev/null || command -v wget >/dev/null; then
     python3 -u -m http.server 0 --bind 127.0.0.1 --directory $k/pkg >$k/http 2>&1 &
     server=$!
-    for _ in $(seq 100); do grep -q "port [0-9]" $k/http && break; sleep 0.05; done
+    for _ in $(seq 1200); do grep -q "port [0-9]" $k/http && break; sleep 0.05; done
     http=$(sed -n 's/.*port \([0-9]*\).*/\1/p' $k/http | head -n 1)
     install 0 new http://127.0.0.1:$http/linux-image.deb --yes --wait 30
     has "runs $release"

@@ -36,7 +36,7 @@ start_sampler() { # FILE OPTIONS...
     shift
     "$ccalab" tcp-info --label x --netns "/run/netns/$name" "$@" >"$file" 2>"$file.err" &
     sampler=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 3000); do
         grep -q '"state":"up"' "$file" && return
         sleep 0.02
     done
@@ -52,7 +52,7 @@ iperf() { ip netns exec "$name" iperf3 -c 127.0.0.1 -p $port -C cubic --json "$@
 
 ip netns exec "$name" iperf3 -s -p $port >/dev/null 2>&1 &
 server=$!
-for _ in $(seq 100); do
+for _ in $(seq 3000); do
     ip netns exec "$name" ss -Hltn "sport = :$port" | grep -q . && break
     sleep 0.02
 done

@@ -68,7 +68,7 @@ start() { # in the background; $pid, once it has changed the host
     : >"$tmp/out"
     ip netns exec $ns "$ccalab" --run "$tmp/change.lua" wait >"$tmp/out" 2>"$tmp/err" </dev/null &
     pid=$!
-    for _ in $(seq 200); do grep -q changed "$tmp/out" && return; sleep 0.05; done
+    for _ in $(seq 1200); do grep -q changed "$tmp/out" && return; sleep 0.05; done
     fail "did not start: $(cat "$tmp/err")"
 }
 for signal in INT TERM; do

@@ -40,7 +40,7 @@ rtt_is s r1 20 22
 
 serve() {
     $testbed shell --name $name "$1" -- iperf3 -s -1 -p "$2" >"$tmp/server$2" 2>&1 &
-    for _ in $(seq 40); do
+    for _ in $(seq 1200); do
         grep -q listening "$tmp/server$2" && return
         sleep 0.05
     done

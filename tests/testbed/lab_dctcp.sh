@@ -11,7 +11,7 @@ cc=$(grep -ow 'bpf_dctcp\|dctcp' /proc/sys/net/ipv4/tcp_available_congestion_con
 counter() { in_host server nstat -asz "$1" | awk -v n="$1" '$1 == n {print $2}'; }
 
 in_host server iperf3 -s -1 >"$tmp/server" 2>&1 &
-for _ in $(seq 40); do
+for _ in $(seq 1200); do
     grep -q listening "$tmp/server" && break
     sleep 0.05
 done
@@ -37,7 +37,7 @@ print("listening", flush=True)
 c = s.accept()[0]
 while c.recv(65536):
     pass' "$cc" >"$tmp/sink" &
-for _ in $(seq 60); do
+for _ in $(seq 1200); do
     grep -q listening "$tmp/sink" && break
     sleep 0.05
 done

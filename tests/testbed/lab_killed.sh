@@ -9,7 +9,7 @@ keep() {
     : >"$tmp/events"
     $testbed keep --name $name --interval 0 "$@" >"$tmp/events" 2>/dev/null &
     keeper=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         grep -q '"state":"up","name"' "$tmp/events" && return
         sleep 0.05
     done
@@ -44,7 +44,7 @@ sleep 1000 &
 owner=$!
 keep --owner $owner
 kill -9 $owner
-wait_for_nothing 3 "kill -9 of the owner"
+wait_for_nothing 60 "kill -9 of the owner"
 wait $keeper || fail "the keeper failed: $(tail -1 "$tmp/events")"
 tail -1 "$tmp/events" | grep -q '"state":"down"' || fail "no last result: $(tail -1 "$tmp/events")"
 keep_dead=$($testbed keep --name $name --owner $owner 2>/dev/null) &&
@@ -58,13 +58,13 @@ if setpriv --pdeathsig KILL true 2>/dev/null; then
     : >"$tmp/events"
     bash -c "setpriv --pdeathsig KILL $testbed keep --name $name --owner \$\$ >$tmp/events & wait" &
     owner=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         grep -q '"state":"up","name"' "$tmp/events" && break
         sleep 0.05
     done
     ip netns list | grep -q "^$name-" || fail "keep below its owner: $(cat "$tmp/events")"
     kill -9 $owner
-    wait_for_nothing 3 "kill -9 of the parent"
+    wait_for_nothing 60 "kill -9 of the parent"
 fi
 
 # At any moment of the building.

@@ -11,7 +11,7 @@ cc=$(sed -n 's/.*"-C \([a-z_]*\)".*/\1/p' "$tmp/up")
 
 serve() { # PORT
     in_host server iperf3 -s -1 -p "$1" >"$tmp/server$1" 2>&1 &
-    for _ in $(seq 40); do
+    for _ in $(seq 1200); do
         grep -q listening "$tmp/server$1" && break
         sleep 0.05
     done

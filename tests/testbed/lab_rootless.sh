@@ -56,7 +56,7 @@ leftovers() {
     done
 }
 nothing_left() {
-    for _ in $(seq 40); do
+    for _ in $(seq 1200); do
         left=$(leftovers | grep -vE '^(/.*:|)$')
         [ -z "$left" ] && return
         sleep 0.05
@@ -85,7 +85,7 @@ awk -v r="$rtt" 'BEGIN {exit !(r >= 20 && r <= 22)}' || fail "RTT of $rtt ms"
 # Traffic, a capture by our own, marks with right checksums.
 in_host router "$tmp/bin/ccalab" capture -i bn1 -w "$tmp/a/marks.pcapng" --snaplen 2000 >"$tmp/capture" 2>&1 &
 in_host server iperf3 -s -1 --forceflush >"$tmp/server" 2>&1 &
-for _ in $(seq 60); do
+for _ in $(seq 1200); do
     grep -q listening "$tmp/server" && grep -q '"state":"up"' "$tmp/capture" && break
     sleep 0.05
 done
@@ -94,7 +94,7 @@ mbit=$(awk '/receiver/ {print $7}' "$tmp/client")
 echo "iperf3 cubic $mbit Mbit/s"
 awk -v m="$mbit" 'BEGIN {exit !(m >= 30 && m <= 49.5)}' || fail "$mbit Mbit/s of 50"
 for p in $(pgrep -f "^$tmp/bin/ccalab capture"); do kill -INT "$p"; done
-for _ in $(seq 40); do
+for _ in $(seq 1200); do
     pgrep -f "^$tmp/bin/ccalab capture" >/dev/null || break
     sleep 0.05
 done

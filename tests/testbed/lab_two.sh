@@ -13,7 +13,7 @@ $testbed up --name $other --rate 10mbit --rtt 10ms >"$tmp/b" 2>&1 || fail "up: $
 cc=$(sed -n 's/.*"-C \([a-z_]*\)".*/\1/p' "$tmp/b")
 flow() { # LAB CC SECONDS
     $testbed shell --name "$1" server -- iperf3 -s -1 >"$tmp/server-$1" 2>&1 &
-    for _ in $(seq 40); do
+    for _ in $(seq 1200); do
         grep -q listening "$tmp/server-$1" && break
         sleep 0.05
     done
@@ -33,7 +33,7 @@ $testbed down --name $name >/dev/null || fail "down"
 check_nothing_left "down of the first"
 $testbed status --name $other | grep -q "^lab $other: up" || fail "the second lab is gone too"
 if [ "$cc" = bpf_prague ]; then
-    for _ in $(seq 60); do
+    for _ in $(seq 1200); do
         has_cc $cc && break
         sleep 0.05
     done

@@ -24,9 +24,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Wait up to two seconds for a command to succeed.
+# Wait up to a minute for a command to succeed.
 await() {
-    for _ in $(seq 100); do
+    for _ in $(seq 3000); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.02
     done

@@ -24,7 +24,7 @@ cleanup() {
 }
 trap cleanup EXIT
 await() { # COMMAND...
-    for _ in $(seq 150); do
+    for _ in $(seq 3000); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.02
     done
