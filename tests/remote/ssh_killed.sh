@@ -5,10 +5,10 @@ script=$SSHD_DIR/sleeper.lua
 cat >"$script" <<END
 local h = assert(lab.ssh{name = "h", host = "127.0.0.1", port = $SSHD_PORT, config = "/dev/null",
     identity = "$SSHD_DIR/id", known_hosts = "$SSHD_DIR/known_hosts"})
-h:run{"sh", "-c", "sleep 7401 & sleep 7401"}
+h:run{"sh", "-c", "sleep 7401.$$ & sleep 7401.$$"}
 END
 count() {
-    pgrep -cf '^sleep 7401'
+    pgrep -cf "^sleep 7401.$$"
 }
 for signal in INT KILL; do
     "$CCALAB_BUILD/ccalab" --run "$script" 2>/dev/null &

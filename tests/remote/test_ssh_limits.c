@@ -212,7 +212,8 @@ static void test_sudo(void **state)
     /* Stopped through sudo: by the group, and with a command that knows what to do then. It may be
      * told twice: this shim leaves it to our own user, whom the first signal reaches too. */
     const char *argv[] = {
-        "sh", "-c", "trap 'trap \"\" TERM; echo bye; exit 0' TERM; echo up; sleep 7401 & wait", NULL};
+        "sh", "-c", "trap 'trap \"\" TERM; echo bye; exit 0' TERM; echo up; sleep 7401 & wait",
+        NULL};
     struct job_opts o = {.label = "setter", .argv = argv, .is_sudo = true};
     struct job *job = start_job(h, &o, &e);
     turn_until_said(&e, "up\n");
@@ -221,8 +222,9 @@ static void test_sudo(void **state)
     assert_string_equal(e.out, "up\nbye\n");
     assert_int_equal(e.exit_code, 0); /* its own, and not that of the shell that was signalled */
     end_done(&e);
-    assert_true(sshd_sh("i=0; while pgrep -f '^sleep 7401$'; do i=$((i + 1)); test $i -lt 600 || exit "
-                        "1; sleep 0.1; done"));
+    assert_true(
+        sshd_sh("i=0; while pgrep -f '^sleep 7401$'; do i=$((i + 1)); test $i -lt 600 || exit "
+                "1; sleep 0.1; done"));
     assert_true(sshd_sh("rm %s/shims/id", sshd.dir));
     assert_true(sshd_sh("printf '#!/bin/sh\nexit 9\n' >%s/shims/sudo", sshd.dir));
     if (geteuid() == 0) { /* who is root already needs no sudo */

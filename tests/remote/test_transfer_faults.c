@@ -50,8 +50,8 @@ static void fail_with(struct outcome *o, enum status status, const char *words, 
                         sshd.dir, sshd.dir));
 }
 
-/* Begin, and come back when the first bytes have moved; the host stands still until go_on(), so that
- * what is done meanwhile is done in mid-transfer. */
+/* Begin, and come back when the first bytes have moved; the host stands still until go_on(), so
+ * that what is done meanwhile is done in mid-transfer. */
 static void run_until_moving(struct host *h, bool is_upload, const char *local, const char *remote,
                              struct outcome *o)
 {
