@@ -52,7 +52,7 @@ class Capture:
         """The exit code and the last result."""
         if signum:
             self.process.send_signal(signum)
-        out = self.process.communicate(timeout=30)[0]
+        out = self.process.communicate(timeout=120)[0]
         self.events += [json.loads(line) for line in out.splitlines()]
         results = [e["data"] for e in self.events if e["type"] == "result"]
         return self.process.returncode, results[-1] if results else None
@@ -78,12 +78,12 @@ def tcp_transfer():
         server = subprocess.Popen(["ip", "netns", "exec", NETNS, "iperf3", "-s", "-1"],
                                   stdout=subprocess.DEVNULL)
         processes.append(server)
-        for _ in range(50):
+        for _ in range(600):
             if "5201" in inside("ss", "-Hltn", "sport", "=", "5201"):
                 break
             time.sleep(0.1)
         inside("iperf3", "-c", "127.0.0.1", "-n", "8M", "-b", "40M")
-        server.wait(timeout=10)
+        server.wait(timeout=120)
         return
     code = """
 import socket
@@ -264,7 +264,7 @@ def test_errors(checks, tmp):
             (["-i", "lo", "--duration", "soon"], "usage", 2), ([], "usage", 2),
             (["-i", "lo", "--ring", "3"], "usage", 2)):
         done = subprocess.run([judge.CLI, "capture", *args], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=10)
+                              stderr=subprocess.DEVNULL, timeout=120)
         event = json.loads(done.stdout.splitlines()[-1])
         checks.equal("error of %s" % args, (event["type"], event.get("status"), done.returncode),
                      ("error", status, code))

@@ -31,7 +31,11 @@ leftovers() {
         esac
     done
     if [ -z "$(ls /run/ccalab 2>/dev/null)" ]; then
-        grep -ow bpf_prague /proc/sys/net/ipv4/tcp_available_congestion_control
+        for _ in $(seq 200); do # the kernel takes it back in the background
+            grep -qw bpf_prague /proc/sys/net/ipv4/tcp_available_congestion_control || return
+            sleep 0.05
+        done
+        echo bpf_prague
     fi
 }
 nothing_left() { # WHEN

@@ -104,7 +104,7 @@ has "nobody can be asked"
 did ""
 
 # Everything as it should be.
-install 0 new $k/pkg --yes --wait 30
+install 0 new $k/pkg --yes --wait 120
 has "runs $release"
 did "dpkg -i ./linux-image.deb linux-image-$release
 grub-reboot $entry
@@ -114,7 +114,7 @@ grub-set-default $entry"
 grep -qx GRUB_DEFAULT=saved $k/default/grub.d/ccalab.cfg || fail "no GRUB_DEFAULT=saved"
 
 # The kernel of before comes back: the default stays.
-install 4 old $k/pkg --yes --wait 30
+install 4 old $k/pkg --yes --wait 120
 has "router came back with 2.6."
 tail -n 1 $k/log | grep -qx reboot || fail "after the wrong kernel: $(cat $k/log)"
 [ ! -e $k/default/grub.d/ccalab.cfg ] || fail "the wrong kernel became the default"
@@ -133,7 +133,7 @@ rm $k/dpkg-fails
 
 # A kernel that is there already, and one that is not.
 : >$k/boot/vmlinuz-$release
-install 0 new "$release" --yes --wait 30
+install 0 new "$release" --yes --wait 120
 did "grub-reboot $entry
 reboot
 update-grub 
@@ -148,7 +148,7 @@ if command -v curl >/dev/null || command -v wget >/dev/null; then
     server=$!
     for _ in $(seq 1200); do grep -q "port [0-9]" $k/http && break; sleep 0.05; done
     http=$(sed -n 's/.*port \([0-9]*\).*/\1/p' $k/http | head -n 1)
-    install 0 new http://127.0.0.1:$http/linux-image.deb --yes --wait 30
+    install 0 new http://127.0.0.1:$http/linux-image.deb --yes --wait 120
     has "runs $release"
     install 4 new http://127.0.0.1:$http/none.deb --yes
     did ""

@@ -19,12 +19,23 @@ keep() {
 $testbed up --name $name >/dev/null 2>&1 || fail "up"
 in_host server sleep 1000 &
 in_host client_y sh -c 'trap "" TERM HUP; sleep 1000; sleep 1000' &
-sleep 0.1
+for _ in $(seq 1200); do
+    [ "$(ip netns pids $name-client_y | wc -l)" -ge 2 ] && [ -n "$(ip netns pids $name-server)" ] && break
+    sleep 0.05
+done
 bpf=$($testbed status --name $name | grep -c -- "-C bpf_prague")
 kill -9 "$(keeper_pid)"
-sleep 0.2
-$testbed status --name $name | grep -q dead || fail "status does not say that the keeper is dead"
+is_dead() { $testbed status --name $name | grep -q dead; }
+for _ in $(seq 1200); do
+    is_dead && break
+    sleep 0.05
+done
+is_dead || fail "status does not say that the keeper is dead"
 if [ "$bpf" = 1 ] && [ "$(ls /run/ccalab)" = $name ]; then
+    for _ in $(seq 1200); do # the kernel takes it back in the background
+        has_cc bpf_prague || break
+        sleep 0.05
+    done
     has_cc bpf_prague && fail "bpf_prague outlived its keeper"
 fi
 $testbed down --name $name | tee "$tmp/down"

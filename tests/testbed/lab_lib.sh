@@ -35,7 +35,12 @@ leftovers() {
     [ -e "/run/ccalab/$name" ] && echo "/run/ccalab/$name"
     processes
     # Registered by nobody but a lab: if no other is up, it must be gone.
-    if [ -z "$(ls /run/ccalab 2>/dev/null)" ] && has_cc bpf_prague; then echo bpf_prague; fi
+    # The kernel takes it back in the background.
+    for _ in $(seq 200); do
+        [ -z "$(ls /run/ccalab 2>/dev/null)" ] && has_cc bpf_prague || return
+        sleep 0.05
+    done
+    echo bpf_prague
 }
 check_nothing_left() {
     left=$(leftovers)

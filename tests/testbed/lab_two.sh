@@ -26,8 +26,8 @@ first=$!
 flow $other "${cc:-cubic}" 2 || fail "$(cat "$tmp/flow-$other")"
 wait $first || fail "$(cat "$tmp/flow-$name")"
 echo "$name: $(mbps $name) Mbit/s of 30; $other: $(mbps $other) Mbit/s of 10"
-between "$(mbps $name)" 22 29.5 || fail "$(cat "$tmp/flow-$name")"
-between "$(mbps $other)" 6 9.9 || fail "$(cat "$tmp/flow-$other")"
+between "$(mbps $name)" 15 29.5 || fail "$(cat "$tmp/flow-$name")"
+between "$(mbps $other)" 4 9.9 || fail "$(cat "$tmp/flow-$other")"
 
 $testbed down --name $name >/dev/null || fail "down"
 check_nothing_left "down of the first"
