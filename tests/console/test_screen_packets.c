@@ -301,5 +301,5 @@ int main(void)
 
     if (!golden_init())
         return 77;
-    return cmocka_run_group_tests(tests, temp_file_make, NULL);
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }
