@@ -15,7 +15,7 @@ tidy() {
     t kill-server 2>/dev/null
     # A console that is still ending would write into what is removed.
     for _ in $(seq 500); do
-        [ -s "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null || break
+        [ -s "$dir/pid" ] && grep -qs '^State:.[^Z]' "/proc/$(cat "$dir/pid")/status" || break
         sleep 0.02
     done
     rm -rf "$dir"

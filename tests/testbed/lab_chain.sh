@@ -71,9 +71,8 @@ $testbed set --name $name speed=1 2>"$tmp/err" && fail "speed=1 was accepted"
 $testbed set --name $name --router a rate=1mbit 2>"$tmp/err" && fail "a client's bottleneck"
 grep -q "no router 'a'" "$tmp/err" || fail "--router a: $(cat "$tmp/err")"
 
-keeper=$(keeper_pid)
-kill -9 "$keeper"
-while kill -0 "$keeper" 2>/dev/null; do sleep 0.05; done
+kill -9 "$(keeper_pid)"
+wait_for_dead
 $testbed down --name $name | grep -q "removed 7 namespaces" || fail "down after kill -9"
 check_nothing_left "kill -9 of a described lab, then down"
 

@@ -25,12 +25,7 @@ for _ in $(seq 1200); do
 done
 bpf=$($testbed status --name $name | grep -c -- "-C bpf_prague")
 kill -9 "$(keeper_pid)"
-is_dead() { $testbed status --name $name | grep -q dead; }
-for _ in $(seq 1200); do
-    is_dead && break
-    sleep 0.05
-done
-is_dead || fail "status does not say that the keeper is dead"
+wait_for_dead
 if [ "$bpf" = 1 ] && [ "$(ls /run/ccalab)" = $name ]; then
     for _ in $(seq 1200); do # the kernel takes it back in the background
         has_cc bpf_prague || break

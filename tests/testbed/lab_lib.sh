@@ -46,6 +46,13 @@ check_nothing_left() {
     left=$(leftovers)
     [ -z "$left" ] || fail "$1: left behind: $left"
 }
+wait_for_dead() { # after kill -9 of the keeper
+    for _ in $(seq 1200); do
+        $testbed status --name "$name" | grep -q dead && return
+        sleep 0.05
+    done
+    fail "status does not say that the keeper is dead"
+}
 wait_for_nothing() { # SECONDS WHAT
     for _ in $(seq $(($1 * 20))); do
         [ -z "$(leftovers)" ] && return

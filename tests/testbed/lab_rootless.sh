@@ -123,7 +123,7 @@ done
 keeper=$(sed -n 's/^lab .*keeper \([0-9]*\).*/\1/p' "$tmp/up")
 kill -9 "$keeper"
 for _ in $(seq 1200); do
-    kill -0 "$keeper" 2>/dev/null || break
+    as a $testbed status | grep -q "dead" && break
     sleep 0.05
 done
 as a $testbed status | grep -q "dead" || fail "status of a killed lab"
