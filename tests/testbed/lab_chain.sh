@@ -39,9 +39,9 @@ rtt_is a r2 10 18
 rtt_is s r1 20 28
 
 serve() {
-    $testbed shell --name $name "$1" -- iperf3 -s -1 -p "$2" >"$tmp/server$2" 2>&1 &
+    $testbed shell --name $name "$1" -- iperf3 -s -1 --forceflush -p "$2" >"$tmp/server$2" 2>&1 &
     for _ in $(seq 1200); do
-        grep -q listening "$tmp/server$2" && return
+        grep -qs listening "$tmp/server$2" && return
         sleep 0.05
     done
 }

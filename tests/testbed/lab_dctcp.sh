@@ -10,9 +10,9 @@ cc=$(grep -ow 'bpf_dctcp\|dctcp' /proc/sys/net/ipv4/tcp_available_congestion_con
 [ -n "$cc" ] || skip "no DCTCP here"
 counter() { in_host server nstat -asz "$1" | awk -v n="$1" '$1 == n {print $2}'; }
 
-in_host server iperf3 -s -1 >"$tmp/server" 2>&1 &
+in_host server iperf3 -s -1 --forceflush >"$tmp/server" 2>&1 &
 for _ in $(seq 1200); do
-    grep -q listening "$tmp/server" && break
+    grep -qs listening "$tmp/server" && break
     sleep 0.05
 done
 in_host client_x iperf3 -c 10.98.3.2 -C "$cc" -t 4 -f m >"$tmp/client" ||
@@ -38,7 +38,7 @@ c = s.accept()[0]
 while c.recv(65536):
     pass' "$cc" >"$tmp/sink" &
 for _ in $(seq 1200); do
-    grep -q listening "$tmp/sink" && break
+    grep -qs listening "$tmp/sink" && break
     sleep 0.05
 done
 in_host client_x python3 -c '

@@ -10,9 +10,10 @@ cc=$(sed -n 's/.*"-C \([a-z_]*\)".*/\1/p' "$tmp/up")
 [ -n "$cc" ] || skip "no TCP Prague here: $(grep Prague "$tmp/up")"
 
 serve() { # PORT
-    in_host server iperf3 -s -1 -p "$1" >"$tmp/server$1" 2>&1 &
+    rm -f "$tmp/server$1" # of the flow before
+    in_host server iperf3 -s -1 --forceflush -p "$1" >"$tmp/server$1" 2>&1 &
     for _ in $(seq 1200); do
-        grep -q listening "$tmp/server$1" && break
+        grep -qs listening "$tmp/server$1" && break
         sleep 0.05
     done
 }

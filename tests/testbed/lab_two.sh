@@ -12,9 +12,10 @@ $testbed up --name $name --rate 30mbit >"$tmp/a" 2>&1 || fail "up: $(cat "$tmp/a
 $testbed up --name $other --rate 10mbit --rtt 10ms >"$tmp/b" 2>&1 || fail "up: $(cat "$tmp/b")"
 cc=$(sed -n 's/.*"-C \([a-z_]*\)".*/\1/p' "$tmp/b")
 flow() { # LAB CC SECONDS
-    $testbed shell --name "$1" server -- iperf3 -s -1 >"$tmp/server-$1" 2>&1 &
+    rm -f "$tmp/server-$1" # of the flow before
+    $testbed shell --name "$1" server -- iperf3 -s -1 --forceflush >"$tmp/server-$1" 2>&1 &
     for _ in $(seq 1200); do
-        grep -q listening "$tmp/server-$1" && break
+        grep -qs listening "$tmp/server-$1" && break
         sleep 0.05
     done
     $testbed shell --name "$1" client_x -- iperf3 -c server -C "$2" -t "$3" -f m >"$tmp/flow-$1" 2>&1
