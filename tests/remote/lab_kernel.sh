@@ -13,10 +13,10 @@ release=$(uname -r)
 
 ccalab=$CCALAB_BUILD/ccalab
 k=$SSHD_DIR/k
-mkdir -p $k/bin $k/boot/grub $k/default $k/pkg $k/deb/DEBIAN
+mkdir -p $k/bin $k/tmp $k/boot/grub $k/default $k/pkg $k/deb/DEBIAN
 port=$((SSHD_PORT > 50000 ? SSHD_PORT - 7919 : SSHD_PORT + 7919))
 sed -e "s/^Port .*/Port $port/" -e "s|^PidFile .*|PidFile $k/pid|" \
-    -e "s|^SetEnv .*|SetEnv SHLVL=9 PATH=$k/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|" \
+    -e "s|^SetEnv .*|SetEnv SHLVL=9 TMPDIR=$k/tmp PATH=$k/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|" \
     "$SSHD_DIR/config" >$k/config
 sed "s/:$SSHD_PORT /:$port /; s/\]:$SSHD_PORT/]:$port/" "$SSHD_DIR/known_hosts" >$k/known_hosts
 cat >$k/lab.lua <<END

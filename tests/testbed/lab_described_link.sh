@@ -12,7 +12,7 @@ cat >"$tmp/t.json" <<JSON
 JSON
 $testbed up --name $name --topology "$tmp/t.json" >"$tmp/up" 2>"$tmp/err" || fail "up: $(cat "$tmp/err")"
 for _ in $(seq 1200); do
-    $testbed get --name $name --json | grep -Eq '"rate_bps": *8000000[,}]' && break
+    $testbed get --name $name --json | grep -Eq '"rate_bps":[[:space:]]*8000000\b' && break
     sleep 0.05
 done
 $testbed get --name $name --json | python3 -c '
