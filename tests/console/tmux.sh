@@ -22,6 +22,9 @@ tidy() {
 }
 trap tidy EXIT
 trap 'exit 1' INT TERM HUP
+# Where no trap runs: kill -9, as CTest's own time limit does.
+(setsid sh -c 'tail --pid="$0" -f /dev/null; tmux -S "$1/tmux" kill-server; rm -rf "$1"' $$ "$dir" \
+    </dev/null >/dev/null 2>&1 &)
 
 unset TMUX NO_COLOR
 export LC_ALL=C.UTF-8 XDG_STATE_HOME="$dir/state" HOME="$dir"
