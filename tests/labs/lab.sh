@@ -23,8 +23,7 @@ leftovers() {
     for p in /proc/[0-9]*; do
         exe=$(readlink "$p/exe" 2>/dev/null) || continue
         case "$exe" in
-        "$CCALAB_BUILD"/*) echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline")" ;;
-        */iperf3) # ours by what it inherited: there may be others on this machine
+        "$CCALAB_BUILD"/* | */iperf3) # ours by what they inherited: there may be others on this machine
             tr '\0' '\n' 2>/dev/null <"$p/environ" | grep -qx "CCALAB_RUNS=$CCALAB_RUNS" &&
                 echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline")"
             ;;
