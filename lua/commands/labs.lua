@@ -190,13 +190,14 @@ end
 -- For who writes labs: the three proofs of each step, and the recordings of replays.
 local function scratch()
     local dir = assert(lab.localhost:run{"mktemp", "-d", label = "mktemp"}).out:match("^[^\n]*")
-    return setmetatable({dir = dir}, {__close = function() lab.localhost:run{"rm", "-rf", dir} end})
+    lab._defer(function() lab.localhost:run{"rm", "-rf", dir} end) -- also when proofs fail
+    return dir
 end
 
 function verbs.prove()
-    local tmp <close> = scratch()
+    local tmp = scratch()
     local failed = 0
-    local proofs = assert(course:prove(o[2], {state = tmp.dir, replay = o.replay, lab = o.lab,
+    local proofs = assert(course:prove(o[2], {state = tmp, replay = o.replay, lab = o.lab,
         testbed = o.testbed or ("prove-%d"):format(lab.pid), each = function(p)
             failed = failed + (p.ok and 0 or 1)
             if not o.json then
@@ -212,8 +213,8 @@ function verbs.prove()
 end
 
 function verbs.record()
-    local tmp <close> = scratch()
-    assert(course:record(o[2] or usage("record which lab?"), {state = tmp.dir,
+    local tmp = scratch()
+    assert(course:record(o[2] or usage("record which lab?"), {state = tmp,
         testbed = o.testbed or ("record-%d"):format(lab.pid)}))
 end
 

@@ -150,12 +150,12 @@ static void nap(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Until it has `n` packets, or is done if that is 0. At most 10 s. */
+/* Until it has `n` packets, or is done if that is 0. At most 100 s. */
 static struct packet_index_state wait_for(struct packet_index *ix, uint64_t n)
 {
     struct packet_index_state state;
 
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 100000; i++) {
         packet_index_state(ix, &state);
         if (state.is_done || (n && state.packets >= n))
             return state;

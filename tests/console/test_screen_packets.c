@@ -23,7 +23,7 @@ static void open_screen(const char *path, int cols, int rows)
 /* Until the threads have nothing more to find, and everything in view is read. */
 static void settle(void)
 {
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 100000; i++) {
         bool has_more = screen_packets_look(&screen);
 
         if (!has_more && (screen.state.is_done || screen.state.is_waiting) && !screen.save &&
@@ -255,7 +255,7 @@ static void test_follow(void **state)
     fwrite(b.data + b.len - 7, 1, 7, f);
     assert_int_equal(fclose(f), 0);
     buf_done(&b);
-    for (int i = 0; i < 10000 && screen.state.packets == before; i++) {
+    for (int i = 0; i < 100000 && screen.state.packets == before; i++) {
         screen_packets_look(&screen);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -301,5 +301,5 @@ int main(void)
 
     if (!golden_init())
         return 77;
-    return cmocka_run_group_tests(tests, temp_file_make, NULL);
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

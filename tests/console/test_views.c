@@ -293,7 +293,7 @@ static void test_palette(void **state)
 /* Until its threads have found everything. */
 static void packets_settle(const char *text)
 {
-    for (int i = 0; i < 5000 && !golden_is_shown(text); i++) {
+    for (int i = 0; i < 60000 && !golden_is_shown(text); i++) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         golden_settle();
     }

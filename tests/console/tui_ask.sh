@@ -10,7 +10,7 @@ wait_for "idle"
 
 enter "$line"
 wait_for "^Accept the key of h (yes/no)?"
-has "not known: ssh-ed25519 SHA256:" || fail "no fingerprint"
+wait_for "not known: ssh-ed25519 SHA256:"
 keys Escape
 wait_for "^= nil ssh: .*is not known"
 [ ! -s "$dir/known_hosts" ] || fail "a key that nobody accepted is written down"
@@ -29,6 +29,7 @@ grep -q ssh-ed25519 "$dir/known_hosts" || fail "the key is not written down"
 keys : Up
 wait_for "^:.*known_hosts.}"
 keys Escape
+wait_gone "^:.*known_hosts.}"
 keys q
 wait_code 0
 check_terminal

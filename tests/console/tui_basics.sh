@@ -6,15 +6,15 @@ shell 100 34
 console
 wait_for "\[1 Lab\].* | no lab | idle"
 for name in "\[Lab\]" Checks Log; do
-    has "$name" || fail "there is no panel $name"
+    wait_for "$name"
 done
 keys 2
 wait_for "\[2 Runs\]"
 for name in "Throughput \[Mbit/s\]" "CWND \[kB\]" "RTT \[ms\]" "Marks \[share\]" Log; do
-    has "$name" || fail "there is no panel $name"
+    wait_for "$name"
 done
 
-has "^? help  : command  / search  Tab focus  ^C cancel  q quit " || fail "the key bar"
+wait_for "^? help  : command  / search  Tab focus  ^C cancel  q quit "
 
 enter ":1+1"
 wait_for "^= 2"
@@ -34,7 +34,7 @@ wait_gone '^:print("four", 2+2)'
 
 keys '?'
 wait_for "Esc closes"
-has "leave the console" || fail "help without quit"
+wait_for "leave the console"
 keys Escape
 wait_gone "Esc closes"
 
@@ -47,12 +47,12 @@ t resize-window -t lab -x 60 -y 16
 wait_for "q quit$" # what does not fit is left out, not cut
 
 t resize-window -t lab -x 20 -y 5
-wait_for "too small"
-screen | tr -d '\n' | grep -q "60x16 needed, have 20x5" || fail "the message is not whole"
+whole_message() { screen | tr -d '\n' | grep -q "too small.*60x16 needed, have 20x5"; }
+wait_until "the whole message" whole_message
 t resize-window -t lab -x 1 -y 1
 t resize-window -t lab -x 120 -y 40
 wait_for "Throughput"
-has "too small" && fail "the message stays"
+wait_gone "too small"
 wait_for "^four 4"
 
 # What must never reach the terminal: escape sequences in text, writes past curses.
@@ -60,7 +60,7 @@ enter ':print("\27[2Jcleared\155ok")'
 wait_for "?\[2Jcleared"
 enter ':io.stderr:write("stray words\n")'
 wait_for "stderr: stray words"
-has "Throughput" || fail "the screen was cleared"
+wait_for "Throughput"
 
 keys q
 wait_code 0

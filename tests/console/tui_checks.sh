@@ -10,7 +10,7 @@ local dunno = {name = "clock", verdict = "unknown", seen = "not measured"}
 lab._publish_checks("local", "client", {ok, bad, dunno, dunno})
 while not lab.read_file(arg[1]) do lab.sleep(0.02) end
 lab._publish_checks("local", "client", {ok, ok})
-lab.sleep(30)
+lab.sleep(1000)
 END
 
 shell 100 30
@@ -23,7 +23,7 @@ keys Tab # from the lab to the checks
 keys z
 wait_for "wanted 3 (AccECN)"
 wait_for "to fix sysctl -w net.ipv4.tcp_ecn=3"
-has "clock: not measured" || fail "what cannot be told is not shown"
+wait_for "clock: not measured"
 keys z
 : >"$dir/go"
 wait_for "local: 2 ok, 0 FAIL"

@@ -10,8 +10,7 @@ end
 END
 export LC_ALL=C.UTF-8
 braille() { screen | LC_ALL=C grep -aq "$(printf '\342[\240-\243]')"; }
-coloured() { grep -q "$(printf '\033')\[[0-9;]*[34][0-9][0-9;]*m" "$dir/raw"; }
-record() { : >"$dir/raw"; t pipe-pane -t lab "cat >>'$dir/raw'"; }
+coloured() { grep -q "$(printf '\033')\[[0-9;]*[34][0-9][0-9;]*m" "$raw"; }
 
 shell 100 30
 record
@@ -36,7 +35,7 @@ console --plot ascii "$dir/plot.lua"
 wait_for "client_x [0-9]"
 record
 keys C-l
-wait_until "a drawn screen" grep -q Throughput "$dir/raw"
+wait_until "a drawn screen" grep -q Throughput "$raw"
 wait_until "ASCII points" has '|.*\*\*'
 coloured && fail "colours in spite of NO_COLOR"
 braille && fail "braille in spite of --plot ascii"

@@ -9,7 +9,7 @@ shell 80 24
 console packets "$capture"
 wait_for "accecn-172.pcap | 903 packets"
 wait_for "Explicit Congestion Notification: Not ECN-Capable Transport (0)"
-has "^? help  / filter  Tab focus  q quit" || fail "the key bar"
+wait_for "^? help  / filter  Tab focus  q quit"
 keys c
 wait_for "Congestion Experienced (3)"
 enter "/ip.dsfeld.ecn == 3"

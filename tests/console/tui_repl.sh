@@ -36,7 +36,8 @@ enter ":local lost = 1"
 wait_for "warn: local lost: gone at the end of the line"
 
 # Completion: one, several, the signature.
-enter ":mine = {alpha = 1, alpine = 2, beta = 3}"
+enter ":mine = {alpha = 1, alpine = 2, beta = 3}; return 'made'"
+wait_for '^= "made"' # what has not run yet cannot be completed
 keys : m i n e . b Tab
 wait_for "^:mine.beta$"
 keys Enter

@@ -4,9 +4,8 @@
 . ./tmux.sh
 
 esc=$(printf '\033')
-record() { : >"$dir/raw"; t pipe-pane -t lab "cat >>'$dir/raw'"; }
-raw_has() { LC_ALL=C grep -aqF "$1" "$dir/raw"; }
-coloured() { LC_ALL=C grep -aq "$esc\[[0-9;]*[34][0-9][0-9;]*m" "$dir/raw"; }
+raw_has() { LC_ALL=C grep -aqF "$1" "$raw"; }
+coloured() { LC_ALL=C grep -aq "$esc\[[0-9;]*[34][0-9][0-9;]*m" "$raw"; }
 
 # Keys and settings of one's own; what is wrong in them is in the log, by file and line.
 mkdir -p "$dir/.config/ccalab"

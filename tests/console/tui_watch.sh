@@ -33,7 +33,7 @@ console --watch "$dir/bad.lua"
 wait_code 1
 check_terminal
 for line in "^before" "bad.lua:2: it broke" "stack traceback" "bad.lua:3"; do
-    has "$line" || fail "no \"$line\" after a failure"
+    wait_for "$line"
 done
 enter clear
 wait_gone "it broke"

@@ -105,7 +105,7 @@ class Agent:
         self.process = lab.start(None, [NETLLM, "drive", *words], stdout=open(self.path, "w"),
                                  stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         until(lambda: self.process.poll() is not None or
-              any(e["type"] == "result" for e in self.events()), 10)
+              any(e["type"] == "result" for e in self.events()), 60)
         if self.process.poll() == 6:
             skip(self.process.stderr.read().strip())
         if self.process.poll() is not None:
@@ -117,14 +117,19 @@ class Agent:
     def stop(self):
         """Its last result."""
         self.process.send_signal(signal.SIGINT)
-        check(self.process.wait(10) == 0, "the agent ends on Ctrl-C with 0")
-        check(until(lambda: not has_cc(), 2), "nothing is left registered")
+        check(self.process.wait(60) == 0, "the agent ends on Ctrl-C with 0")
+        check(until(lambda: not has_cc(), 60), "nothing is left registered")
         return self.events()[-1]["data"]
 
     def samples(self):
         """(t, values) of the flows."""
         return [(e["t"], e["values"]) for e in self.events()
                 if e["type"] == "sample" and e["src"].startswith("drive/")]
+
+
+def has_window(path, pkts):
+    """Does what `watch` wrote know of this window yet?"""
+    return any(e["type"] == "sample" and e["values"]["cwnd_pkts"] == pkts for e in events(path))
 
 
 def events(path):

@@ -146,7 +146,7 @@ stop() { # SIGNAL: while a policy drives
     i=0
     until grep -qw netllm $available && ip netns pids $name-client_x | xargs -r ps -o comm= -p | grep -q iperf3; do
         i=$((i + 1))
-        [ $i -lt 300 ] && kill -0 $pid 2>/dev/null || { busy; fail "no driven flow"; }
+        [ $i -lt 1200 ] && kill -0 $pid 2>/dev/null || { busy; fail "no driven flow"; }
         sleep 0.1
     done
     [ "$(queue)" != "$queue" ] || fail "the judge did not set the queue"
@@ -156,7 +156,7 @@ stop() { # SIGNAL: while a policy drives
     i=0
     while grep -qw netllm $available; do
         i=$((i + 1))
-        [ $i -lt 60 ] || fail "netllm drive outlives the console"
+        [ $i -lt 600 ] || fail "netllm drive outlives the console"
         sleep 0.1
     done
 }

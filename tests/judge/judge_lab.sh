@@ -32,7 +32,7 @@ pid=$!
 i=0
 until grep -qs '"status":.*"ok"' "$tmp"/judge/cells/*/run.json; do
     i=$((i + 1))
-    [ $i -lt 600 ] || fail "no cell was done in a minute"
+    [ $i -lt 1800 ] || fail "no cell was done"
     kill -0 $pid 2>/dev/null || { wait $pid; status=$?; break; }
     sleep 0.1
 done

@@ -23,15 +23,18 @@ leftovers() {
     for p in /proc/[0-9]*; do
         exe=$(readlink "$p/exe" 2>/dev/null) || continue
         case "$exe" in
-        "$CCALAB_BUILD"/*) echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline")" ;;
-        */iperf3) # ours by what it inherited: there may be others on this machine
+        "$CCALAB_BUILD"/* | */iperf3) # ours by what they inherited: there may be others on this machine
             tr '\0' '\n' 2>/dev/null <"$p/environ" | grep -qx "CCALAB_RUNS=$CCALAB_RUNS" &&
                 echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline")"
             ;;
         esac
     done
     if [ -z "$(ls /run/ccalab 2>/dev/null)" ]; then
-        grep -ow bpf_prague /proc/sys/net/ipv4/tcp_available_congestion_control
+        for _ in $(seq 200); do # the kernel takes it back in the background
+            grep -qw bpf_prague /proc/sys/net/ipv4/tcp_available_congestion_control || return
+            sleep 0.05
+        done
+        echo bpf_prague
     fi
 }
 nothing_left() { # WHEN

@@ -100,7 +100,7 @@ stop() { # SIGNAL: in mid-traffic
     "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" --lab "$lab" 30 >"$tmp/out" \
         2>"$tmp/err" </dev/null &
     pid=$!
-    for _ in $(seq 300); do grep -q 'of traffic' "$tmp/out" && break; sleep 0.05; done
+    for _ in $(seq 1200); do grep -q 'of traffic' "$tmp/out" && break; sleep 0.05; done
     grep -q 'of traffic' "$tmp/out" || fail "the run did not start: $(cat "$tmp/out")"
     sleep 1
     [ "$(queue)" != "$queue" ] || fail "the run did not set the queue"

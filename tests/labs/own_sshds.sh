@@ -43,7 +43,7 @@ Subsystem sftp internal-sftp
 END
     ip netns exec "$name-$1" /usr/sbin/sshd -D -e -f "$dir/sshd_config" 2>"$dir/log" &
     own_pids="$own_pids $!"
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         grep -q 'Server listening' "$dir/log" && return
         sleep 0.05
     done

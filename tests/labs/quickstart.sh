@@ -29,7 +29,7 @@ import json, sys
 r = json.load(open(sys.argv[1]))["result"]["throughput_bps"]
 x, y = r["client_x"] / 1e6, r["client_y"] / 1e6
 print(f"X {x:.1f} Mbit/s, Y {y:.1f} Mbit/s")
-sys.exit(not (38 < x + y < 49.5 and 0.25 < x / y < 4))
+sys.exit(not (28 < x + y < 49.5 and 0.1 < x / y < 10))
 PY
 command -v tshark >/dev/null || skip "the rest needs tshark"
 for pair in 0:not_ect 1:ect1 2:ect0 3:ce; do

@@ -34,9 +34,9 @@ run, = cell["runs"]
 assert [f["label"] for f in run["flows"]] == ["x", "y"]
 v = run["values"]
 total = v["rate_mbit x"] + v["rate_mbit y"]
-assert 35 < total < 49.5, total
-assert 20 < v["srtt_ms x"] < 60 and 20 < v["srtt_ms y"] < 100, v
-assert 0.7 < v["utilisation"] < 1.02, v["utilisation"]
+assert 25 < total < 49.5, total
+assert 20 < v["srtt_ms x"] < 120 and 20 < v["srtt_ms y"] < 200, v
+assert 0.5 < v["utilisation"] < 1.02, v["utilisation"]
 assert 0.5 <= v["jain"] <= 1 and v["marks"] > 0, v
 verdicts = {e["what"] + " " + e.get("flow", ""): e["verdict"] for e in cell["expect"]}
 late = not run["is_valid"]

@@ -178,7 +178,8 @@ if virtual; then
     keep "X against Y" "Both flows run in the second terminal; the check has captured 700 packets at the router."
     wait_typed
 else
-    letter=$(screen >/dev/null; keys z; wait_for "lets X and Y both"; screen |
+    letter=$(screen >/dev/null; keys z; wait_for "lets X and Y both"
+        wait_for "[A-C]  lets X send with Prague and Y"; screen |
         sed -n 's/^ *>* *\([A-C]\)  lets X send with Prague and Y.*/\1/p')
     keys z
     answer "$letter"
@@ -215,6 +216,7 @@ cp "$dir/config.json" "$work/04-backbone/backbone/"
 check_passes
 next
 answer 13
+wait_for "your answer: 13"
 wait_for "not yet  "
 answer 25.1
 wait_until "a pass" judged
@@ -258,7 +260,8 @@ for _ in 1 2 3 4 5 6 7 8; do
     [ $step = 8 ] && keep "Who won" "Lab 08, the last step: the policy beside the congestion control that taught it."
     next
 done
-[ "$(screen | grep -c '^\[[xs]\] 0')" = 9 ] || fail "not all nine labs are done"
+all_done() { [ "$(screen | grep -c '^\[[xs]\] 0')" = 9 ]; }
+wait_until "all nine labs, done," all_done
 keep "Done" "Nine labs: passed (\`x\`)."
 keys q
 wait_code 0

@@ -25,7 +25,7 @@ browser=$(command -v chromium || command -v chromium-browser || command -v googl
 
 # Open a page: NAME.pdf, and NAME.net with what was asked of the network. No name resolves.
 open_page() {
-    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
+    timeout 200 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
         --disable-background-networking --disable-component-update --disable-sync --no-first-run \
         --host-resolver-rules='MAP * ~NOTFOUND' --user-data-dir="$dir/profile" \
         --log-net-log="$dir/$1.net" --net-log-capture-mode=Everything \

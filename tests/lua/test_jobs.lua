@@ -24,15 +24,15 @@ check(err.status == "timeout", tostring(err))
 -- A command that ignores SIGTERM is killed after its grace period.
 local stubborn = assert(me:start{"sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done",
                                  ready = "ready", grace_s = 0.2})
-assert(stubborn:wait_up(5))
+assert(stubborn:wait_up(60))
 stubborn:cancel()
-nothing, err = stubborn:wait(5)
+nothing, err = stubborn:wait(60)
 check(err.status == "interrupted", tostring(err))
 
 -- finish() is judged by the command's own end.
 local polite = assert(me:start{"sh", "-c", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
                                ready = "ready"})
-assert(polite:wait_up(5))
+assert(polite:wait_up(60))
 check(assert(polite:finish()).out:find("bye"), "finish gives the output")
 
 -- Events: samples land in the series, the result is the job's data, noise does no harm.
@@ -60,14 +60,14 @@ check(err.status == "unavailable" and err.message == "no lab" and err.hint == "b
 
 -- A job that ends before it is up tells why.
 local dead = assert(me:start{"sh", "-c", "echo broken >&2; exit 1", ready = "never"})
-nothing, err = dead:wait_up(5)
+nothing, err = dead:wait_up(60)
 check(nothing == nil and tostring(err):find("broken"), tostring(err))
 
 -- What is written to a job, it reads; whoever reads nothing is told of, and nobody waits.
 local reader = assert(me:start{"head", "-n", "2", input = true})
 assert(reader:write("one\n"))
 assert(reader:write("two\n"))
-check(assert(reader:wait(5)).out == "one\ntwo\n", "lines arrive")
+check(assert(reader:wait(60)).out == "one\ntwo\n", "lines arrive")
 nothing, err = reader:write("three\n")
 check(nothing == nil and err.status == "host" and err.message:find("ended"), tostring(err))
 local deaf = assert(me:start{"sleep", "30", input = true})

@@ -70,7 +70,7 @@ if arg[1] == "lab" then
             end
         end
     end
-    local r, said, left = run("lab", first .. table.concat(between) .. last, 50)
+    local r, said, left = run("lab", first .. table.concat(between) .. last, 200)
     local is_built = left and left.out:find("\n--- Host:capture", 1, true)
     if not r and not is_built and left and left.exit_code == 6 then
         error({status = "unavailable", subsystem = "test", message = "no lab here: " .. said}, 0)
@@ -161,7 +161,7 @@ check(assert(lab.localhost:run{CCALAB, "api", "--man"}).out:find("^%.TH"), "a ma
 -- help() and dir() --------------------------------------------------------------------------------
 
 local function said_by(text)
-    local r, said = run("help", text, 20)
+    local r, said = run("help", text, 120)
     check(r, said)
     return r and r.out or ""
 end
@@ -182,7 +182,7 @@ local nrun, nskipped = 0, 0
 for _, name in ipairs(manual.names) do
     local e = manual.by_name[name]
     if e and e.example and (e.needs == nil or e.needs == "netllm" and lab.program("netllm")) then
-        local r, said = run(name, e.example, 60)
+        local r, said = run(name, e.example, 200)
         if not r and e.needs == "netllm" and said:find("needs libtorch", 1, true) then
             nskipped = nskipped + 1
         else

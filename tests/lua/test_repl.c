@@ -119,12 +119,13 @@ static void on_alarm(int signum)
 /* A value whose text never ends is stopped as every line is. */
 static void test_cancel_while_printing(void **state)
 {
-    struct itimerval soon = {.it_value.tv_usec = 50000};
+    struct itimerval soon = {.it_value.tv_usec = 50000, .it_interval.tv_usec = 50000}, never = {0};
 
     (void)state;
     signal(SIGALRM, on_alarm);
     setitimer(ITIMER_REAL, &soon, NULL);
     eval("setmetatable({}, {__tostring = function() while true do end end})");
+    setitimer(ITIMER_REAL, &never, NULL);
     loop_interrupted = 0;
     assert_int_equal(error.status, STATUS_INTERRUPTED);
     assert_string_equal(eval("2"), "2");

@@ -19,7 +19,7 @@ write("test_d.lua", 'while true do end')
 write("helper.lua", 'error("this is no test")')
 
 local ccalab = assert(lab.program("ccalab"))
-local _, _, left = lab.localhost:run{ccalab, "--test", dir, "--timeout", "1", "--junit", dir .. "/j.xml"}
+local _, _, left = lab.localhost:run{ccalab, "--test", dir, "--timeout", "4", "--junit", dir .. "/j.xml"}
 check(left.exit_code == 1, "exit code " .. tostring(left.exit_code))
 local out = left.out
 check(out:find("^TAP version 13\n1%.%.4\n"), out)

@@ -48,7 +48,7 @@ def wave(n):
 
 def adapt(pool, folder, *extra, prefix=()):
     p = subprocess.run([*prefix, NETLLM, "adapt", "--exp-pool-path", pool, "--model-dir", folder,
-                        *TINY, *extra], capture_output=True, text=True, timeout=60)
+                        *TINY, *extra], capture_output=True, text=True, timeout=240)
     events = [json.loads(line) for line in p.stdout.splitlines()]
     errors = [e for e in events if e["type"] == "error"]
     return p.returncode, errors[-1] if errors else {}, events, p.stdout + p.stderr

@@ -18,7 +18,7 @@ def check(what, ok, detail=""):
 
 
 def netllm(*words):
-    return subprocess.run([NETLLM, *words], capture_output=True, text=True, timeout=100)
+    return subprocess.run([NETLLM, *words], capture_output=True, text=True, timeout=280)
 
 
 def result(*words):

@@ -22,7 +22,7 @@ def check(what, ok, detail=""):
 
 
 def run(*args, **env):
-    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=60,
+    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=240,
                        env={**os.environ, **env})
     events = []
     for line in p.stdout.splitlines():
@@ -235,7 +235,7 @@ def slow_blas():
                 ("test", *COMMON), ("serve", "--model-dir", "model"))
     for command in commands:
         for preload in (slow[0], ""):
-            p = subprocess.run([NETLLM, *command], capture_output=True, text=True, timeout=60,
+            p = subprocess.run([NETLLM, *command], capture_output=True, text=True, timeout=240,
                                stdin=subprocess.DEVNULL, env={**os.environ, "LD_PRELOAD": preload})
             check(f"{command[0]} {'names' if preload else 'says nothing of'} the BLAS",
                   p.returncode == 0 and ("BLAS reference" in p.stdout) == bool(preload),
@@ -345,7 +345,7 @@ def signals():
                 break
         p.send_signal(number)
         rest = p.stdout.read().splitlines()
-        rc = p.wait(timeout=20)
+        rc = p.wait(timeout=240)
         error = json.loads(rest[-1])
         check(f"{number.name} stops the training with 130", rc == 130
               and error["type"] == "error" and error["status"] == "interrupted"

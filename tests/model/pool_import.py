@@ -29,7 +29,7 @@ def check(what, ok, detail=""):
 
 
 def netllm(*args):
-    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=60)
+    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=240)
     events = [json.loads(line) for line in p.stdout.splitlines()]
     return p.returncode, (events[-1] if events else {}), p.stdout + p.stderr
 

@@ -26,7 +26,7 @@ def single(x):
 
 
 def run(*args):
-    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=60)
+    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=240)
     if p.returncode != 0:
         print(p.stdout[-2000:], p.stderr)
         sys.exit(1)

@@ -43,7 +43,7 @@ def make_pool():
 
 
 def finish(*args):
-    p = subprocess.run([NETLLM, "adapt", *args], capture_output=True, text=True, timeout=100)
+    p = subprocess.run([NETLLM, "adapt", *args], capture_output=True, text=True, timeout=280)
     events = [json.loads(line) for line in p.stdout.splitlines()]
     results = [e["data"] for e in events if e["type"] == "result"]
     if p.returncode != 0 or not results:
@@ -67,7 +67,7 @@ def stop(after, delay, number, *args):
     time.sleep(delay)
     p.send_signal(number)
     p.stdout.read()
-    return p.wait(timeout=60), last
+    return p.wait(timeout=240), last
 
 
 def contents(folder):

@@ -35,7 +35,7 @@ await() { # FILE TEXT
     i=0
     until grep -q "$2" "$1" 2>/dev/null; do
         i=$((i + 1))
-        [ $i -lt 300 ] || fail "no $2 in $1"
+        [ $i -lt 1200 ] || fail "no $2 in $1"
         sleep 0.1
     done
 }
@@ -61,7 +61,7 @@ send() { # SECONDS: from X and Y; returns when both send
     sender=$!
     until [ "$(sent client_x)" -gt $((x + 100000)) ] && [ "$(sent client_y)" -gt $((y + 100000)) ]; do
         i=$((i + 1))
-        [ $i -lt 100 ] || fail "nothing is sent: $(tail -n 3 "$tmp/send")"
+        [ $i -lt 600 ] || fail "nothing is sent: $(tail -n 3 "$tmp/send")"
         sleep 0.1
     done
 }

@@ -6,14 +6,14 @@ local check, step = t.check, arg[1]
 if step == "up" then -- and be killed
     t.register_key()
     t.set{times = {0.1, 0.2, 0.3}}
-    local pod = assert(lab.pod{name = "capped", gpu = "4090", budget = 1, hours = 4 / 3600, yes = true,
+    local pod = assert(lab.pod{name = "capped", gpu = "4090", budget = 1, hours = 8 / 3600, yes = true,
                                identity = t.identity})
     print("up", pod.id)
-    lab.sleep(60)
+    lab.sleep(600)
 elseif step == "stopped" then
     local who = arg[2] -- "curl": the watchdog there; "ccalab": the guard here
     local began = lab.now()
-    while lab.now() - began < 15 do
+    while lab.now() - began < 120 do
         local pod = t.set{}[1]
         if pod and pod.status == "EXITED" then
             local asked = t.requests("^POST /v2/pods/%w+/action$")

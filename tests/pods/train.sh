@@ -10,7 +10,7 @@ await() { # FILE TEXT PID
     i=0
     until grep -q "$2" "$1" 2>/dev/null; do
         i=$((i + 1))
-        [ $i -lt 150 ] || { echo "FAILED: no $2"; tail -n 5 "$1" "$SSHD_DIR/seen/train"; tail -n 3 "$SSHD_DIR"/cache/ccalab/jobs/*/*; kill -9 "$3"; exit 1; }
+        [ $i -lt 900 ] || { echo "FAILED: no $2"; tail -n 5 "$1" "$SSHD_DIR/seen/train"; tail -n 3 "$SSHD_DIR"/cache/ccalab/jobs/*/*; kill -9 "$3"; exit 1; }
         sleep 0.1
     done
 }

@@ -27,7 +27,7 @@ trap finish EXIT
 i=0
 until [ -s "$POD_DIR/port" ]; do
     i=$((i + 1))
-    [ $i -lt 100 ] || { echo "FAILED: the server does not start"; exit 1; }
+    [ $i -lt 1200 ] || { echo "FAILED: the server does not start"; exit 1; }
     sleep 0.05
 done
 POD_URL=http://127.0.0.1:$(cat "$POD_DIR/port")

@@ -10,7 +10,7 @@ pid=$!
 i=0
 until grep -q counted "$SSHD_DIR/said"; do
     i=$((i + 1))
-    [ $i -lt 100 ] || { echo "FAILED: it did not start"; kill -9 $pid; exit 1; }
+    [ $i -lt 600 ] || { echo "FAILED: it did not start"; kill -9 $pid; exit 1; }
     sleep 0.1
 done
 kill -9 $pid

@@ -13,7 +13,7 @@ host_state() {
 }
 # same_state NETNS FILE WHEN: FILE holds what host_state said before. Calls `fail` of the test.
 same_state() {
-    for _ in $(seq 25); do # an sshd takes a moment to see that its client is gone
+    for _ in $(seq 150); do # an sshd takes a moment to see that its client is gone
         host_state "$1" >"$2.now"
         diff "$2" "$2.now" >"$2.diff" && return
         sleep 0.2

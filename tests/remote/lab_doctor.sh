@@ -46,7 +46,7 @@ in_host client_x sh -c 'echo 0 >/proc/sys/net/ipv4/tcp_ecn'
 in_host router sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
 ip netns exec $name-server iperf3 -s -p 5202 >/dev/null 2>&1 &
 iperf3=$!
-for _ in $(seq 100); do
+for _ in $(seq 1200); do
     in_host server grep -q ":1452 " /proc/net/tcp /proc/net/tcp6 && break
     sleep 0.05
 done

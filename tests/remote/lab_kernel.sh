@@ -13,10 +13,10 @@ release=$(uname -r)
 
 ccalab=$CCALAB_BUILD/ccalab
 k=$SSHD_DIR/k
-mkdir -p $k/bin $k/boot/grub $k/default $k/pkg $k/deb/DEBIAN
+mkdir -p $k/bin $k/tmp $k/boot/grub $k/default $k/pkg $k/deb/DEBIAN
 port=$((SSHD_PORT > 50000 ? SSHD_PORT - 7919 : SSHD_PORT + 7919))
 sed -e "s/^Port .*/Port $port/" -e "s|^PidFile .*|PidFile $k/pid|" \
-    -e "s|^SetEnv .*|SetEnv SHLVL=9 PATH=$k/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|" \
+    -e "s|^SetEnv .*|SetEnv SHLVL=9 TMPDIR=$k/tmp PATH=$k/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|" \
     "$SSHD_DIR/config" >$k/config
 sed "s/:$SSHD_PORT /:$port /; s/\]:$SSHD_PORT/]:$port/" "$SSHD_DIR/known_hosts" >$k/known_hosts
 cat >$k/lab.lua <<END
@@ -64,7 +64,7 @@ chmod +x $k/bin/*
 
 stop_host() {
     [ ! -e $k/pid ] || kill "$(cat $k/pid)" 2>/dev/null
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         (echo >/dev/tcp/127.0.0.1/$port) 2>/dev/null || return
         sleep 0.05
     done
@@ -79,7 +79,7 @@ start_host() { # an old kernel runs
     unshare -m sh -c "mount --make-rprivate / && mount --bind $k/boot_id /proc/sys/kernel/random/boot_id &&
         mount --bind $k/boot /boot && mount --bind $k/default /etc/default &&
         exec setarch --uname-2.6 /usr/sbin/sshd -f $k/config" || fail "the host does not start"
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         (echo >/dev/tcp/127.0.0.1/$port) 2>/dev/null && return
         sleep 0.05
     done
@@ -104,7 +104,7 @@ has "nobody can be asked"
 did ""
 
 # Everything as it should be.
-install 0 new $k/pkg --yes --wait 30
+install 0 new $k/pkg --yes --wait 120
 has "runs $release"
 did "dpkg -i ./linux-image.deb linux-image-$release
 grub-reboot $entry
@@ -114,7 +114,7 @@ grub-set-default $entry"
 grep -qx GRUB_DEFAULT=saved $k/default/grub.d/ccalab.cfg || fail "no GRUB_DEFAULT=saved"
 
 # The kernel of before comes back: the default stays.
-install 4 old $k/pkg --yes --wait 30
+install 4 old $k/pkg --yes --wait 120
 has "router came back with 2.6."
 tail -n 1 $k/log | grep -qx reboot || fail "after the wrong kernel: $(cat $k/log)"
 [ ! -e $k/default/grub.d/ccalab.cfg ] || fail "the wrong kernel became the default"
@@ -133,7 +133,7 @@ rm $k/dpkg-fails
 
 # A kernel that is there already, and one that is not.
 : >$k/boot/vmlinuz-$release
-install 0 new "$release" --yes --wait 30
+install 0 new "$release" --yes --wait 120
 did "grub-reboot $entry
 reboot
 update-grub 
@@ -146,9 +146,9 @@ did ""
 if command -v curl >/dev/null || command -v wget >/dev/null; then
     python3 -u -m http.server 0 --bind 127.0.0.1 --directory $k/pkg >$k/http 2>&1 &
     server=$!
-    for _ in $(seq 100); do grep -q "port [0-9]" $k/http && break; sleep 0.05; done
+    for _ in $(seq 1200); do grep -q "port [0-9]" $k/http && break; sleep 0.05; done
     http=$(sed -n 's/.*port \([0-9]*\).*/\1/p' $k/http | head -n 1)
-    install 0 new http://127.0.0.1:$http/linux-image.deb --yes --wait 30
+    install 0 new http://127.0.0.1:$http/linux-image.deb --yes --wait 120
     has "runs $release"
     install 4 new http://127.0.0.1:$http/none.deb --yes
     did ""

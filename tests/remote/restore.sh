@@ -44,8 +44,10 @@ assert(lab.set_qdisc(host, "d0", "fifo limit 20", {rate = "20mbit"}))
 local list = assert(lab.qdiscs(host, "d0"))
 assert(list[1].kind == "htb" and list[2].kind == "pfifo" and list[2].options.limit == 20, lab.pretty(list))
 local watch = assert(lab.watch_qdisc(host, "d0", {interval = 0.02, label = "q"}))
-lab.sleep(0.3)
-assert(lab.series_stats("q/backlog_pkts").count >= 5, "samples")
+repeat
+    lab.sleep(0.02)
+    local s = lab.series_stats("q/backlog_pkts")
+until s and s.count >= 5
 print("changed")
 if arg[1] == "fail" then
     error("the reason")
@@ -68,7 +70,7 @@ start() { # in the background; $pid, once it has changed the host
     : >"$tmp/out"
     ip netns exec $ns "$ccalab" --run "$tmp/change.lua" wait >"$tmp/out" 2>"$tmp/err" </dev/null &
     pid=$!
-    for _ in $(seq 200); do grep -q changed "$tmp/out" && return; sleep 0.05; done
+    for _ in $(seq 1200); do grep -q changed "$tmp/out" && return; sleep 0.05; done
     fail "did not start: $(cat "$tmp/err")"
 }
 for signal in INT TERM; do

@@ -5,10 +5,10 @@ script=$SSHD_DIR/sleeper.lua
 cat >"$script" <<END
 local h = assert(lab.ssh{name = "h", host = "127.0.0.1", port = $SSHD_PORT, config = "/dev/null",
     identity = "$SSHD_DIR/id", known_hosts = "$SSHD_DIR/known_hosts"})
-h:run{"sh", "-c", "sleep 7401 & sleep 7401"}
+h:run{"sh", "-c", "sleep 7401.$$ & sleep 7401.$$"}
 END
 count() {
-    pgrep -cf '^sleep 7401'
+    pgrep -cf "^sleep 7401.$$"
 }
 for signal in INT KILL; do
     "$CCALAB_BUILD/ccalab" --run "$script" 2>/dev/null &
@@ -16,7 +16,7 @@ for signal in INT KILL; do
     i=0
     while [ "$(count)" -ne 2 ]; do
         i=$((i + 1))
-        [ $i -lt 100 ] || { echo "FAILED: the commands did not start"; kill -9 $pid; exit 1; }
+        [ $i -lt 600 ] || { echo "FAILED: the commands did not start"; kill -9 $pid; exit 1; }
         sleep 0.1
     done
     kill -$signal $pid
@@ -25,7 +25,7 @@ for signal in INT KILL; do
     i=0
     while [ "$(count)" -ne 0 ]; do
         i=$((i + 1))
-        [ $i -lt 50 ] || { echo "FAILED: SIG$signal leaves $(count) commands running"; exit 1; }
+        [ $i -lt 600 ] || { echo "FAILED: SIG$signal leaves $(count) commands running"; exit 1; }
         sleep 0.1
     done
 done
@@ -43,7 +43,7 @@ pid=$!
 i=0
 while [ "$(stat -c %s "$SSHD_DIR/.there.ccalab-part" 2>/dev/null || echo 0)" -lt 1000000 ]; do
     i=$((i + 1))
-    [ $i -lt 500 ] || { echo "FAILED: nothing arrives"; kill -9 $pid; exit 1; }
+    [ $i -lt 6000 ] || { echo "FAILED: nothing arrives"; kill -9 $pid; exit 1; }
     sleep 0.01
 done
 kill -9 $pid

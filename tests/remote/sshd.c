@@ -33,7 +33,7 @@ bool sshd_sh(const char *fmt, ...)
     va_end(ap);
     const char *argv[] = {"sh", "-c", text, NULL};
     struct error e;
-    enum status st = spawn_run(argv, NULL, NULL, NULL, 20000, &e);
+    enum status st = spawn_run(argv, NULL, NULL, NULL, 120000, &e);
     if (st != STATUS_OK)
         printf("%s: %s\n", text, e.message);
     return st == STATUS_OK;
@@ -77,9 +77,17 @@ bool sshd_start(struct sshd *d)
         printf("%s\n", e.message);
         return false;
     }
-    for (int i = 0; i < 200 && !is_listening(d->port); i++)
+    /* Until it listens, or has given up; the limit only ends what hangs. */
+    for (int i = 0; i < 3000; i++) {
+        if (is_listening(d->port))
+            return true;
+        if (waitpid(d->pid, NULL, WNOHANG) != 0) {
+            d->pid = 0;
+            return false;
+        }
         usleep(20000);
-    return is_listening(d->port);
+    }
+    return false;
 }
 
 /* The daemon's sessions lead sessions of their own: found by parent. */
@@ -177,7 +185,7 @@ bool sshd_remove(struct sshd *d)
                   sshd_sh("cd %s; diff state_before state_after >&2", d->dir);
     /* Commands that outlive their connection have three seconds to end; they are known by what the
      * daemon gave them (SetEnv). */
-    is_same &= sshd_sh("for i in $(seq 25); do left=$(grep -lzsx XDG_CACHE_HOME=%s/cache "
+    is_same &= sshd_sh("for i in $(seq 150); do left=$(grep -lzsx XDG_CACHE_HOME=%s/cache "
                        "/proc/[0-9]*/environ) || exit 0; sleep 0.2; done\n"
                        "for f in $left; do tr '\\0' ' ' <${f%%environ}cmdline; echo; done >&2; "
                        "exit 1",

@@ -47,14 +47,13 @@ static int count_processes(const char *word)
     return atoi(text);
 }
 
-static int wait_no_process(const char *word, int limit_ms)
+static void wait_processes(const char *word, int wanted)
 {
-    int n = count_processes(word);
-    for (int ms = 0; n && ms < limit_ms; ms += 50) {
+    uint64_t end = clock_mono_ns() + 60000000000u;
+    int n;
+    while ((n = count_processes(word)) != wanted && clock_mono_ns() < end)
         pass_ms(50);
-        n = count_processes(word);
-    }
-    return n;
+    assert_int_equal(n, wanted);
 }
 
 /* --- logging in ------------------------------------------------------------------------------- */
@@ -165,18 +164,16 @@ static void test_mute_host(void **state)
     struct ssh_opts o = usual();
     o.port = ntohs(a.sin_port);
     o.connect_timeout_ms = 400;
-    uint64_t began = clock_mono_ns();
     refuse(&o, STATUS_TIMEOUT, "no SSH greeting", "0.4 s");
-    assert_true(clock_mono_ns() - began < 3000000000u);
     /* One that is being connected to does not hold up the end. */
     struct host *h;
     struct error e;
     o.connect_timeout_ms = 60000;
     assert_int_equal(host_ssh_new("mute", NULL, &loop, &o, &h, &e), STATUS_OK);
     pass_ms(50);
-    began = clock_mono_ns();
+    uint64_t began = clock_mono_ns();
     close_host(h);
-    assert_true(clock_mono_ns() - began < 1000000000u);
+    assert_true(clock_mono_ns() - began < 30000000000u);
     close(fd);
 }
 
@@ -283,16 +280,17 @@ static void test_parallel(void **state)
     enum { N = 20 };
     struct host *h = open_good();
     struct end e[N];
-    for (int i = 0; i < N; i++) {
-        char script[100];
-        snprintf(script, sizeof script, "sleep 0.3; echo %d; head -c 200000 /dev/zero >&2", i);
+    assert_true(sshd_sh("mkdir %s/all", sshd.dir));
+    for (int i = 0; i < N; i++) { /* each waits for all the others */
+        char script[300];
+        snprintf(script, sizeof script,
+                 ": >%s/all/%d; until [ $(ls %s/all | wc -l) = %d ]; do sleep 0.05; done; echo %d; "
+                 "head -c 200000 /dev/zero >&2",
+                 sshd.dir, i, sshd.dir, N, i);
         start_sh(h, script, &e[i]);
     }
-    uint64_t began = clock_mono_ns();
     for (int i = 0; i < N; i++)
         turn(&e[i].is_done);
-    printf("  20 jobs of 0.3 s: %.2f s\n", (double)(clock_mono_ns() - began) / 1e9);
-    assert_true(clock_mono_ns() - began < 5000000000u);
     for (int i = 0; i < N; i++) {
         assert_int_equal(e[i].error.status, STATUS_OK);
         assert_int_equal(atoi(e[i].out), i);
@@ -366,22 +364,21 @@ static void test_cancel(void **state)
     struct host *h = open_good();
     struct end e;
     struct job *job = start_sh(h, "sleep 7101 & sleep 7101", &e);
-    pass_ms(300);
-    assert_int_equal(count_processes("sleep 7101"), 3); /* the shell has the words too */
+    wait_processes("sleep 7101", 3); /* the shell has the words too */
     job_cancel(job);
     turn(&e.is_done);
     assert_int_equal(e.error.status, STATUS_INTERRUPTED);
-    assert_int_equal(wait_no_process("sleep 7101", 2000), 0);
+    wait_processes("sleep 7101", 0);
     end_done(&e);
 
     job = start_sh(h, "sleep 7102", &e); /* before the pid is known */
     job_cancel(job);
     turn(&e.is_done);
-    assert_int_equal(wait_no_process("sleep 7102", 2000), 0);
+    wait_processes("sleep 7102", 0);
     end_done(&e);
 
     job = start_sh(h, "trap '' TERM; echo on; while :; do sleep 0.1; done # 7103", &e);
-    pass_ms(300);
+    turn_until_said(&e, "on\n");
     uint64_t began = clock_mono_ns();
     job_cancel(job);
     turn(&e.is_done);
@@ -390,7 +387,7 @@ static void test_cancel(void **state)
     assert_string_equal(e.error.message, "test was cancelled");
     assert_string_equal(e.out, "on\n");
     assert_true(clock_mono_ns() - began >= 290000000u);
-    assert_int_equal(wait_no_process("sleep 0.1; done # 7103", 2000), 0);
+    wait_processes("sleep 0.1; done # 7103", 0);
     end_done(&e);
     close_host(h);
 }
@@ -405,7 +402,7 @@ static void test_killed_sshd(void **state)
     struct end e;
     host_watch(h, on_state, &s);
     start_sh(h, "echo begun; sleep 7201", &e);
-    pass_ms(300);
+    turn_until_said(&e, "begun\n");
     sshd_stop(&sshd);
     turn(&e.is_done);
     printf("  %s\n", e.error.message);
@@ -415,7 +412,7 @@ static void test_killed_sshd(void **state)
     end_done(&e);
     assert_int_not_equal(host_state(h), HOST_STATE_UP);
     /* What ran there does not outlive the connection. */
-    assert_int_equal(wait_no_process("sleep 7201", 4000), 0);
+    wait_processes("sleep 7201", 0);
     const char *argv[] = {"true", NULL};
     struct job_opts o = {.label = "late", .argv = argv};
     struct job_callbacks cb = {NULL, NULL, on_done};
@@ -438,37 +435,36 @@ static void test_frozen_host(void **state)
     struct ssh_opts o = usual();
     bool is_up;
     struct host *fine = open_good(), *h;
-    o.idle_timeout_ms = 900;
+    o.idle_timeout_ms = 2000;
     h = open_host(&o, &is_up);
     assert_true(is_up);
     struct state s = {false, true};
     host_watch(h, on_state, &s);
-    pass_ms(2500); /* keepalives are answered: a silent host is not a dead one */
+    pass_ms(4500); /* keepalives are answered: a silent host is not a dead one */
     assert_true(s.is_up && !s.is_settled);
     host_watch(h, NULL, NULL);
     struct end e;
-    start_sh(h, "sleep 7301", &e);
+    start_sh(h, "echo on; sleep 7301", &e);
     struct end stuck;
-    struct job *job = start_sh(fine, "sleep 7302", &stuck);
-    pass_ms(300);
+    struct job *job = start_sh(fine, "echo on; sleep 7302", &stuck);
+    turn_until_said(&e, "on\n");
+    turn_until_said(&stuck, "on\n");
     sshd_signal(&sshd, SIGSTOP);
     job_cancel(job);
     turn(&e.is_done);
-    uint64_t began = clock_mono_ns();
     turn(&stuck.is_done); /* a cancelled job ends, whatever the host does */
     assert_int_equal(stuck.error.status, STATUS_INTERRUPTED);
-    assert_true(clock_mono_ns() - began < 6000000000u);
     end_done(&stuck);
     sshd_signal(&sshd, SIGCONT);
     printf("  %s\n", e.error.message);
-    assert_non_null(strstr(e.error.message, "no answer for 0.9 s"));
+    assert_non_null(strstr(e.error.message, "no answer for 2.0 s"));
     end_done(&e);
     e = run_sh(fine, "echo fine");
     assert_string_equal(e.out, "fine\n");
     end_done(&e);
     close_host(h);
     close_host(fine);
-    assert_int_equal(wait_no_process("sleep 730", 4000), 0);
+    wait_processes("sleep 730", 0);
 }
 
 /* --- speed ------------------------------------------------------------------------------------ */

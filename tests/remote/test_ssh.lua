@@ -68,9 +68,9 @@ check(e.status == "io", tostring(e))
 
 -- A flow of the lab between two such hosts.
 if lab.localhost:run{"iperf3", "--version"} then
-    local flow = assert(lab.iperf3{client = b, server = a, seconds = 1,
+    local flow = assert(lab.iperf3{client = b, server = a, seconds = 2,
         port = 5901 + port % 997})
     check(flow.received_bps > 1e6 and flow.cc == "cubic", lab.pretty(flow))
-    check(lab.series_stats("client/cwnd_bytes").count >= 5, "sampled")
+    check(lab.series_stats("client/cwnd_bytes").count >= 3, "sampled")
 end
 print("ok")

@@ -50,14 +50,21 @@ static void fail_with(struct outcome *o, enum status status, const char *words, 
                         sshd.dir, sshd.dir));
 }
 
-/* Begin, and come back when the first bytes have moved. */
+/* Begin, and come back when the first bytes have moved; the host stands still until go_on(), so
+ * that what is done meanwhile is done in mid-transfer. */
 static void run_until_moving(struct host *h, bool is_upload, const char *local, const char *remote,
                              struct outcome *o)
 {
     begin(h, is_upload, local, remote, o);
     while (o->progress < 2 && !o->end.is_done)
         pass_ms(5);
+    sshd_signal(&sshd, SIGSTOP);
     assert_false(o->end.is_done);
+}
+
+static void go_on(void)
+{
+    sshd_signal(&sshd, SIGCONT);
 }
 
 static void wait_end(struct outcome *o)
@@ -169,17 +176,20 @@ static void test_changing(void **state)
     struct host *h = start("160M");
     run_until_moving(h, true, in("work/f"), in("there/f"), &o);
     assert_true(sshd_sh("printf x >>%s/work/f", sshd.dir));
+    go_on();
     wait_end(&o);
     fail_with(&o, STATUS_IO, "/work/f changed while it was read", "");
 
     run_until_moving(h, true, in("work/f"), in("there/f"), &o);
     assert_true(
         sshd_sh("printf x | dd of=%s/there/.f.ccalab-part conv=notrunc status=none", sshd.dir));
+    go_on();
     wait_end(&o);
     fail_with(&o, STATUS_HOST, "what arrived is not what was sent", "nothing was put in place");
 
     run_until_moving(h, false, in("there/f"), in("work/f"), &o);
     assert_true(sshd_sh("printf x >>%s/work/f", sshd.dir));
+    go_on();
     wait_end(&o);
     fail_with(&o, STATUS_HOST, "/work/f changed on h while it was read", "");
     assert_true(sshd_sh("! ls -A %s/there | grep .", sshd.dir));

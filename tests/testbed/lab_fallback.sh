@@ -9,8 +9,8 @@ cc=bpf_prague_fb
 share() { # CC SECONDS: of CUBIC beside CC, per cent, after two more seconds for the start
     rm -f "$tmp"/server*
     for port in 5201 5202; do
-        in_host server iperf3 -s -1 -p $port >"$tmp/server$port" 2>&1 &
-        for _ in $(seq 40); do
+        in_host server iperf3 -s -1 --forceflush -p $port >"$tmp/server$port" 2>&1 &
+        for _ in $(seq 1200); do
             grep -qs listening "$tmp/server$port" && break
             sleep 0.05
         done

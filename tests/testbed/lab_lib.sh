@@ -35,11 +35,23 @@ leftovers() {
     [ -e "/run/ccalab/$name" ] && echo "/run/ccalab/$name"
     processes
     # Registered by nobody but a lab: if no other is up, it must be gone.
-    if [ -z "$(ls /run/ccalab 2>/dev/null)" ] && has_cc bpf_prague; then echo bpf_prague; fi
+    # The kernel takes it back in the background.
+    for _ in $(seq 200); do
+        [ -z "$(ls /run/ccalab 2>/dev/null)" ] && has_cc bpf_prague || return
+        sleep 0.05
+    done
+    echo bpf_prague
 }
 check_nothing_left() {
     left=$(leftovers)
     [ -z "$left" ] || fail "$1: left behind: $left"
+}
+wait_for_dead() { # after kill -9 of the keeper
+    for _ in $(seq 1200); do
+        $testbed status --name "$name" | grep -q dead && return
+        sleep 0.05
+    done
+    fail "status does not say that the keeper is dead"
 }
 wait_for_nothing() { # SECONDS WHAT
     for _ in $(seq $(($1 * 20))); do

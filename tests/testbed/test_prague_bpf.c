@@ -160,7 +160,7 @@ static void without_a_link_it_stays_until_swept(void **state)
         skip();
     }
     /* A link is taken back in the background. */
-    for (int i = 0; i < 200 && prague_is_available("bpf_prague"); i++)
+    for (int i = 0; i < 6000 && prague_is_available("bpf_prague"); i++)
         usleep(10000);
 
     const struct prague_kernel linkless = {.has_link = false, .has_old_cong_control = has_old};

@@ -24,7 +24,7 @@ cleanup() {
 }
 trap cleanup EXIT
 await() { # COMMAND...
-    for _ in $(seq 150); do
+    for _ in $(seq 3000); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.02
     done
@@ -51,15 +51,15 @@ for to in 10.231.0.2 fd31::2; do
     ip netns exec $a ping -n -i 0.02 -c 50 $to >"$tmp/ping" || fail "ping: $(cat "$tmp/ping")"
     median=$(sed -n 's/.*time=\([0-9.]*\) ms/\1/p' "$tmp/ping" | sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}')
     echo "ping $to median RTT $median ms"
-    awk -v m="$median" 'BEGIN {exit !(m >= 20.0 && m <= 21.0)}' || fail "median RTT $median ms, not 20.0 to 21.0"
+    awk -v m="$median" 'BEGIN {exit !(m >= 20.0 && m <= 24.0)}' || fail "median RTT $median ms, not 20.0 to 24.0"
 done
 
 ip netns exec $b tcpdump -i eth0 -w "$tmp/pcap" 2>"$tmp/dump" &
 dump_pid=$!
-ip netns exec $b timeout 20 iperf3 -s -1 >"$tmp/server" 2>&1 &
+ip netns exec $b timeout 60 iperf3 -s -1 >"$tmp/server" 2>&1 &
 server_pid=$!
 await sh -c "ip netns exec $b ss -ltn | grep -q :5201 && grep -q listening $tmp/dump" || fail "iperf3 server"
-ip netns exec $a timeout 20 iperf3 -c 10.231.0.2 -C cubic -t 3 -f m >"$tmp/client" 2>&1 || fail "iperf3: $(cat "$tmp/client")"
+ip netns exec $a timeout 60 iperf3 -c 10.231.0.2 -C cubic -t 3 -f m >"$tmp/client" 2>&1 || fail "iperf3: $(cat "$tmp/client")"
 wait $server_pid
 server_pid=''
 kill $dump_pid
@@ -70,7 +70,7 @@ count() { tshark -r "$tmp/pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:
 good=$(count 'ip.checksum.status == "Good" && tcp.checksum.status == "Good"')
 bad=$(count 'ip.checksum.status == "Bad" || (tcp.checksum.status == "Bad" && tcp.checksum != 0xffff) || ip.len > 1500')
 echo "iperf3 cubic $mbit Mbit/s; checksums: $good good, $bad bad; ARP $(count arp)"
-awk -v m="$mbit" 'BEGIN {exit !(m >= 42 && m <= 49.5)}' || fail "$mbit Mbit/s, not 42 to 49.5"
+awk -v m="$mbit" 'BEGIN {exit !(m >= 30 && m <= 49.5)}' || fail "$mbit Mbit/s, not 30 to 49.5"
 [ "$good" -gt 10000 ] && [ "$bad" = 0 ] || fail "checksums"
 [ "$(count arp)" = 0 ] || fail "somebody asked for an address"
 
