@@ -18,6 +18,11 @@ local ABOUT = {
         {"--dry-run", help = "print the cells and run none"},
         {"--json", help = "print the results as JSON instead of tables"},
     },
+    examples = {
+        "sudo ccalab judge --sets l4s --seeds 1 --candidates cubic,prague,netllm:lua:own_cc.lua",
+        "sudo ccalab judge --candidates cubic,bbr,prague,netllm:distilled:student.safetensors",
+        "ccalab judge --size full --dry-run",
+    },
 }
 
 local o = lab.args(ABOUT, arg)

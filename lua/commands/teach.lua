@@ -21,6 +21,11 @@ local ABOUT = {
         {"--dry-run", help = "print what would be done"},
         {"--json", help = "print the result as JSON instead of the tables"},
     },
+    examples = {
+        "sudo ccalab teach --rounds 0 --judge",
+        "sudo ccalab teach --size medium --rounds 2 --judge --judge-seeds 3 -- num-epochs=20 lr=3e-4",
+        "sudo ccalab teach --teachers netllm:lua:own_cc.lua --rounds 0",
+    },
 }
 
 local function misuse(text, hint)
@@ -31,11 +36,16 @@ local o = lab.args(ABOUT, arg)
 if not o then
     return
 end
-local adapt = {}
+local adapt, known = {}, {}
+for i, flag in ipairs(lab._adapt_flags) do
+    known[i], known[flag] = flag, true
+end
 for _, word in ipairs(o) do -- "num-epochs=20"
     local key, value = word:match("^%-*([%w-]+)=(.+)$")
-    if not key then
-        misuse(word .. " is no option of netllm adapt", "NAME=VALUE, as in num-epochs=20")
+    if not known[key] then
+        local near = key and lab.did_you_mean(key, known)
+        misuse(key and key .. " is no option of netllm adapt" or word .. " is not NAME=VALUE",
+               near and ("did you mean %s?"):format(near) or "as in num-epochs=20; see netllm adapt --help")
     end
     adapt[key:gsub("-", "_")] = tonumber(value) or value
 end

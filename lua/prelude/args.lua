@@ -14,6 +14,9 @@ local function usage(about)
         out[#out + 1] = ("  %-26s %s"):format(left, flag.help)
     end
     out[#out + 1] = ("  %-26s %s"):format("--help", "print this text")
+    if about.examples then
+        out[#out + 1] = "\nexamples:\n  " .. table.concat(about.examples, "\n  ")
+    end
     return table.concat(out, "\n")
 end
 
@@ -22,7 +25,7 @@ local function number_of(about, flag, value)
 end
 
 -- lab.args(about, words): parse a command line. `about` is {name="doctor", help="what it does",
--- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}};
+-- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}, examples={"..."}};
 -- a flag with `meta` takes a value ("--lab FILE" or "--lab=FILE"), with `number=true` a number; with
 -- `list=true` several between commas, and the option is a list of them; with `many=true` it may come
 -- again, and the option is the list of its values.
