@@ -208,6 +208,6 @@ void text_view_draw(struct text_view *t, WINDOW *win, const struct rect *r, bool
                    line->text + row->from, row->len);
         if (line->indent == TEXT_VIEW_CUT && line->text[row->len])
             text_put(win, r->y + y, r->x + r->cols - 1, 1, is_marked ? STYLE_BAR : line->style,
-                     "…");
+                     "~");
     }
 }
