@@ -155,9 +155,10 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
     if (st)
         return st;
     if (optind + 1 != argc) {
-        error_set(err, STATUS_USAGE, "drive",
-                  optind == argc ? "which policy is to decide?" : "one POLICY is needed, not %d",
-                  argc - optind);
+        if (optind == argc)
+            error_set(err, STATUS_USAGE, "drive", "which policy is to decide?");
+        else
+            error_set(err, STATUS_USAGE, "drive", "one POLICY is needed, not %d", argc - optind);
         error_hint(err, "e.g. netllm drive constant:40, or lua:FILE; see: netllm drive --help");
         return STATUS_USAGE;
     }
