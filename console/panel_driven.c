@@ -88,14 +88,19 @@ static void add_kernel(struct panel_driven *p, const struct driven_flow *f, int 
 static void add_totals(struct panel_driven *p)
 {
     const double *v = p->driven.total;
-    char line[320], n[6][NUMBER_MAX];
+    char line[320], n[4][NUMBER_MAX];
+    int len;
 
-    snprintf(
-        line, sizeof line,
-        "%s decisions/s, event to window %s us (p99 %s); %s %% stale, %s refused, %s clamped",
+    len = snprintf(
+        line, sizeof line, "%s decisions/s, event to window %s us (p99 %s); %s %% stale",
         number(v[DRIVEN_ALL_DECISIONS], 1, 0, n[0]), number(v[DRIVEN_ALL_EVENT_P50], 1, 0, n[1]),
-        number(v[DRIVEN_ALL_EVENT_P99], 1, 0, n[2]), number(v[DRIVEN_ALL_WATCHDOG], 100, 0, n[3]),
-        number(v[DRIVEN_ALL_REFUSED], 1, 0, n[4]), number(v[DRIVEN_ALL_CLAMPED], 1, 0, n[5]));
+        number(v[DRIVEN_ALL_EVENT_P99], 1, 0, n[2]), number(v[DRIVEN_ALL_WATCHDOG], 100, 0, n[3]));
+    if (v[DRIVEN_ALL_REFUSED] > 0) /* what did not happen needs no room: 80 columns are full */
+        len += snprintf(line + len, sizeof line - (size_t)len, ", %s refused",
+                        number(v[DRIVEN_ALL_REFUSED], 1, 0, n[0]));
+    if (v[DRIVEN_ALL_CLAMPED] > 0)
+        snprintf(line + len, sizeof line - (size_t)len, ", %s clamped",
+                 number(v[DRIVEN_ALL_CLAMPED], 1, 0, n[0]));
     text_view_add(&p->lines.text, STYLE_DIM, 2, -1, line);
 }
 

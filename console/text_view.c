@@ -85,6 +85,11 @@ static void wrap(struct text_view *t, int cols)
 
         if (i == line)
             selected = t->nrows;
+        if (indent == TEXT_VIEW_CUT) {
+            if (!add_row(t, i, 0, text_fit(text, cols)))
+                return;
+            continue;
+        }
         do {
             size_t len = row_len(text + from, from ? cols - indent : cols);
 
@@ -201,5 +206,8 @@ void text_view_draw(struct text_view *t, WINDOW *win, const struct rect *r, bool
             text_fill(win, r->y + y, r->x, r->cols, STYLE_BAR, "");
         text_put_n(win, r->y + y, r->x + x, r->cols - x, is_marked ? STYLE_BAR : line->style,
                    line->text + row->from, row->len);
+        if (line->indent == TEXT_VIEW_CUT && line->text[row->len])
+            text_put(win, r->y + y, r->x + r->cols - 1, 1, is_marked ? STYLE_BAR : line->style,
+                     "~");
     }
 }

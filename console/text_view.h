@@ -33,8 +33,9 @@ struct text_view {
 void text_view_done(struct text_view *t);
 /* Remove the lines; the place in the list stays. */
 void text_view_clear(struct text_view *t);
-/* Add a line (copied), with `indent` columns before it where it goes on below. Nothing is added
- * when memory is out. */
+/* Add a line (copied), with `indent` columns before it where it goes on below; TEXT_VIEW_CUT: it
+ * does not, what does not fit is cut. Nothing is added when memory is out. */
+#define TEXT_VIEW_CUT (-1)
 void text_view_add(struct text_view *t, enum style style, int indent, int tag, const char *text);
 /* Those of list_view_act(). */
 bool text_view_act(struct text_view *t, enum action_id id);

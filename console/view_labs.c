@@ -65,9 +65,6 @@ static const char *mark_of(const char *state)
 /* Of the list: which lab a line is of, and whether it is the current step's. */
 #define TAG_STEP 0x10000
 
-/* A longer name is cut: it would be wrapped away from its mark. */
-#define NAME_COLS 24
-
 static void fill_list(struct view_labs *l)
 {
     struct panel_text *t = &l->panel[LIST];
@@ -80,12 +77,9 @@ static void fill_list(struct view_labs *l)
         bool is_current = json_bool(lab, "is_current", false);
         const cJSON *s;
 
-        const char *lab_name = json_str(lab, "name", "?");
-        bool is_long = strlen(lab_name) > NAME_COLS;
-
-        add(t, is_current ? STYLE_KEY : STYLE_NORMAL, 4, tag, "[%s] %.*s%s",
-            mark_of(text_of(lab, "state")), is_long ? NAME_COLS - 1 : NAME_COLS, lab_name,
-            is_long ? "…" : "");
+        /* Wrapped, a long name would leave its mark alone. */
+        add(t, is_current ? STYLE_KEY : STYLE_NORMAL, TEXT_VIEW_CUT, tag, "[%s] %s",
+            mark_of(text_of(lab, "state")), json_str(lab, "name", "?"));
         cJSON_ArrayForEach(s, json_get(is_current ? lab : NULL, "steps"))
         {
             const char *name = text_of(s, "name");

@@ -42,7 +42,11 @@ static const char help[] =
     "  --threads N         of libtorch (one per core; 1 for a backbone narrower than 256)\n"
     "  --no-fifo           do not ask for SCHED_FIFO\n"
     "  --awake             let no processor of this machine sleep while flows are open: sooner\n"
-    "                      decisions, for power\n";
+    "                      decisions, for power\n\n"
+    "Examples, as root:\n"
+    "  netllm drive constant:40\n"
+    "  netllm drive lua:own_cc.lua >events.jsonl\n"
+    "  netllm drive distilled:student.safetensors --target-return-scale 0.8\n";
 
 static enum status parse_ect(const char *text, enum agent_ect *out, struct error *err)
 {
@@ -150,10 +154,16 @@ enum status cmd_drive(int argc, char *argv[], const volatile sig_atomic_t *stop,
     }
     if (st)
         return st;
-    if (optind + 1 != argc || isnan(policy.cwnd_min) != isnan(policy.cwnd_max) ||
-        policy.cwnd_max <= policy.cwnd_min) {
-        error_set(err, STATUS_USAGE, "drive",
-                  "one POLICY is needed, and --cwnd-min and a larger --cwnd-max go together");
+    if (optind + 1 != argc) {
+        if (optind == argc)
+            error_set(err, STATUS_USAGE, "drive", "which policy is to decide?");
+        else
+            error_set(err, STATUS_USAGE, "drive", "one POLICY is needed, not %d", argc - optind);
+        error_hint(err, "e.g. netllm drive constant:40, or lua:FILE; see: netllm drive --help");
+        return STATUS_USAGE;
+    }
+    if (isnan(policy.cwnd_min) != isnan(policy.cwnd_max) || policy.cwnd_max <= policy.cwnd_min) {
+        error_set(err, STATUS_USAGE, "drive", "--cwnd-min and a larger --cwnd-max go together");
         error_hint(err, "see: netllm drive --help");
         return STATUS_USAGE;
     }

@@ -395,6 +395,8 @@ enum status drive_run(const struct drive_opts *opts, struct error *err)
     d->reported_ns = clock_mono_ns();
     double began_cpu_s = cpu_s();
     report_up(d);
+    if (isatty(fileno(opts->events)))
+        fprintf(stderr, "netllm: `iperf3 -C " AGENT_CC "` is driven from now on, until Ctrl-C\n");
     st = loop(d, err);
     report_down(d, began_cpu_s);
 out:

@@ -1,6 +1,7 @@
 #include "drive/policy.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/suggest.h"
 
@@ -16,17 +17,32 @@ static const struct {
 };
 #define POLICIES (sizeof policies / sizeof *policies)
 
+/* The kind of policy that a path on its own is likely to be; NULL: none. */
+static const char *kind_of_file(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return "model";
+    if (dot && strcmp(dot, ".lua") == 0)
+        return "lua";
+    return dot && strcmp(dot, ".safetensors") == 0 ? "distilled" : NULL;
+}
+
 static enum status unknown(const char *spec, size_t len, struct error *err)
 {
-    const char *names[POLICIES + 1] = {NULL}, *meant;
+    const char *names[POLICIES + 1] = {NULL}, *meant, *kind = kind_of_file(spec);
     char name[32];
 
     for (size_t i = 0; i < POLICIES; i++)
         names[i] = policies[i].name;
     snprintf(name, sizeof name, "%.*s", (int)len, spec);
     meant = did_you_mean(name, names);
-    error_set(err, STATUS_USAGE, "drive", "there is no policy '%s'", name);
-    if (meant)
+    error_set(err, STATUS_USAGE, "drive", "there is no policy '%.200s'", spec);
+    if (kind)
+        error_hint(err, "did you mean %s:%.200s?", kind, spec);
+    else if (meant)
         error_hint(err, "did you mean %s?", meant);
     else
         error_hint(err, "there are model:DIR, distilled:FILE, lua:FILE, constant:PACKETS, "

@@ -47,15 +47,19 @@ static void on_count(lua_State *L, lua_Debug *ar)
 {
     struct lua_policy *p = policy_of(L);
 
-    (void)ar;
     p->left -= HOOK_STRIDE;
     bool is_late = clock_mono_ns() > p->deadline_ns;
     if (p->left > 0 && !is_late)
         return;
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+    lua_getinfo(L, "Sl", ar); /* where it was: luaL_error() would name the caller */
     if (is_late)
-        luaL_error(L, "over the budget of %d ms a decision", (int)(DECISION_MAX_NS / 1000000));
-    luaL_error(L, "over the budget of %I instructions a decision", (lua_Integer)p->budget);
+        lua_pushfstring(L, "%s:%d: over the budget of %d ms a decision", ar->short_src,
+                        ar->currentline, (int)(DECISION_MAX_NS / 1000000));
+    else
+        lua_pushfstring(L, "%s:%d: over the budget of %I instructions a decision", ar->short_src,
+                        ar->currentline, (lua_Integer)p->budget);
+    lua_error(L);
 }
 
 /* Call what is on the stack within a budget. Errors: the message is left on the stack. */
@@ -302,7 +306,8 @@ static enum status load(struct lua_policy *p, const char *path, struct error *er
         return error_set(err, r == LUA_ERRSYNTAX ? STATUS_SYNTAX : STATUS_IO, "drive", "%s",
                          message_on_top(L));
     if (call(p, 0, 0, p->budget * LOAD_BUDGET) != LUA_OK)
-        return error_set(err, STATUS_FAIL, "drive", "%s", message_on_top(L));
+        return error_set(err, STATUS_FAIL, "drive", "%s cannot be loaded: %s", path,
+                         message_on_top(L));
     if (lua_getglobal(L, "on_sample") != LUA_TFUNCTION) {
         error_set(err, STATUS_INPUT, "drive", "%s defines no function on_sample(flow, s)", path);
         error_hint(err, "it is called for every interval and returns the next window in packets");

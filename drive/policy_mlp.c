@@ -101,6 +101,8 @@ enum status drive_mlp_new(const char *argument, const struct drive_policy_opts *
     p->base.ops = &ops;
     p->target = opts->target_scale;
     st = mlp_load(argument, &p->net, err);
+    if (st == STATUS_IO || st == STATUS_INPUT)
+        error_hint(err, "distilled:FILE is a file that `netllm distill` wrote");
     if (!st && !recipe_is_ratio(recipe_of(p->net->recipe)))
         st = error_set(err, STATUS_INPUT, "drive", "%s is of recipe %s, not of lab or loop",
                        argument, p->net->recipe);

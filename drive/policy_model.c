@@ -218,6 +218,8 @@ enum status drive_model_new(const char *argument, const struct drive_policy_opts
     p->base.ops = &ops;
     p->opts = *opts;
     enum status st = load(p, argument, err);
+    if (st == STATUS_IO)
+        error_hint(err, "model:DIR is a folder that `netllm adapt` wrote");
     if (st)
         model_free(&p->base);
     else

@@ -22,9 +22,9 @@ static const struct {
                            "and check the port (-p) and the address"},
     {"unable to connect", "check that the server is up and the address is reachable from the "
                           "client: `ping`, `ip route get ADDRESS`, and the firewall on the port"},
-    {"TCP_CONGESTION", "the algorithm must be registered where iperf3 runs, on client and server: "
-                       "see `sysctl net.ipv4.tcp_available_congestion_control`; without root only "
-                       "those in tcp_allowed_congestion_control can be chosen"},
+    {"TCP_CONGESTION", "it must be registered where iperf3 runs, on client and server (sysctl "
+                       "net.ipv4.tcp_available_congestion_control; netllm: by `netllm drive`); "
+                       "without root only those in tcp_allowed_congestion_control can be chosen"},
     {"client has terminated",
      "the client was stopped before its time: give the job a longer limit"},
     {"control socket has closed", "the server went away during the test: was it stopped, or does "

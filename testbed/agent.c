@@ -77,7 +77,8 @@ enum status agent_start(const struct agent_opts *opts, const struct agent_handle
     if (!kernel.has_link) {
         error_set(err, STATUS_UNAVAILABLE, "agent",
                   "this kernel has no BPF links for congestion controls");
-        error_hint(err, "driving flows needs Linux 6.4 or newer");
+        error_hint(err, "driving flows needs Linux 6.4 or newer; for Debian 12 bookworm-backports "
+                        "has it: linux-image-amd64");
         return STATUS_UNAVAILABLE;
     }
     if (prague_is_available(AGENT_CC)) {

@@ -42,7 +42,10 @@ keep "Lab" "\`1\`: the laboratory as it is, with what queues at the bottleneck a
 keys 3
 wait_for "\[3 Packets\]"
 wait_for "TCP"
-keep "Packets" "\`3\`: the capture at the router's port, live; marked packets carry CE."
+keys Home # at the end, where packets arrive, rows are not read yet
+keys c
+wait_for "^> .* CE  "
+keep "Packets" "\`3\`: the capture at the router's port, live; \`c\` goes to the next packet that carries CE."
 keys 4
 wait_for "valid loss  [0-9]"
 keep "Train" "\`4\`: the training of the policy, with the baselines that it has to beat."

@@ -1,17 +1,17 @@
 -- A flow that a policy drives beside a CUBIC flow, through DualPI2: 50 Mbit/s, 20 ms.
 --
 -- usage: sudo ccalab labs/drive/beside_cubic.lua [POLICY] [SECONDS]
---   POLICY   as of `netllm drive --help`; lua:labs/drive/own_cc.lua
+--   POLICY   as of `netllm drive --help`; own_cc.lua beside this file, if there is none
 
 local o = lab.args({name = "labs/drive/beside_cubic.lua", usage = "[POLICY] [SECONDS]",
                     help = "a driven flow beside CUBIC", flags = {}}, arg)
 if not o then
     return
 end
-local POLICY = o[1] or "lua:labs/drive/own_cc.lua"
+local POLICY = o[1] or "lua:" .. assert(lab._find_labs()) .. "/drive/own_cc.lua"
 local SECONDS = tonumber(o[2]) or 10
 
-local bed = assert(lab.testbed{name = "drive", rate = "50mbit", rtt = "20ms", aqm = "dualpi2"})
+local bed = assert(lab.testbed{name = ("drive-%d"):format(lab.pid), rate = "50mbit", rtt = "20ms", aqm = "dualpi2"})
 local drive = assert(lab.drive{policy = POLICY})
 local r = assert(lab.run{{client = bed.client_x, cc = "netllm", label = "driven"},
     {client = bed.client_y, cc = "cubic", label = "cubic"}, server = bed.server, seconds = SECONDS})

@@ -140,7 +140,8 @@ assert(lab.confirm("go on?", {yes = true}))]]},
             {"flags", "{[1]: string, meta: string?, number: boolean?, many: boolean?, help: "
                 .. "string}[]",
              "with `meta` a flag takes a value, with `number` a number; with `many` it may come "
-             .. "again and gives a list"}}},
+             .. "again and gives a list"},
+            {"examples?", "string[]", "lines at the end of the help"}}},
             {"words", "string[]", "usually `arg`"}},
          returns = {{"table?",
              "options by name (\"--dry-run\" is dry_run), other words as [1], [2] ...; nil: --help "

@@ -18,6 +18,11 @@ local ABOUT = {
         {"--dry-run", help = "print the cells and run none"},
         {"--json", help = "print the results as JSON instead of tables"},
     },
+    examples = {
+        "sudo ccalab judge --sets l4s --seeds 1 --candidates cubic,prague,netllm:lua:own_cc.lua",
+        "sudo ccalab judge --candidates cubic,bbr,prague,netllm:distilled:student.safetensors",
+        "ccalab judge --size full --dry-run",
+    },
 }
 
 local o = lab.args(ABOUT, arg)
@@ -42,7 +47,12 @@ else
     print(out.files.report)
 end
 if #out.missing > 0 then
+    local is_busy = false
+    for _, one in ipairs(out.missing) do
+        is_busy = is_busy or one.why:find("overloaded", 1, true)
+    end
     error({status = "failed", subsystem = "judge",
            message = ("%d of %d cells failed or were invalid"):format(#out.missing, out.cells),
-           hint = "ccalab judge --resume " .. out.dir .. " (with the same options) runs them again"}, 0)
+           hint = "ccalab judge --resume " .. out.dir .. " (with the same options) runs them again"
+               .. (is_busy and "; on a machine that always has other work, --idle-min 0 lets them count" or "")}, 0)
 end

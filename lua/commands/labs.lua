@@ -15,6 +15,7 @@ local ABOUT = {
         {"--output", meta = "FILE", help = "report: write it here too"},
         {"--json", help = "print JSON"},
     },
+    examples = {"ccalab labs start 00", "ccalab labs start 02 --replay", "ccalab labs check", "ccalab labs next"},
 }
 
 local o = lab.args(ABOUT, arg)
@@ -40,9 +41,14 @@ end
 local MARK = {open = " ", begun = "o", done = "x", passed = "x", solved = "s", skipped = "-"}
 
 local function say_list(list)
+    local width = 0
     for _, l in ipairs(list) do
-        print(("%s [%s] %-22s %s  (%d of %d steps%s)"):format(l.is_current and ">" or " ", MARK[l.state],
-            l.name, l.title, l.done, #l.steps, l.minutes and (", %d min"):format(l.minutes) or ""))
+        width = math.max(width, #l.name)
+    end
+    for _, l in ipairs(list) do
+        print(("%s [%s] %s%s  %s  (%d of %d step%s%s)"):format(l.is_current and ">" or " ", MARK[l.state], l.name,
+            (" "):rep(width - #l.name), l.title, l.done, #l.steps, #l.steps == 1 and "" or "s",
+            l.minutes and (", %d min"):format(l.minutes) or ""))
     end
     print("\nccalab labs show NAME, ccalab labs start NAME [--replay | --lab FILE]")
 end

@@ -19,6 +19,10 @@ local ABOUT = {
         {"--name", meta = "NAME", help = "of the run directory (default run)"},
         {"--json", help = "print the results as JSON instead of a table"},
     },
+    examples = {
+        "sudo ccalab run --seconds 10",
+        "ccalab run --lab lab.lua --flow client_x:server:prague:20s --flow client_y:server:cubic:15s:start=5s",
+    },
 }
 
 local function usage(message, hint)

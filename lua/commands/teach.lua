@@ -21,6 +21,11 @@ local ABOUT = {
         {"--dry-run", help = "print what would be done"},
         {"--json", help = "print the result as JSON instead of the tables"},
     },
+    examples = {
+        "sudo ccalab teach --rounds 0 --judge",
+        "sudo ccalab teach --size medium --rounds 2 --judge --judge-seeds 3 -- num-epochs=20 lr=3e-4",
+        "sudo ccalab teach --teachers netllm:lua:own_cc.lua --rounds 0",
+    },
 }
 
 local function misuse(text, hint)

@@ -14,6 +14,9 @@ local function usage(about)
         out[#out + 1] = ("  %-26s %s"):format(left, flag.help)
     end
     out[#out + 1] = ("  %-26s %s"):format("--help", "print this text")
+    if about.examples then
+        out[#out + 1] = "\nexamples:\n  " .. table.concat(about.examples, "\n  ")
+    end
     return table.concat(out, "\n")
 end
 
@@ -22,7 +25,7 @@ local function number_of(about, flag, value)
 end
 
 -- lab.args(about, words): parse a command line. `about` is {name="doctor", help="what it does",
--- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}};
+-- usage="[ROLE...] [OPTIONS]", flags={{"--lab", meta="FILE", help="..."}, {"--json", help="..."}}, examples={"..."}};
 -- a flag with `meta` takes a value ("--lab FILE" or "--lab=FILE"), with `number=true` a number; with
 -- `list=true` several between commas, and the option is a list of them; with `many=true` it may come
 -- again, and the option is the list of its values.
@@ -85,10 +88,16 @@ end
 -- Put the words of a command line that are options of `netllm adapt`, "num-epochs=20", into `options`, which is
 -- returned: num_epochs = 20. misuse(message, hint) raises for one that is none.
 function lab._read_adapt_words(options, words, misuse)
+    local known = {}
+    for i, flag in ipairs(lab._adapt_flags) do
+        known[i], known[flag] = flag, true
+    end
     for _, word in ipairs(words) do
         local key, value = word:match("^%-*([%w-]+)=(.+)$")
-        if not key then
-            misuse(word .. " is no option of netllm adapt", "NAME=VALUE, as in num-epochs=20")
+        if not known[key] then
+            local near = key and lab.did_you_mean(key, known)
+            misuse(key and key .. " is no option of netllm adapt" or word .. " is not NAME=VALUE",
+                   near and ("did you mean %s?"):format(near) or "as in num-epochs=20; see netllm adapt --help")
         end
         options[key:gsub("-", "_")] = tonumber(value) or value
     end

@@ -28,9 +28,16 @@ local function driven(word, how, policy)
             "netllm:POLICY; netllm@0.8:POLICY aims at another return, netllm~0.1:POLICY explores (0 to 1), "
             .. "netllm@0.8~0.1:POLICY does both")
     end
-    local kind, rest = policy:match("^([^:]+):?(.*)$")
-    if not kind then
-        judge.misuse(("'%s' is no candidate"):format(word), "a policy is one of " .. table.concat(POLICIES, ", "))
+    local kind, rest = policy:match("^([^:]*):?(.*)$")
+    local is_known = false
+    for _, name in ipairs(POLICIES) do
+        is_known = is_known or kind == name
+    end
+    if not is_known then
+        local near = policy:find("%.lua$") and "lua:" .. policy
+            or policy:find("%.safetensors$") and "distilled:" .. policy or lab.did_you_mean(kind, POLICIES)
+        judge.misuse(("'%s' is no candidate"):format(word), near and ("did you mean netllm%s:%s?"):format(how, near)
+            or "a policy is one of " .. table.concat(POLICIES, ", "))
     end
     local short = rest:gsub("/+$", ""):match("[^/]*$")
     return {label = (short ~= "" and kind .. ":" .. short or kind) .. how, policy = policy, target = target,

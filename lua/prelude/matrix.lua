@@ -244,6 +244,10 @@ function lab.matrix(o)
         if e then
             local status = type(e) == "table" and e.status == "interrupted" and "interrupted" or "failed"
             save(m, status, tostring(type(e) == "table" and e.message or e))
+            if status == "interrupted" then
+                lab.log(("stopped: %d of %d cells are done, and stay, in %s; resumed there, only the others run"):format(
+                    m.ndone, #order, m.dir))
+            end
         end
     end})
     local took = {}

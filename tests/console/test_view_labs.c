@@ -99,6 +99,19 @@ static void test_labs_shows_what_is_new(void **state)
     golden_close();
 }
 
+/* A long name stays beside its mark: cut where it does not fit, whole where it does. */
+static void test_labs_long_name(void **state)
+{
+    (void)state;
+    golden_open(VIEW_LABS, 80, 24);
+    tell("{\"labs\":[{\"name\":\"08-your-own-congestion-control\",\"state\":\"open\",\"steps\":[]}]"
+         "}");
+    golden_assert_shown("[ ] 08-your-own-congest~");
+    golden_resize(132, 40);
+    golden_assert_shown("[ ] 08-your-own-congestion-control");
+    golden_close();
+}
+
 static void test_labs_is_told_nonsense(void **state)
 {
     (void)state;
@@ -124,10 +137,10 @@ static void test_labs_is_told_nonsense(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_labs),
-                                       cmocka_unit_test(test_labs_keys),
-                                       cmocka_unit_test(test_labs_shows_what_is_new),
-                                       cmocka_unit_test(test_labs_is_told_nonsense)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_labs), cmocka_unit_test(test_labs_keys),
+        cmocka_unit_test(test_labs_shows_what_is_new), cmocka_unit_test(test_labs_long_name),
+        cmocka_unit_test(test_labs_is_told_nonsense)};
 
     if (!golden_init())
         return 77;

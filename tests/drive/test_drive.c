@@ -295,11 +295,16 @@ static void specs_that_are_none(void **state)
     (void)state;
     static const struct {
         const char *spec, *says;
-    } cases[] = {{"constan:4", "no policy 'constan'"}, {"", "no policy ''"},
-                 {"constant", "constant:PACKETS"},     {"constant:", "constant:PACKETS"},
-                 {"constant:4x", "no number"},         {"copy-last:1", "given as copy-last"},
-                 {"bdp:50mbit", "bdp:RATE:RTT"},       {"bdp:50mbit:20", "20"},
-                 {"random:x", "random:SEED"},          {"lua:/nonexistent.lua", "nonexistent"}};
+    } cases[] = {{"constan:4", "no policy 'constan:4'"},
+                 {"", "no policy ''"},
+                 {"constant", "constant:PACKETS"},
+                 {"constant:", "constant:PACKETS"},
+                 {"constant:4x", "no number"},
+                 {"copy-last:1", "given as copy-last"},
+                 {"bdp:50mbit", "bdp:RATE:RTT"},
+                 {"bdp:50mbit:20", "20"},
+                 {"random:x", "random:SEED"},
+                 {"lua:/nonexistent.lua", "nonexistent"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct drive_policy *p;
         struct error err = {0};
@@ -312,6 +317,10 @@ static void specs_that_are_none(void **state)
     struct error err = {0};
     (void)!drive_policy_new("constan:4", &options, &p, &err);
     assert_non_null(strstr(err.hint, "constant"));
+    (void)!drive_policy_new("some/own.lua", &options, &p, &err);
+    assert_string_equal(err.hint, "did you mean lua:some/own.lua?");
+    (void)!drive_policy_new("/", &options, &p, &err);
+    assert_string_equal(err.hint, "did you mean model:/?");
 }
 
 /* A network of zeros on scales that change nothing. */
@@ -532,7 +541,7 @@ static void scripts_that_do_not_load(void **state)
     } cases[] = {{"function on_sample(", STATUS_SYNTAX, "expected"},
                  {"x = 1", STATUS_INPUT, "on_sample"},
                  {"error('at once')", STATUS_FAIL, "at once"},
-                 {"while true do end", STATUS_FAIL, "budget"},
+                 {"\nwhile true do end", STATUS_FAIL, ":2: over the budget"},
                  {"\x1bLua", STATUS_SYNTAX, "binary"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct drive_policy *p;

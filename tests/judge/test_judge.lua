@@ -226,6 +226,7 @@ local ok
 for word, hint in pairs{["netllm@.:copy-last"] = "netllm@0.8", ["netllm@1.2.3:copy-last"] = "netllm@0.8",
     ["netllm~0.1@0.8:copy-last"] = "netllm@0.8", ["netllm0.8:copy-last"] = "netllm@0.8",
     ["netllm~2:copy-last"] = "0 to 1", ["netllm~:copy-last"] = "netllm@0.8", ["netllm::x"] = "one of model",
+    ["netllm:a/own.lua"] = "did you mean netllm:lua:a/own.lua?", ["netllm:constnt:4"] = "did you mean netllm:constant?",
     ["lua:own.lua"] = "did you mean netllm:lua:own.lua?", ["distiled:s.st"] = "did you mean netllm:distilled:s.st?",
     ["copy-last"] = "did you mean netllm:copy-last?", ["netllm"] = "netllm:POLICY", ["cu bic"] = "netllm:POLICY"} do
     ok, err = pcall(judge.candidate, word)

@@ -21,7 +21,8 @@ if [ -n "$out" ]; then
     esac
     mount -t tmpfs tmpfs /home && mount -t tmpfs tmpfs /run || exit 1
     export HOME=/home/student XDG_STATE_HOME=/home/student/.local/state
-    mkdir -p "$HOME" && cd "$HOME" || exit 1
+    mkdir -p "$HOME/ccalab/labs" && cd "$HOME" || exit 1
+    mount --bind "$CCALAB_LABS" ccalab/labs && export CCALAB_LABS="$HOME/ccalab/labs" || exit 1
     trap '"$ccalab" labs stop >/dev/null 2>&1; tidy' EXIT # wherever it ends, its virtual lab too
     cat >"$out" <<'END'
 # A walk through the labs
