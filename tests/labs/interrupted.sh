@@ -22,7 +22,7 @@ LUA
 stop() { # SCRIPT WORD LIMIT_MS
     "$ccalab" --run "$tmp/$1.lua" >"$tmp/out" 2>"$tmp/err" </dev/null &
     pid=$!
-    wait_for 120 grep -q "$2" "$tmp/out" || fail "$1 did not start"
+    wait_said "$2" || fail "$1 did not start"
     t0=$(now_ms)
     kill -INT "$pid"
     wait "$pid"

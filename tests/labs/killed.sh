@@ -3,7 +3,7 @@
 . ./lab.sh
 "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" 30 >"$tmp/out" 2>"$tmp/err" </dev/null &
 pid=$!
-wait_for 120 grep -q 'of traffic' "$tmp/out" || fail "the run did not start"
+wait_said 'of traffic' || fail "the run did not start"
 sleep 2
 [ -n "$(leftovers)" ] || fail "the test sees nothing of a lab that runs"
 kill -9 "$pid"
@@ -15,7 +15,7 @@ grep -q '"status":.*"running"' "$CCALAB_RUNS"/*-quickstart/run.json || fail "run
 # And without `down`: the lab notices that its owner is gone.
 "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" 30 >"$tmp/out" 2>"$tmp/err" </dev/null &
 pid=$!
-wait_for 120 grep -q 'of traffic' "$tmp/out" || fail "the second run did not start"
+wait_said 'of traffic' || fail "the second run did not start"
 sleep 1
 kill -9 "$pid"
 wait "$pid" 2>/dev/null

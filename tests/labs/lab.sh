@@ -30,22 +30,29 @@ leftovers() {
         esac
     done
     if [ -z "$(ls /run/ccalab 2>/dev/null)" ]; then
-        for _ in $(seq 200); do # the kernel takes it back in the background
-            grep -qw bpf_prague /proc/sys/net/ipv4/tcp_available_congestion_control || return
-            sleep 0.05
-        done
-        echo bpf_prague
+        grep -ow bpf_prague /proc/sys/net/ipv4/tcp_available_congestion_control
     fi
 }
 nothing_left() { # WHEN
-    left=$(leftovers)
+    for _ in $(seq 200); do
+        left=$(leftovers)
+        [ "$left" = bpf_prague ] || break # the kernel takes that back in the background
+        sleep 0.05
+    done
     [ -z "$left" ] || fail "$1: left behind: $left"
 }
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
 wait_for() { # SECONDS COMMAND...
-    for _ in $(seq $(($1 * 50))); do
-        (shift; "$@") >/dev/null 2>&1 && return 0
+    deadline=$(($(now_ms) + $1 * 1000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(now_ms)" -lt $deadline ] || return 1
         sleep 0.02
     done
-    return 1
 }
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# Until the console with process id $pid has said it. Fails if that ends without.
+wait_said() { # TEXT
+    said_or_gone() { grep -q "$1" "$tmp/out" || ! kill -0 "$pid"; }
+    wait_for 120 said_or_gone "$1"
+    grep -q "$1" "$tmp/out"
+}
