@@ -5,6 +5,8 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "model/bins.h"
 #include "model/border.hpp"
@@ -26,20 +28,36 @@ struct job {
     std::vector<at::Tensor> trained;
 };
 
-/* Of each window, from the head's outputs [windows, steps, outputs]. */
-at::Tensor losses_of(const policy &p, const at::Tensor &out, const float *labels)
+/* Of each step, from the head's outputs [windows, steps, outputs]. */
+at::Tensor step_losses(const policy &p, const at::Tensor &out, const float *labels)
 {
     const policy_bins &bins = p.config.bins;
     at::IntArrayRef shape = out.sizes().slice(0, 2);
     if (!bins.count) {
         at::Tensor difference = out.squeeze(2) - view(labels, shape).to(p.device());
-        return (difference * difference).mean({1});
+        return difference * difference;
     }
     std::vector<int32_t> wanted;
     for (int64_t i = 0; i < shape[0] * shape[1]; i++)
         wanted.push_back(bins_of(&bins, labels[i]));
     at::Tensor index = view(wanted.data(), shape).to(p.device()).unsqueeze(2);
-    return -at::log_softmax(out, 2).gather(2, index).squeeze(2).mean({1});
+    return -at::log_softmax(out, 2).gather(2, index).squeeze(2);
+}
+
+/* Of each window: the mean over its steps that have a label. */
+at::Tensor losses_of(const policy &p, const at::Tensor &out, const float *labels)
+{
+    at::IntArrayRef shape = out.sizes().slice(0, 2);
+    if (std::none_of(labels, labels + shape[0] * shape[1], [](float v) { return std::isnan(v); }))
+        return step_losses(p, out, labels).mean({1});
+    std::vector<float> any(labels, labels + shape[0] * shape[1]), known;
+    for (float &v : any) {
+        known.push_back(std::isnan(v) ? 0 : 1);
+        v = std::isnan(v) ? 0 : v; /* no weight makes a number of NaN */
+    }
+    at::Tensor weights = view(known.data(), shape);
+    weights = (weights / weights.sum({1}, true).clamp_min(1)).to(p.device());
+    return (step_losses(p, out, any.data()) * weights).sum({1});
 }
 
 /* Gradients of windows first ... first + count - 1, in the order of job.trained. */

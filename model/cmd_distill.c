@@ -13,7 +13,7 @@
 #include "model/serve_latency.h"
 
 #define BATCH        32    /* windows that the teacher answers in a pass */
-#define WINDOWS_MAX  2000  /* of a split, evenly chosen from more */
+#define WINDOWS_MAX  8000  /* of a split, evenly chosen from more */
 #define TIMED        20000 /* answers of the student */
 #define WANTED_LEAST 0.25  /* returns that are asked for, as shares of the largest */
 #define WANTED_MOST  1.25
@@ -77,8 +77,20 @@ static void want_returns(struct distill *t, struct dataset_batch *b)
     }
 }
 
-static enum status ask_teacher(struct distill *t, const struct dataset_batch *b, float *predictions,
-                               struct mlp_rows *out, struct error *err)
+/* Do teacher and student know all that they will know here when they drive? Rows before a window
+ * are zero for the student, which shall mean that the flow is young, and nothing else. */
+static bool is_whole(const struct distill *t, const struct dataset_window *window, size_t step)
+{
+    size_t rows = t->student->rows, steps = (size_t)t->d->opts.steps;
+
+    return dataset_counts(t->d, window, step) &&
+           (step + 1 >= (rows < steps ? rows : steps) ||
+            window->row == t->pool->episodes[window->episode].begin);
+}
+
+/* The batch is filled with the windows `order`. */
+static enum status ask_teacher(struct distill *t, enum dataset_split split, const size_t *order,
+                               const struct dataset_batch *b, float *predictions, struct error *err)
 {
     const struct policy_batch batch = {.windows = b->windows,
                                        .steps = b->steps,
@@ -90,7 +102,8 @@ static enum status ask_teacher(struct distill *t, const struct dataset_batch *b,
 
     for (size_t i = 0; i < b->windows && !st; i++)
         for (size_t k = 0; k < b->steps; k++)
-            add_lesson(t, out, b, i, k, predictions[i * b->steps + k]);
+            if (is_whole(t, &t->d->windows[split].at[order[i]], k))
+                add_lesson(t, &t->lessons[split], b, i, k, predictions[i * b->steps + k]);
     return st;
 }
 
@@ -115,10 +128,10 @@ static enum status gather(struct distill *t, enum dataset_split split, struct er
         for (size_t i = 0; i < n; i++)
             order[i] = (from + i) * w->count / count;
         dataset_batch_fill(t->d, split, order, n, &b);
-        if ((st = ask_teacher(t, &b, predictions, out, err)))
+        if ((st = ask_teacher(t, split, order, &b, predictions, err)))
             break;
         want_returns(t, &b);
-        st = ask_teacher(t, &b, predictions, out, err);
+        st = ask_teacher(t, split, order, &b, predictions, err);
         if (!st && *t->stop)
             st =
                 error_set(err, STATUS_INTERRUPTED, "distill", "stopped by %s", strsignal(*t->stop));

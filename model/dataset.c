@@ -402,6 +402,12 @@ void dataset_batch_done(struct dataset_batch *b)
     *b = (struct dataset_batch){0};
 }
 
+bool dataset_counts(const struct dataset *d, const struct dataset_window *window, size_t step)
+{
+    return recipe_of(d->pool->recipe) != RECIPE_LOOP || 2 * step + 2 > (size_t)d->opts.steps ||
+           window->row == d->pool->episodes[window->episode].begin;
+}
+
 /* Place of a row in its episode. */
 static size_t timestep(const struct dataset *d, size_t row)
 {
@@ -418,11 +424,13 @@ void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const
         memcpy(b->states + i * steps * features, dataset_state(d, row),
                steps * features * sizeof *b->states);
         memcpy(b->actions + i * steps, d->actions + row, steps * sizeof *d->actions);
-        memcpy(b->labels + i * steps, d->labels + row, steps * sizeof *d->labels);
         memcpy(b->returns + i * steps, d->returns + row, steps * sizeof *d->returns);
-        for (size_t k = 0; k < steps; k++)
+        for (size_t k = 0; k < steps; k++) {
+            b->labels[i * steps + k] =
+                dataset_counts(d, &d->windows[split].at[order[i]], k) ? d->labels[row + k] : NAN;
             b->timesteps[i * steps + k] =
                 (int32_t)(d->opts.is_published ? timestep(d, row + k) : k);
+        }
     }
 }
 
@@ -434,9 +442,12 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
     const struct dataset_windows *w = &d->windows[split];
     struct dataset_baselines sum = {0};
     enum recipe recipe = recipe_of(p->recipe);
-    double mean = dataset_curve(recipe, d->norm.action_mean);
+    double mean = dataset_curve(recipe, d->norm.action_mean), n = 0;
     for (size_t i = 0; i < w->count; i++) {
-        for (size_t row = w->at[i].row; row < w->at[i].row + (size_t)d->opts.steps; row++) {
+        for (size_t k = 0; k < (size_t)d->opts.steps; k++) {
+            size_t row = w->at[i].row + k;
+            if (!dataset_counts(d, &w->at[i], k))
+                continue;
             const struct pool_episode *e = &p->episodes[dataset_episode_of(d, row)];
             double label =
                 d->opts.is_published ? d->labels[row] : dataset_curve(recipe, p->advice[row]);
@@ -446,9 +457,9 @@ struct dataset_baselines dataset_baselines(const struct dataset *d, enum dataset
             sum.persistence += (label - last) * (label - last);
             sum.copy_input += (label - copy) * (label - copy);
             sum.no_op += recipe_is_ratio(recipe) ? label * label : NAN;
+            n++;
         }
     }
-    double n = (double)w->count * d->opts.steps;
     sum.constant /= n;
     sum.persistence /= n;
     sum.copy_input /= n;

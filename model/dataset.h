@@ -94,7 +94,7 @@ struct dataset {
 /* Windows as dense arrays for the policy: [windows, steps], states [windows, steps, features]. */
 struct dataset_batch {
     size_t windows, steps;
-    float *states, *actions, *labels, *returns;
+    float *states, *actions, *labels, *returns; /* labels of steps that do not count are NaN */
     int32_t *timesteps; /* place in the window, 0 ... steps - 1; published: in the episode */
 };
 
@@ -134,6 +134,11 @@ double dataset_curve(enum recipe recipe, double action);
 double dataset_action(const struct dataset *d, double predicted);
 /* The standardised features of a row of the pool. */
 const float *dataset_state(const struct dataset *d, size_t row);
+/* Does the policy know at this step of a window what it will know when it drives? A context has at
+ * least half of the window's steps (serve_context.h), but where the flow is young. Of windows of
+ * the recipe loop the other steps teach nothing and are not scored; of all others each step counts,
+ * as published. */
+bool dataset_counts(const struct dataset *d, const struct dataset_window *window, size_t step);
 /* Rows from which on every episode gives each split a window of `steps` rows. */
 size_t dataset_rows_needed(int steps);
 
@@ -153,7 +158,7 @@ void dataset_batch_fill(const struct dataset *d, enum dataset_split split, const
                         size_t count, struct dataset_batch *b);
 
 /* Mean squared errors of dataset_curve(), for all recipes but loop in the action's own unit
- * squared, over every position of every window. */
+ * squared, over every step of every window that counts. */
 struct dataset_baselines {
     double constant;    /* always the mean of the training actions */
     double persistence; /* the previous row's action; the mean where an episode starts */

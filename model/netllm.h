@@ -122,9 +122,9 @@ CCALAB_MUST_USE enum status policy_decide(struct policy *p, const struct policy_
                                           float *decisions, struct error *err);
 
 /* Training: add `weight` times the gradient of the batch's mean squared error to the gradients.
- * labels: [windows, steps], scaled. window_losses: [windows], the mean squared error of each
- * window before weighting. With bins both are the mean cross-entropy of the labels' bins, in nats.
- * With dropout. */
+ * labels: [windows, steps], scaled; NaN: nothing is learned at this step. window_losses: [windows],
+ * the mean squared error of each window's other steps before weighting. With bins both are the mean
+ * cross-entropy of the labels' bins, in nats. With dropout. */
 CCALAB_MUST_USE enum status policy_backward(struct policy *p, const struct policy_batch *batch,
                                             const float *labels, double weight,
                                             double *window_losses, struct error *err);

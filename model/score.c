@@ -56,7 +56,8 @@ struct score score_windows(const struct dataset *d, enum dataset_split split, co
     struct score s = {0};
     for (size_t i = 0; i < w->count; i++)
         for (size_t k = 0; k < steps; k++)
-            score_add(&s, d, w->at[i].row + k, answers[i * steps + k]);
+            if (dataset_counts(d, &w->at[i], k))
+                score_add(&s, d, w->at[i].row + k, answers[i * steps + k]);
     score_finish(&s);
     return s;
 }

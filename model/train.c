@@ -103,8 +103,9 @@ static enum status accumulate(struct trainer *t, size_t at, size_t count, double
     dataset_batch_fill(t->d, DATASET_TRAIN, t->s.order + at, count, &t->batch);
     if (t->opts->label_clip > 0)
         for (size_t i = 0; i < count * t->batch.steps; i++)
-            t->batch.labels[i] =
-                (float)fmin(fmax(t->batch.labels[i], -t->opts->label_clip), t->opts->label_clip);
+            if (!isnan(t->batch.labels[i]))
+                t->batch.labels[i] = (float)fmin(fmax(t->batch.labels[i], -t->opts->label_clip),
+                                                 t->opts->label_clip);
     const struct policy_batch view = {.windows = count,
                                       .steps = t->batch.steps,
                                       .states = t->batch.states,

@@ -274,12 +274,40 @@ static void test_bins(void **state)
     assert_int_equal(policy_new(&c, &p, &err), STATUS_INPUT);
 }
 
+/* Steps without a label teach nothing, and do not dilute what the others of their window do. */
+static void test_no_label(void **state)
+{
+    (void)state;
+    struct policy_config c = small();
+    struct policy *p = make(&c);
+    size_t bias = policy_param_find(p, "6.bias");
+    struct input in = make_input();
+    struct policy_batch b = batch_of(&in);
+    float out[N], labels[N], grad;
+    double losses[WINDOWS], loss = 0, slope = 0;
+    forward(p, &in, out);
+    for (int i = 0; i < N; i++) {
+        bool is_known = i >= STEPS || i >= STEPS / 2; /* in the first window only the second half */
+        labels[i] = is_known ? noise() : NAN;
+        double off = is_known ? (double)out[i] - (double)labels[i] : 0;
+        double count = i < STEPS ? STEPS - STEPS / 2 : STEPS;
+        loss += i < STEPS ? off * off / count : 0;
+        slope += 2 * off / count / WINDOWS;
+    }
+    assert_int_equal(policy_backward(p, &b, labels, 1, losses, NULL), STATUS_OK);
+    assert_true(fabs(losses[0] - loss) < 1e-5);
+    assert_int_equal(policy_grad_read(p, bias, &grad, NULL), STATUS_OK);
+    assert_true(fabs((double)grad - slope) < 1e-4);
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),          cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_first_step),         cmocka_unit_test(test_dropout_only_in_training),
         cmocka_unit_test(test_passes_and_workers), cmocka_unit_test(test_bins),
+        cmocka_unit_test(test_no_label),
     };
     return cmocka_run_group_tests(tests, start_engine, NULL);
 }
