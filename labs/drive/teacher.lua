@@ -1,88 +1,124 @@
--- A congestion control to learn from: it knows three worlds by what it sees, one decision a round trip.
+-- A congestion control to learn from. It keeps nothing in mind but the last eight rows of a flow, one a
+-- round trip, and so knows no more than its student will see: what it does can be learned from these.
 --
+--   start     half as much again each round trip, until the rate no longer follows
+--   loss      0.7 of the window, once for all losses of two round trips
 --   marks     behind an L4S queue: less by half of the share of marked packets, as DCTCP (RFC 8257),
 --             up by a packet a round trip, less on round trips under 25 ms, as TCP Prague
---   delay     alone behind a queue that does not mark: a few packets in it are enough. The window goes
---             towards window * min_rtt/rtt + a few, as FAST TCP's does
---   compete   beside somebody who fills the queue: a packet more each round trip, faster the longer
---             nothing was lost, 0.7 of the window on loss, as H-TCP and CUBIC
---
--- From delay to compete: whoever is alone empties the queue by a smaller window, so the round trip
--- falls with it. If five smaller windows in a row do not shorten it, somebody else fills the queue.
+--   delay     behind a queue that does not mark: towards a round trip that is a few percent longer than
+--             the least, as FAST TCP's; where the queue is longer, down by 9 % each round trip
+--   test      whoever is alone has the round trip fall with the window. If it does not, though the
+--             window fell for four rows, somebody else fills the queue (Nimbus calls him elastic):
+--             jump back up
+--   compete   for as long as that jump is in sight up by 80 packets a second, whatever the round trip
+--             is; and then the next test
+local ROWS = 8
+local START, LOSS, DOWN, JUMP = 1.5, 0.7, 0.09, 0.35
+local TESTED, FALLEN, ELASTIC = 4, 0.22, 0.5 -- rows; ln(window); ln(round trip) by ln(window)
+local PER_S, MOST = 80, 0.12                 -- packets; of the window, a round trip
+local QUEUE, FULL = 0.03, 0.07               -- round trip over the least: wanted, and too much above it
 
-local GROW, CUT = 1.5, 0.1                -- of the window: up in the start, down at most, a round trip
-local ROUNDS, ELASTIC = 5, 0.5            -- of such a test; ln(rtt) per ln(window) if it is passed
-local BETA = 0.7                          -- what is left of the window after a loss
-
-local function queue_wanted(w)
-    return 1 + 0.03 * w
+-- ln of what became of the window after row j; the newest is row 1.
+local function did(f, j)
+    return math.log(f[j - 1].cwnd / f[j].cwnd)
 end
 
--- The first rounds: up until the rate no longer follows, then what the path holds without a queue.
-local function start(f, s, w, over, share)
-    local is_full = f.rate and s.throughput < 1.25 * f.rate
-    f.rate = s.throughput
-    if s.lost > 0 or is_full and (share > 0 or over > 0.1) then
-        local held = math.max(s.rate or 0, s.throughput) * s.min_rtt / 8 / s.mss
-        f.mode, f.wait = "delay", 2
-        return math.max(0.4 * w, math.min(held, w))
-    end
-    return s.app_limited and w or GROW * w
-end
-
-local function delay(f, s, w, over)
-    local aim = w / (1 + over) + queue_wanted(w)
-    local slack = f.lost and s.t - f.lost < 3 and 0 or 0.05
-    local test = f.test
-    if over < 1.5 * queue_wanted(w) / w + slack then
-        f.test = nil
-    elseif not test then
-        f.test = {rounds = 0, from = w}
-    else
-        test.rounds = test.rounds + 1
-        if test.rounds == 1 then
-            test.rtt, test.w = s.srtt, w
-        elseif test.rounds >= ROUNDS and test.before < 0.85 * test.w then
-            f.test = nil
-            if math.log(s.srtt / test.rtt) / math.log(test.before / test.w) < ELASTIC then
-                f.mode, f.since = "compete", s.t
-                return test.from
-            end
+-- In one of the last so many rows?
+local function any(f, key, rows)
+    for j = 1, math.min(rows, #f) do
+        if f[j][key] > 0 then
+            return true
         end
-        test.before = w
     end
-    return w * math.exp(math.max(-CUT, math.min(CUT, 0.5 * math.log(aim / w))))
+    return false
 end
 
-local function compete(f, s, w, over)
-    f.mode = over < 0.03 and "delay" or f.mode
-    return w + math.min(1 + 6 * math.max(0, s.t - f.since - 0.5), math.max(1, 0.08 * w))
+-- So far the window only grew.
+local function is_starting(f)
+    for j = 2, #f do
+        if did(f, j) < -0.12 then
+            return false
+        end
+    end
+    return #f < ROWS
+end
+
+local function start(f, row)
+    local is_full = f[2] and row.throughput < 1.25 * f[2].throughput
+    if row.lost > 0 or is_full and (row.share > 0 or row.over > 0.1) then
+        local held = 0 -- what the path holds without a queue
+        for j = 1, #f do
+            held = math.max(held, f[j].throughput * row.min_rtt / 8 / row.mss)
+        end
+        return math.max(0.4 * row.cwnd, math.min(held, 0.85 * row.cwnd))
+    end
+    return row.app_limited and row.cwnd or START * row.cwnd
+end
+
+local function loss(f, row)
+    local is_new = row.lost > 0 and f[2].lost == 0 and not (f[3] and f[3].lost > 0)
+    return is_new and LOSS * row.cwnd or row.cwnd
+end
+
+local function marked(f, row)
+    local share = 0
+    for j = 1, #f do
+        share = share + f[j].share / ROWS
+    end
+    local less = row.share > 0 and share / 2 or 0
+    return row.cwnd * (1 - less) + math.min(1, (row.srtt / 0.025) ^ 2)
+end
+
+-- The window of a row is heard of a row later.
+local function is_theirs(f)
+    local last = TESTED + 1
+    if not f[last] or any(f, "lost", last) or math.log(f[last].cwnd / f[1].cwnd) < FALLEN then
+        return false
+    end
+    local fell = math.log(f[last].cwnd / f[2].cwnd)
+    return fell > 0.1 and math.log(f[TESTED].srtt / f[1].srtt) < ELASTIC * fell
+end
+
+local function has_jumped(f)
+    for j = 2, #f do
+        if did(f, j) > 0.2 then
+            return true
+        end
+    end
+    return false
+end
+
+local function unmarked(f, row)
+    local w, wanted = row.cwnd, QUEUE + 1 / row.cwnd
+    if is_theirs(f) then
+        return w * math.exp(JUMP)
+    elseif row.over <= wanted + FULL then
+        local faster = 0.06 * math.max(0, 1 - 2 * row.over / wanted) -- where the queue is empty
+        return w * math.exp(math.max(-DOWN, 0.6 * (wanted - row.over) + faster))
+    elseif has_jumped(f) then
+        return w + math.max(1, math.min(PER_S * row.srtt, MOST * w))
+    end
+    return w * math.exp(-DOWN)
 end
 
 function on_sample(f, s)
-    local w = s.cwnd
     if not s.interval or not s.srtt or not s.min_rtt then
-        return w
+        return s.cwnd
     end
-    local over = s.srtt / s.min_rtt - 1
-    local share = s.delivered > 0 and s.ce / s.delivered or 0
-    f.alpha = (f.alpha or 0.3) + (share - (f.alpha or 0.3)) / 16
-    f.marked = share > 0 and s.t or f.marked
-    if not f.mode then
-        w = start(f, s, w, over, share)
-    elseif f.wait then -- what is heard of now was sent before the last cut
-        f.wait = f.wait > 1 and f.wait - 1 or nil
-    elseif s.lost > 0 then
-        f.lost = f.mode == "compete" and s.t or nil
-        f.mode, f.test, f.wait = "delay", nil, 1
-        w = BETA * w
-    elseif f.marked and s.t - f.marked < 2 then
-        f.mode, f.test = "delay", nil
-        w = w * (1 - (share > 0 and f.alpha / 2 or 0)) + math.min(1, (s.srtt / 0.025) ^ 2)
-    elseif f.mode == "delay" then
-        w = delay(f, s, w, over)
+    local row = {cwnd = s.cwnd, srtt = s.srtt, min_rtt = s.min_rtt, over = s.srtt / s.min_rtt - 1, mss = s.mss,
+                 throughput = s.throughput, share = s.delivered > 0 and s.ce / s.delivered or 0, lost = s.lost,
+                 app_limited = s.app_limited}
+    table.insert(f, 1, row)
+    f[ROWS + 1] = nil
+    local w
+    if is_starting(f) then
+        w = start(f, row)
+    elseif row.lost > 0 or f[2].lost > 0 then
+        w = loss(f, row)
+    elseif any(f, "share", ROWS) then
+        w = marked(f, row)
     else
-        w = compete(f, s, w, over)
+        w = unmarked(f, row)
     end
     return math.max(w, 2)
 end
