@@ -122,7 +122,7 @@ assert(lab.collect{scenarios = tiny, teachers = {"netllm:distilled:student.st", 
             {"collect?", "table", "other options of `lab.collect`: `recipe`, `seeds`, `test_share`, ..."},
             {"adapt?", "table", "options of `lab.adapt`, for every round",
                 "{num_epochs = 40, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}"},
-            {"distill?", "table", "options of `lab.distill`"},
+            {"distill?", "table", "options of `lab.distill`", "{num_epochs = 100, lr = 5e-4}"},
             {"judge?", "boolean|table", "judge every round; or options of `lab.judge`, whose `candidates` are the "
                 .. "baselines (cubic, bbr, prague) and whose `seeds` are 1 by default", "false"},
             {"dir?", "string", "its directory; one that is there goes on: what is done stays", "a new one in `base`"},

@@ -15,8 +15,9 @@ local RESERVED = { -- what teach says itself
     judge = {"dir", "base", "name", "testbed", "dry_run"},
 }
 local OWN = {1, 0.75} -- returns that the student aims at when it makes experience, as shares of the largest
--- What the policy of docs/judge.md was taught with; `adapt` may say otherwise, option by option.
+-- What the policy of docs/judge.md was taught with; `adapt` and `distill` may say otherwise, option by option.
 local ADAPT = {num_epochs = 40, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}
+local DISTILL = {num_epochs = 100, lr = 5e-4}
 local BASELINES = {"cubic", "bbr", "prague"}
 local STAGES = {"collect", "pool", "adapt", "test", "distill", "judge"}
 local SAYS = {baselines = "judging the baselines", collect = "collecting", pool = "joining the pools",
@@ -64,7 +65,8 @@ local function read_options(given)
         end
         lab._check_keys(o[key] or {}, names, "lab.teach: " .. key)
     end
-    o.rounds, o.own, o.adapt = o.rounds or 1, o.own or OWN, options_with(ADAPT, o.adapt)
+    o.rounds, o.own = o.rounds or 1, o.own or OWN
+    o.adapt, o.distill = options_with(ADAPT, o.adapt), options_with(DISTILL, o.distill)
     o.teachers = o.teachers or {"netllm:lua:" .. assert(lab._find_labs()) .. "/drive/teacher.lua"}
     if not math.tointeger(o.rounds) or o.rounds < 0 then
         misuse("rounds is a whole number: how often it learns of what it did itself")

@@ -70,7 +70,7 @@ static char dir[] = "/tmp/ccalab-loop-XXXXXX";
 
 static void put(const char *name, const char *text)
 {
-    char path[256];
+    char path[512];
     struct error err;
     snprintf(path, sizeof path, "%s/%s", dir, name);
     assert_int_equal(file_write_atomic(path, text, strlen(text), &err), STATUS_OK);
@@ -78,7 +78,7 @@ static void put(const char *name, const char *text)
 
 static void drop(const char *name)
 {
-    char path[256];
+    char path[512];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     unlink(path);
 }
