@@ -30,7 +30,7 @@ with Lab("drive-wrong") as lab:
               f"{errors[0] if errors else 'no message'}")
         check(all(2 <= v["cwnd_pkts"] <= 1 << 17 for v in rows), "the window has bounds")
         if name in WATCHDOG:
-            check(rate > 4, "the flow goes on, without decisions")
+            check(rate > 2, "the flow goes on, without decisions")
             check(all(not v["is_driven"] for v in rows), "under the watchdog")
         if name == "not a number":
             check(total["refused"] > 10, "no decision comes of it")
@@ -61,7 +61,7 @@ with Lab("drive-wrong") as lab:
         errors = [e["text"] for e in agent.events()
                   if e["type"] == "log" and e["level"] == "error"]
         print(f"{name}: {rate:.1f} Mbit/s, event to window p99 {total['event_p99_us']:.0f} us")
-        check(rate > 4 and all(v["wanted_pkts"] == 40 for v in rows), "the policy decides")
+        check(rate > 2 and all(v["wanted_pkts"] == 40 for v in rows), "the policy decides")
         check(total["watchdog_share"] < 0.5, "in time")
         advised = {v["advised_bytes"] for v in rows}
         if "loops" in name:

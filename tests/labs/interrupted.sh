@@ -20,6 +20,7 @@ print("looping")
 while true do pcall(function() while true do end end) end
 LUA
 stop() { # SCRIPT WORD LIMIT_MS
+    : >"$tmp/out" # what the one before said
     "$ccalab" --run "$tmp/$1.lua" >"$tmp/out" 2>"$tmp/err" </dev/null &
     pid=$!
     wait_said "$2" || fail "$1 did not start"

@@ -13,6 +13,7 @@ nothing_left "after kill -9 and down"
 grep -q '"status":.*"running"' "$CCALAB_RUNS"/*-quickstart/run.json || fail "run.json is lost"
 
 # And without `down`: the lab notices that its owner is gone.
+: >"$tmp/out" # what the first said
 "$ccalab" --run "$CCALAB_SOURCE/labs/quickstart.lua" 30 >"$tmp/out" 2>"$tmp/err" </dev/null &
 pid=$!
 wait_said 'of traffic' || fail "the second run did not start"

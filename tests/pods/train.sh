@@ -21,6 +21,7 @@ kill_job() { # FILE of its pid
 # dead too; then by the guard, with the watchdog dead.
 for who in ${WHO-curl ccalab}; do
     : >"$POD_DIR/requests"
+    : >"$SSHD_DIR/seen/up" # of the round before
     "$ccalab" --run "$here/test_train.lua" up >"$SSHD_DIR/seen/up" 2>&1 &
     pid=$!
     await "$SSHD_DIR/seen/up" '^up.pod' $pid

@@ -49,8 +49,10 @@ check(seen.near.flows[1]["local"] == seen.ss.flows[1]["local"], "the same socket
 local function stats(label, name)
     return lab.series_stats(label .. "/" .. name) or error("no samples of " .. label .. "/" .. name)
 end
+-- Samples that a busy machine puts elsewhere see other intervals, so the mean of their rates is another,
+-- not the bytes.
 for _, label in ipairs{"sent", "ss"} do
-    for name, tolerance in pairs{cwnd_bytes = 0.1, bytes_acked = 0.1, throughput_bps = 0.15,
+    for name, tolerance in pairs{cwnd_bytes = 0.1, bytes_acked = 0.1, throughput_bps = 0.5,
                                  delivered = 0.1, pacing_rate_bps = 3, min_rtt_us = 3,
                                  delivery_rate_bps = 3, srtt_us = 3} do
         local one, two = stats("near", name), stats(label, name)

@@ -189,6 +189,7 @@ assert abs(p50 - told) <= 0.04 * p50 + 1
 END
 
 # --- a device deleted under the link is an error, not a hang
+: >"$tmp/events"
 "$link" --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 >"$tmp/events" 2>"$tmp/err" &
 link_pid=$!
 await grep -q '"state":"up"' "$tmp/events" || fail "not up again"

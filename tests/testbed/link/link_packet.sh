@@ -88,6 +88,7 @@ echo "$last" | grep -q '"drop_no_buffer":0' || fail "packets that nobody read: $
 echo "$last" | grep -o '"late_us":{[^}]*}'
 await is_gone || fail "a device is still there"
 
+: >"$tmp/events" # or the "up" of the run before would be taken for that of this one
 "$link" --ports packet --a /run/netns/$a:bn0 --b /run/netns/$b:eth0 >"$tmp/events" 2>"$tmp/err" &
 link_pid=$!
 await grep -q '"state":"up"' "$tmp/events" || fail "not up again"
