@@ -127,7 +127,8 @@ def without_torch(program):
                  ("drive", "copy-last", "--advisor=model:m"), ("info", "--model-dir", "m")):
         rc, events, out = run(*args, program=program)
         error = last(events, "error")
-        check(f"{' '.join(args)} without libtorch names the package", rc == 6 and "libtorch-dev" in out
+        check(f"{' '.join(args)} without libtorch names the package", rc == 6
+              and "libtorch-dev" in out
               and (args[0] == "info" or error.get("status") == "unavailable"), out)
     rc, _, out = run("info", program=program)
     check("info without libtorch", rc == 0 and "libtorch: not built in" in out, out)
