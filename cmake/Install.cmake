@@ -7,6 +7,9 @@ if(TARGET ccalab-sampler) # static: not under the sanitizers
     install(TARGETS ccalab-sampler COMPONENT console)
 endif()
 install(TARGETS netllm COMPONENT netllm)
+if(TARGET netllm-torch)
+    install(TARGETS netllm-torch COMPONENT netllm)
+endif()
 install(DIRECTORY labs DESTINATION ${CMAKE_INSTALL_DATADIR}/ccalab COMPONENT console)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT console)
 install(FILES console/completion/ccalab.bash COMPONENT console RENAME ccalab

@@ -1,4 +1,5 @@
-/* In place of policy_model.c where libtorch was missing at build time. */
+/* In place of policy_model.c in the program without libtorch, which asks this only where there is
+ * no netllm-torch beside it. */
 #include "drive/policy.h"
 #include "model/cmd.h"
 

@@ -25,6 +25,9 @@ void cmd_print_engine(FILE *f);
 
 #define CMD_TORCH_HINT                                                                             \
     "install libtorch-dev and libopenblas0-openmp, then configure and build again"
+/* Of netllm alone: go on as netllm-torch, which lies beside it (execv(3): the same process,
+ * arguments and files). Nothing may have been written to stdout. Returns where there is none. */
+void cmd_become_torch(void);
 /* STATUS_UNAVAILABLE for a command that needs libtorch in a build without it. */
 enum status cmd_no_torch(const char *command, struct error *err);
 /* STATUS_USAGE for an argument getopt_long(3) did not take: `c` is its return value. */

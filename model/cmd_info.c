@@ -47,6 +47,7 @@ static cJSON *describe_engine(void)
     cJSON_AddStringToObject(b, "path", blas.path);
     cJSON_AddStringToObject(b, "advice", blas.advice ? blas.advice : "");
 #else
+    cmd_become_torch(); /* the engine is what that has loaded */
     cJSON_AddNullToObject(o, "libtorch");
     cJSON_AddStringToObject(o, "hint", CMD_TORCH_HINT);
 #endif
@@ -222,6 +223,7 @@ enum status cmd_info(int argc, char *argv[], const volatile sig_atomic_t *stop, 
 #ifdef CCALAB_HAVE_TORCH
         return info_model(dir, is_json, err);
 #else
+        cmd_become_torch();
         return cmd_no_torch("info --model-dir", err);
 #endif
     }

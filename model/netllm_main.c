@@ -1,5 +1,7 @@
 /* netllm: the policy worker. Speaks the events of docs/events.md on stdout; stderr is for people.
- */
+ *
+ * Two programs are made of this file. Loading libtorch takes half a second, so `netllm` is without
+ * it; what computes with the policy it leaves to `netllm-torch`, which can do everything. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/event.h"
+#include "core/paths.h"
 #include "core/version.h"
 #include "model/cmd.h"
 
@@ -18,6 +21,7 @@ static void on_signal(int signum)
 }
 
 #ifndef CCALAB_HAVE_TORCH
+/* These are asked only where there is no netllm-torch. */
 enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop, struct error *err)
 {
     (void)argc, (void)argv, (void)stop;
@@ -48,17 +52,21 @@ static const struct {
     const char *name;
     enum status (*run)(int, char *[], const volatile sig_atomic_t *, struct error *);
     bool has_events;
+    /* It is for netllm-torch where this is a part of an argument; "": always; NULL: never, or it
+     * knows best itself. Once too often does no harm. */
+    const char *torch_word;
     const char *what;
 } commands[] = {
-    {"pool", cmd_pool, true, "build an experience pool from iperf3 JSON"},
-    {"adapt", cmd_adapt, true, "train a policy on a pool"},
-    {"test", cmd_test, true, "score a trained policy on the held-out rows of a pool"},
-    {"serve", cmd_serve, true, "decide for flows whose states come on stdin"},
-    {"distill", cmd_distill, true, "teach a small network to answer as a policy does"},
+    {"pool", cmd_pool, true, NULL, "build an experience pool from iperf3 JSON"},
+    {"adapt", cmd_adapt, true, "", "train a policy on a pool"},
+    {"test", cmd_test, true, "", "score a trained policy on the held-out rows of a pool"},
+    {"serve", cmd_serve, true, "", "decide for flows whose states come on stdin"},
+    {"distill", cmd_distill, true, "", "teach a small network to answer as a policy does"},
 #ifndef CCALAB_ONLY_NETLLM /* it needs a lab */
-    {"drive", cmd_drive, true, "decide for live TCP flows: the congestion control netllm"},
+    {"drive", cmd_drive, true,
+     "model:", "decide for live TCP flows: the congestion control netllm"},
 #endif
-    {"info", cmd_info, false, "what this build, a pool or a checkpoint is"},
+    {"info", cmd_info, false, NULL, "what this build, a pool or a checkpoint is"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -130,6 +138,29 @@ enum status cmd_set_device(const char *option, const char *text, struct device_r
                         err);
 }
 
+#ifndef CCALAB_HAVE_TORCH
+static char **arguments; /* of main(), in the order that getopt_long(3) has made of them */
+
+void cmd_become_torch(void)
+{
+    char dir[CCALAB_PATH_MAX], path[CCALAB_PATH_MAX];
+    /* Beside this program only: one found elsewhere could be of another version. */
+    if (!paths_self_dir(dir, sizeof dir) || !path_join(path, sizeof path, dir, "netllm-torch"))
+        return;
+    execv(path, arguments);
+    if (errno != ENOENT)
+        fprintf(stderr, "netllm: cannot start %s: %s\n", path, strerror(errno));
+}
+
+static bool has_word(int argc, char *argv[], const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (strstr(argv[i], word))
+            return true;
+    return false;
+}
+#endif
+
 static int run(int argc, char *argv[])
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -144,6 +175,11 @@ static int run(int argc, char *argv[])
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(name, commands[i].name) != 0)
             continue;
+#ifndef CCALAB_HAVE_TORCH
+        /* Before the signals have handlers: one that came between would be forgotten. */
+        if (commands[i].torch_word && has_word(argc, argv, commands[i].torch_word))
+            cmd_become_torch();
+#endif
         if (commands[i].has_events) {
             struct sigaction action = {.sa_handler = on_signal};
             sigaction(SIGINT, &action, NULL);
@@ -167,12 +203,13 @@ static int run(int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-    int code = run(argc, argv);
 #ifdef CCALAB_HAVE_TORCH
+    int code = run(argc, argv);
     /* The destructors of libtorch take a tenth of a second, and have nothing to put away. */
     fflush(NULL);
     _exit(code);
 #else
-    return code;
+    arguments = argv;
+    return run(argc, argv);
 #endif
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Build netllm on this machine against its own PyTorch, once: sh build_netllm.sh SOURCE CACHE HASH
 # HASH is that of the sources; with the version of torch and the machine's architecture it names what
-# is kept in CACHE, so that the same is never built twice on a volume. Speaks events.
+# is kept in CACHE, so that the same is never built twice on a volume. It is netllm-torch, which needs no
+# other program beside it. Speaks events.
 set -u
 source=$1 cache=$2 hash=$3
 event() { # TYPE FIELDS
@@ -48,7 +49,7 @@ trap 'rm -rf "$build"' EXIT
 trap 'exit 130' INT TERM HUP
 cmake -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCCALAB_ONLY_NETLLM=ON \
     -DCCALAB_WITH_TORCH=ON >&2 || fail host "cmake failed on the host" "its last lines are in the log"
-{ cmake --build "$build" --target netllm -j "$(nproc)" 2>"$build/errors" || echo FAILED; } |
+{ cmake --build "$build" --target netllm-torch -j "$(nproc)" 2>"$build/errors" || echo FAILED; } |
     while IFS= read -r line; do
         case $line in
         FAILED) : >"$build/failed" ;;
@@ -62,10 +63,10 @@ if [ -e "$build/failed" ]; then
     tail -n 5 "$build/errors" >&2
     fail host "building netllm failed on the host" "its last lines are in the log"
 fi
-"$build/netllm" --version >&2 || fail host "the netllm that was built does not start" "see the log"
+"$build/netllm-torch" --version >&2 || fail host "the netllm that was built does not start" "see the log"
 # Two pods may share the volume, and build at the same time.
 new=$(mktemp "$out.XXXXXX") || fail host "cannot write beside $out" "look at its rights"
-if ! { cp "$build/netllm" "$new" && chmod 755 "$new" && mv "$new" "$out"; }; then
+if ! { cp "$build/netllm-torch" "$new" && chmod 755 "$new" && mv "$new" "$out"; }; then
     rm -f "$new"
     fail host "cannot write $out" "is there room?"
 fi

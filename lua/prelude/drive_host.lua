@@ -35,15 +35,17 @@ local function try(host, path)
     return nil, err
 end
 
-local found = setmetatable({}, {__mode = "k"}) -- by host: {netllm=, dir=}
+local found = setmetatable({}, {__mode = "k"}) -- by host, by program: {netllm=, dir=}
 
 -- netllm on the host, and a directory for what it needs: the host's own where that has our version, else ours
--- is uploaded, once.
-function there.find(host)
-    if found[host] then
-        return found[host]
+-- is uploaded, once. Where the policy `needs_torch` that is netllm-torch, which can do everything alone.
+function there.find(host, needs_torch)
+    local ours = needs_torch and lab.program("netllm-torch") or lab.program("netllm")
+    local of, key = found[host] or {}, ours or ""
+    found[host] = of
+    if of[key] then
+        return of[key]
     end
-    local ours = lab.program("netllm")
     local hash = ours and lab.sha256(ours) or ""
     local r, err = host:run{"sh", "-c", LOOK, "sh", hash:sub(1, 16), label = "netllm?", timeout_s = 15}
     if not r then
@@ -52,8 +54,8 @@ function there.find(host)
     local dir = r.out:match("\ndir ([^\n]+)")
     local own, version = r.out:match("\npath (%S+) netllm (%S+)\n")
     if version == lab.version then
-        found[host] = {netllm = own, dir = dir}
-        return found[host]
+        of[key] = {netllm = own, dir = dir}
+        return of[key]
     elseif not ours then
         return failure("unavailable", "neither this build nor " .. host.name .. " has netllm " .. lab.version,
                        "install it there")
@@ -74,14 +76,18 @@ function there.find(host)
     if not ok then
         return nil, err
     end
-    found[host] = {netllm = path, dir = dir}
-    return found[host]
+    of[key] = {netllm = path, dir = dir}
+    return of[key]
 end
 
 -- Policies -----------------------------------------------------------------------------------------
 
 local HASH = [[if test -d "$1"; then cd "$1" && set -- .; else cd "${1%/*}" && set -- "${1##*/}"; fi || exit 1
 find "$1" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum]]
+
+local function is_model(policy)
+    return type(policy) == "string" and policy:find("^model:")
+end
 
 -- The policy's word as it is to be said there; its file or directory is uploaded if it has one.
 local function carry(host, at, policy)
@@ -154,7 +160,7 @@ local count = 0
 -- those there. Returns the job; a function that takes back what was changed for it before the script's end does;
 -- and what `up` said.
 function there.start(host, o, words_of)
-    local at, err = there.find(host)
+    local at, err = there.find(host, is_model(o.policy) or is_model(o.advisor))
     if not at then
         return nil, err
     end

@@ -1,26 +1,29 @@
 #!/bin/sh
-# Startup times: `ccalab --version`, and from exec to the first whole frame on a terminal (a pty).
+# Startup times: `ccalab --version`, `netllm --help`, and from exec to the first whole frame on a
+# terminal (a pty).
 # Median, best and worst of 20. A measurement, not a test: run it on a quiet machine.
 #   tests/bench/startup.sh [BUILD_DIRECTORY]
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/release}
-PYTHONPATH=$here exec python3 - "$build/ccalab" <<'END'
+PYTHONPATH=$here exec python3 - "$build/ccalab" "$build/netllm" <<'END'
 import os, statistics, subprocess, sys, time
 from first_frame import first_frame_ms
 
-ccalab = sys.argv[1]
-if not os.access(ccalab, os.X_OK):
-    sys.exit("not built: " + ccalab)
+ccalab, netllm = sys.argv[1:]
+for program in ccalab, netllm:
+    if not os.access(program, os.X_OK):
+        sys.exit("not built: " + program)
 ROUNDS = 20
 
 
-def version_ms():
+def run_ms(*words):
     start = time.monotonic()
-    subprocess.run([ccalab, "--version"], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
     return (time.monotonic() - start) * 1000
 
 
-for name, measure, limit in (("ccalab --version", version_ms, 30),
+for name, measure, limit in (("ccalab --version", lambda: run_ms(ccalab, "--version"), 30),
+                             ("netllm --help", lambda: run_ms(netllm, "--help"), 30),
                              # The key bar is the last row of the frame.
                              ("first frame", lambda: first_frame_ms([ccalab], 40, 120, b"quit"),
                               100)):

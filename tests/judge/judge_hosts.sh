@@ -122,6 +122,8 @@ local ok, err = drive:aim(0.6)
 assert(not ok and err.message == "it has ended")
 local none, why = lab.drive{policy = "lua:/none.lua", host = bed.client_x}
 assert(not none and why.message == "there is no /none.lua", why and why.message)
+none, why = lab.drive{policy = "model:" .. arg[4], host = bed.client_x} -- no checkpoint; netllm-torch goes up to say so
+assert(not none and why.message:find(lab.program("netllm-torch") and "netllm.json" or "libtorch", 1, true), why and why.message)
 none, why = lab.drive{policy = "copy-last", advisor = "lua:/none.lua", host = bed.client_x}
 assert(not none and why.message == "there is no /none.lua", why and why.message)
 -- Who finds the registration taken leaves the first one's rule where it is.
@@ -134,7 +136,7 @@ assert(not none and why.message:find("registered already", 1, true), why and why
 assert(rules() == with, rules())
 assert(first:finish())
 LUA
-"$ccalab" --run "$tmp/drive.lua" "$lab" "$tmp/own.lua" "$tmp/advisor.lua" >"$tmp/out" 2>"$tmp/err" </dev/null || { busy; fail "drive: $?"; }
+"$ccalab" --run "$tmp/drive.lua" "$lab" "$tmp/own.lua" "$tmp/advisor.lua" "$tmp/labs" >"$tmp/out" 2>"$tmp/err" </dev/null || { busy; fail "drive: $?"; }
 grep -q 'the advisor is there' "$tmp/err" || fail "the advisor's file did not get there"
 grep -q 'target return: 0.5 of the largest' "$tmp/err" || fail "the line did not reach the policy"
 all_same "after a driven host"

@@ -1,11 +1,12 @@
 """netllm as a user meets it: exit codes, events, signals. Usage: netllm_cli.py NETLLM
 
-A netllm with libtorch takes half a second to start: what has nothing of it is judged in the build
-without, under the sanitizers."""
+What has nothing of libtorch is the same code in every build: it is judged in the one without, under
+the sanitizers."""
 import glob
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +22,8 @@ def check(what, ok, detail=""):
         failures.append(what)
 
 
-def run(*args, **env):
-    p = subprocess.run([NETLLM, *args], capture_output=True, text=True, timeout=240,
+def run(*args, program=NETLLM, **env):
+    p = subprocess.run([program, *args], capture_output=True, text=True, timeout=240,
                        env={**os.environ, **env})
     events = []
     for line in p.stdout.splitlines():
@@ -119,12 +120,30 @@ def pool_refusals():
     check("pool: an unwritable output", rc == 7 and last(events, "error")["status"] == "io", out)
 
 
-def without_torch():
-    for command in ("adapt", "test"):
-        rc, events, out = run(command, "--exp-pool-path", "pool.safetensors", "--model-dir", "m")
+def without_torch(program):
+    """`program` has no netllm-torch beside it."""
+    for args in (("adapt", "--exp-pool-path", "pool.safetensors", "--model-dir", "m"), ("test",),
+                 ("serve",), ("distill",), ("drive", "model:m"),
+                 ("drive", "copy-last", "--advisor=model:m"), ("info", "--model-dir", "m")):
+        rc, events, out = run(*args, program=program)
         error = last(events, "error")
-        check(f"{command} without libtorch names the package", rc == 6
-              and error.get("status") == "unavailable" and "libtorch-dev" in error["hint"], out)
+        check(f"{' '.join(args)} without libtorch names the package", rc == 6
+              and "libtorch-dev" in out
+              and (args[0] == "info" or error.get("status") == "unavailable"), out)
+    rc, _, out = run("info", program=program)
+    check("info without libtorch", rc == 0 and "libtorch: not built in" in out, out)
+
+
+def two_programs():
+    """Only what computes with the policy loads libtorch, and so becomes netllm-torch."""
+    loaded = subprocess.run(["ldd", NETLLM], capture_output=True, text=True, check=True).stdout
+    check("netllm itself links no libtorch", "libtorch" not in loaded and "libc.so" in loaded, loaded)
+    os.mkdir("alone")
+    without_torch(shutil.copy(NETLLM, "alone"))
+    for args in (("model:none",), ("copy-last", "--advisor", "model:none")):
+        rc, events, out = run("drive", *args)
+        check(f"drive {' '.join(args)} reads the policy's folder", rc == 7
+              and "none/netllm.json" in last(events, "error").get("message", ""), out)
 
 
 COMMON = ("--exp-pool-path", "pool.safetensors", "--model-dir", "model")
@@ -343,6 +362,9 @@ def signals():
             seen += '"src":"valid"' in line
             if seen == 2:
                 break
+        program = os.readlink(f"/proc/{p.pid}/exe")
+        check("adapt: the same process, another program", os.path.basename(program)
+              == "netllm-torch", program)
         p.send_signal(number)
         rest = p.stdout.read().splitlines()
         rc = p.wait(timeout=240)
@@ -360,6 +382,7 @@ def main():
         has_torch = has_libtorch()
         pool()
         if has_torch:
+            two_programs()
             blas()
             adapt()
             ways()
@@ -372,7 +395,7 @@ def main():
         else:
             usage()
             pool_refusals()
-            without_torch()
+            without_torch(NETLLM)
         os.chdir("/")
     print(f"{len(failures)} failed" if failures else "all good")
     sys.exit(1 if failures else 0)

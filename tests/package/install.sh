@@ -24,6 +24,10 @@ dpkg-deb -c "$deb" | awk '$6 !~ /\/$/ {print substr($6, 2)}' | sort >"$dir/in.de
 cmp -s "$dir/in.deb" "$dir/in.install" || fail "package and installation differ:
 $(diff "$dir/in.deb" "$dir/in.install")"
 dpkg-deb -f "$deb" Depends | grep -q torch && fail "the console wants libtorch"
+for program in netllm netllm-torch; do # the first becomes the second, beside it
+    [ ! -x "$CCALAB_BUILD/$program" ] ||
+        dpkg-deb -c "$dir"/packages/ccalab-netllm_*.deb | grep -q "/usr/bin/$program\$" || fail "no $program"
+done
 
 # shellcheck disable=SC1091
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
