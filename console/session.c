@@ -29,22 +29,15 @@ static void log_event(const struct event *ev)
     static void (*const log_at[])(const char *fmt, ...) = {log_debug, log_info, log_warn,
                                                            log_error};
     const char *level = json_str(ev->body, "level", "info");
-    bool is_error = ev->type == EVENT_ERROR;
-    const char *said = json_str(ev->body, is_error ? "message" : "text", "");
-    const char *hint = json_str(ev->body, "hint", "");
     char job[96], text[1024];
-    int at = is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+    int at = LOG_LEVEL_INFO;
 
-    for (int i = LOG_LEVEL_DEBUG; !is_error && i <= LOG_LEVEL_ERROR; i++)
+    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++)
         if (!strcmp(level, log_level_name((enum log_level)i)))
             at = i;
     log_escape(ev->job, job, sizeof job);
-    log_escape(said, text, sizeof text);
+    log_escape(json_str(ev->body, "text", ""), text, sizeof text);
     log_at[at]("%s%s%s", job, job[0] ? ": " : "", text);
-    if (is_error && hint[0]) {
-        log_escape(hint, text, sizeof text);
-        log_info("hint: %s", text);
-    }
 }
 
 static void on_event(void *user, const struct event *ev)
@@ -60,12 +53,12 @@ static void on_event(void *user, const struct event *ev)
         progress_update(&s->progress, ev);
         break;
     case EVENT_LOG:
-    case EVENT_ERROR:
         log_event(ev);
         break;
     case EVENT_CHECKS:
         checks_table_update(&s->checks, ev);
         break;
+    case EVENT_ERROR: /* whoever waits for the job says why it failed, else lua/bind_job.c */
     case EVENT_RESULT:
         break;
     }

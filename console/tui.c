@@ -151,9 +151,7 @@ static void log_failure(struct tui *t, const struct error *err, const char *trac
         log_warn("interrupted");
         return;
     }
-    log_error("%s", err->message);
-    if (err->hint[0])
-        log_info("hint: %s", err->hint);
+    log_err(err);
     if (traceback)
         log_lines_add(&t->console.log, LOG_OUTPUT, traceback);
 }

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "core/json.h"
+#include "core/log.h"
 #include "lua/bind_host.h"
 #include "lua/job_samples.h"
 #include "lua/task.h"
@@ -125,10 +126,25 @@ static void become_up(struct task_job *j, const cJSON *data)
     wait_list_wake(&j->up_waiters, push_up, j);
 }
 
+/* Why a job failed. Who waits for it is told, and has the say; else it would be lost. */
+static void log_unheard(const struct task_job *j, const struct event *ev)
+{
+    char name[96], text[1024];
+    if (j->up_waiters.first || j->done_waiters.first)
+        return;
+    log_error("%s: %s", log_escape(ev->job, name, sizeof name),
+              log_escape(json_str(ev->body, "message", ""), text, sizeof text));
+    const char *hint = json_str(ev->body, "hint", "");
+    if (hint[0])
+        log_info("hint: %s", log_escape(hint, text, sizeof text));
+}
+
 static void on_event(void *user, struct job *job, const struct event *ev)
 {
     struct task_job *j = user;
     (void)job;
+    if (ev->type == EVENT_ERROR)
+        log_unheard(j, ev);
     if (ev->type == EVENT_SAMPLE)
         job_samples_add(&j->samples, ev->body);
     if (ev->type != EVENT_RESULT || j->is_up)

@@ -58,6 +58,7 @@ static const char help[] =
     "  --published-logs DIR    write the published code's JSON logs and train_losses.txt there\n"
     "  --seed N                (100003)\n" CMD_DEVICE_HELP
     "  --threads N             (one per core; 1 for a backbone narrower than 256)\n"
+    "  --dry-run               make a policy of these options, and train nothing; without a pool\n"
     "taken and without effect here: --adapt, --test, --target-return-scale (both are of netllm\n"
     "test), --trace, --trace-num, --video, --fixed-order (of a video simulator)\n";
 
@@ -101,6 +102,7 @@ enum option_id {
     OPT_SAVE_STEPS,
     OPT_PATIENCE,
     OPT_LOGS,
+    OPT_DRY_RUN,
     OPT_DEVICE,
     OPT_ELSEWHERE, /* of netllm test */
     OPT_VIDEO,     /* of the video simulator */
@@ -146,6 +148,7 @@ static const struct option options[] = {
     {"save-checkpoint-per-epoch", required_argument, NULL, OPT_SAVE_EPOCH},
     {"save-per-steps", required_argument, NULL, OPT_SAVE_STEPS},
     {"patience", required_argument, NULL, OPT_PATIENCE},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"published-logs", required_argument, NULL, OPT_LOGS},
     CMD_DEVICE_OPTIONS(OPT_DEVICE),
     {"adapt", no_argument, NULL, OPT_ADAPT},
@@ -211,6 +214,9 @@ static enum status set_option(struct adapt_options *a, const struct option *o, c
         return STATUS_OK;
     case OPT_RESUME:
         t->is_resumed = true;
+        return STATUS_OK;
+    case OPT_DRY_RUN:
+        a->is_dry = true;
         return STATUS_OK;
     case OPT_START:
         t->start_dir = text;

@@ -16,7 +16,7 @@ struct adapt_options {
     struct dataset_opts data;
     const char *config_path, *plm_path, *plm_type, *plm_size, *logs_dir;
     char plm_dir[CCALAB_PATH_MAX]; /* of --plm-type and --plm-size */
-    bool has_random_init, is_ce;
+    bool has_random_init, is_ce, is_dry;
     int threads, bins;
     bool wants_help;
 };

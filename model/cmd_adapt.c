@@ -127,6 +127,21 @@ static enum status read_start(struct adapt_options *a, const char *recipe, struc
     return STATUS_OK;
 }
 
+/* Would a training get as far as its pool? */
+static enum status try_policy(const struct adapt_options *a, cJSON **result, struct error *err)
+{
+    struct policy *p = NULL;
+    enum status st = policy_engine_start(a->threads, &a->train.policy.backbone, err);
+    if (!st)
+        st = policy_new(&a->train.policy, &p, err);
+    policy_free(p);
+    if (!st) {
+        *result = cJSON_CreateObject();
+        cJSON_AddBoolToObject(*result, "dry_run", true);
+    }
+    return st;
+}
+
 static enum status run(struct adapt_options *a, cJSON **result, struct error *err)
 {
     static struct checkpoint first;
@@ -134,7 +149,7 @@ static enum status run(struct adapt_options *a, cJSON **result, struct error *er
     struct pool *pool = NULL;
     struct dataset *d = NULL;
     struct train_opts *t = &a->train;
-    if (!t->pool_path || !t->model_dir) {
+    if (!a->is_dry && (!t->pool_path || !t->model_dir)) {
         error_set(err, STATUS_USAGE, "adapt", "--exp-pool-path and --model-dir are needed");
         return error_hint(err, "see: netllm adapt --help");
     }
@@ -148,7 +163,11 @@ static enum status run(struct adapt_options *a, cJSON **result, struct error *er
         t->save_per_epoch = t->eval_per_epoch;
     if (a->data.is_published && t->warmup_steps < 0)
         t->warmup_steps = 2000;
-    if ((st = find_plm(a, err)) || (st = pool_load(t->pool_path, &pool, err)))
+    if ((st = find_plm(a, err)))
+        return st;
+    if (a->is_dry)
+        return try_policy(a, result, err);
+    if ((st = pool_load(t->pool_path, &pool, err)))
         goto out;
     fill_defaults(&a->data, a->data.is_published ? RECIPE_PUBLISHED : recipe_of(pool->recipe));
     t->policy.timestep_rows = dataset_timestep_rows(pool, &a->data);
@@ -182,7 +201,7 @@ enum status cmd_adapt(int argc, char *argv[], const volatile sig_atomic_t *stop,
     if ((st = adapt_options_parse(argc, argv, &a, err)) || a.wants_help)
         return st;
     /* Before anything is read there that another training could be changing. */
-    if (a.train.model_dir && (st = train_lock_take(&lock, a.train.model_dir, err)))
+    if (a.train.model_dir && !a.is_dry && (st = train_lock_take(&lock, a.train.model_dir, err)))
         return st;
     if (a.train.is_resumed && a.train.model_dir && train_state_exists(a.train.model_dir)) {
         if ((st = join_arguments(a.train.model_dir, argc, argv, &stored, &argc, &joined, err)))

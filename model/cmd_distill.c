@@ -29,7 +29,8 @@ static const char help[] =
     "  --num-epochs N         at most (60), ended after 8 without a better one\n"
     "  --lr X                 of Adam (1e-3)\n"
     "  --seed N               (100003)\n"
-    "  --threads N            of libtorch (one per core; 1 for a backbone narrower than 256)\n";
+    "  --threads N            of libtorch (one per core; 1 for a backbone narrower than 256)\n"
+    "  --dry-run              check these numbers, and teach nothing; without files\n";
 
 struct distill {
     const char *dir, *pool_path, *out_path;
@@ -264,10 +265,12 @@ enum status cmd_distill(int argc, char *argv[], const volatile sig_atomic_t *sto
                                             {"lr", required_argument, NULL, 'l'},
                                             {"seed", required_argument, NULL, 's'},
                                             {"threads", required_argument, NULL, 't'},
+                                            {"dry-run", no_argument, NULL, 'n'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     static struct distill t;
     enum status st = STATUS_OK;
+    bool is_dry = false;
     int c;
 
     t = (struct distill){
@@ -301,6 +304,9 @@ enum status cmd_distill(int argc, char *argv[], const volatile sig_atomic_t *sto
         case 't':
             st = cmd_parse_int("threads", optarg, 1, 65536, &t.threads, err);
             break;
+        case 'n':
+            is_dry = true;
+            break;
         case 'h':
             fputs(help, stdout);
             return STATUS_OK;
@@ -310,6 +316,12 @@ enum status cmd_distill(int argc, char *argv[], const volatile sig_atomic_t *sto
     }
     if (st)
         return st;
+    if (is_dry && optind == argc) {
+        cJSON *result = cJSON_CreateObject();
+        cJSON_AddBoolToObject(result, "dry_run", true);
+        event_write_result(stdout, result);
+        return STATUS_OK;
+    }
     if (!t.dir || !t.pool_path || !t.out_path || optind != argc) {
         error_set(err, STATUS_USAGE, "distill",
                   "--model-dir, --exp-pool-path and --output are needed, and no more");

@@ -135,7 +135,8 @@ assert(lab.collect{scenarios = tiny, teachers = {"netllm:distilled:student.st", 
              .. "student=, model=}`, as the columns of `rounds.csv` (judge.md); `best` is one of them: the best by "
              .. "its grade, the last where nobody judged"}},
          errors = "as of `lab.collect`, `lab.adapt`, `lab.distill` and `lab.judge`; `usage`: the directory holds "
-             .. "another teaching; `unavailable`: a netllm without libtorch", raises = "an option that is none; `interrupted`",
+             .. "another teaching; `unavailable`: a netllm without libtorch. Whether netllm takes the options of `adapt` "
+             .. "and `distill` is tried before anything is collected", raises = "an option that is none; `interrupted`",
          text = "The whole loop: watch teachers, train a policy on them, distil it, judge it; then let it drive, add "
              .. "what comes of that to the experience, train on from the last checkpoint, distil, judge, as often as "
              .. "wanted (judge.md).",

@@ -219,6 +219,11 @@ function lab.distill(o)
         label = "distill", host = o.host}, o, lab._distill_flags))
 end
 
+-- Would `netllm adapt` or `netllm distill` take these options? It is asked itself, and trains nothing.
+function lab._try_netllm(command, o, names)
+    return netllm(add_flags({command, "--dry-run", label = command}, o, names))
+end
+
 -- Score the trained policy on the held-out part of the pool.
 function lab.test(o)
     return netllm(add_flags({"test", "--exp-pool-path", o.pool, "--model-dir", o.dir,

@@ -270,6 +270,9 @@ function lab.matrix(o)
             else
                 m.failed[key] = err
                 lab.log(("%s: %s"):format(key, err.message), "warn")
+                if err.hint then
+                    lab.log("hint: " .. err.hint)
+                end
             end
             ok, err = save(m, "running")
             if not ok then

@@ -427,16 +427,29 @@ function teach.check_netllm()
     return true
 end
 
+-- Will netllm take what it is to learn with? Found out before hours of flows, too.
+function teach.check_options(o)
+    local ok, err = lab._try_netllm("adapt", o.adapt, lab._adapt_flags)
+    if ok then
+        ok, err = lab._try_netllm("distill", o.distill, lab._distill_flags)
+    end
+    return ok, err
+end
+
 -- Teach. Returns {dir=, rounds={{round=, rows=, valid_loss=, grade=, student=, ...}}, best=, baselines=,
 -- files=}.
 function lab.teach(o)
     o = read_options(o or {})
-    if o.dry_run then
-        return teach.dry(o)
-    end
     local ok, err = teach.check_netllm()
+    if ok then
+        ok, err = teach.check_options(o)
+    elseif o.dry_run then
+        ok = true -- it can be shown where it cannot be done
+    end
     if not ok then
         return nil, err
+    elseif o.dry_run then
+        return teach.dry(o)
     end
     local t
     t, err = open(o)

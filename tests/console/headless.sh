@@ -58,6 +58,27 @@ END
 run 4 --run table.lua
 err_has "exit status 1"
 
+# Why a job failed is said once, with its hint: by who waited for it, or else by the log.
+cat >painter.lua <<'END'
+local painter = {"sh", "-c", [[echo '{"t":1,"type":"error","status":"unavailable","message":"no brush",
+"hint":"buy one"}' | tr -d '\n'; exit 6]], events = true, label = "painter"}
+if arg[1] == "waited" then
+    assert(lab.localhost:run(painter))
+elseif arg[1] == "cell" then
+    lab.matrix{base = ".", axes = {{"x", {1}}}, run = function() assert(lab.localhost:run(painter)) end}
+else
+    local job = assert(lab.localhost:start(painter))
+    while job:is_running() do
+        lab.sleep(0.01)
+    end
+end
+END
+for case in 6:waited 0:cell 0:nobody; do
+    run "${case%:*}" --run painter.lua "${case#*:}"
+    [ "$(grep -c "no brush" err)" = 1 ] && [ "$(grep -c "hint: buy one" err)" = 1 ] ||
+        fail "$case: not said once"
+done
+
 printf 'print("never")\nlocal x = = 1\n' >syntax.lua
 run 3 --run syntax.lua
 out_is ""

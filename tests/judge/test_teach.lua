@@ -37,6 +37,22 @@ local told = assert(lab.localhost:run{assert(lab.program("netllm")), "info"}).ou
 check((can == true) == not told:find("libtorch: not built in", 1, true), told)
 check(can or why.status == "unavailable" and why.hint, lab.pretty(why))
 function teach.check_netllm() return true end
+-- Where it can, netllm is asked before all else whether it takes the options.
+if can then
+    for text, bad in pairs{["num-epochs"] = {adapt = {num_epochs = "x"}}, ["rank"] = {adapt = {rank = 65}},
+                           ["hidden"] = {distill = {hidden = 0}}} do
+        local no, e = lab.teach{adapt = bad.adapt, distill = bad.distill, dry_run = true}
+        check(no == nil and e.message:find(text, 1, true), text .. ": " .. lab.pretty(e))
+    end
+    check(teach.check_options{adapt = {num_epochs = 2, lr = 1e-3}, distill = {}}, "good options")
+end
+local refuses
+function lab._try_netllm(command)
+    if command == refuses then
+        return lab.failure("usage", "netllm", command .. " refuses")
+    end
+    return {}
+end
 
 -- The others, who note how they were asked.
 local asked, fails = {}, nil
@@ -83,8 +99,15 @@ end)
 
 local given = {teachers = {"cubic", "reno"}, rounds = 2, own = {1, 0.5}, dir = dir .. "/t", judge = {candidates = {"cubic"}},
                adapt = {w = 4}, collect = {seeds = 2}}
-fails = "adapt"
-local none, err = lab.teach(given)
+local none, err
+for _, command in ipairs{"adapt", "distill"} do
+    refuses = command
+    none, err = lab.teach(given)
+    check(none == nil and err.message == command .. " refuses" and names() == "", lab.pretty(err) .. names())
+    check(lab.list_dir(given.dir) == nil, "nothing is begun")
+end
+refuses, fails = nil, "adapt"
+none, err = lab.teach(given)
 check(none == nil and err.message == "adapt failed" and err.hint:find(dir, 1, true), lab.pretty(err))
 check(names() == "judge collect adapt", names())
 asked, fails = {}, "pool"

@@ -244,6 +244,20 @@ def ways():
               and what in last(events, "error")["message"], out)
 
 
+def dry_run():
+    """What can be known before there is a pool."""
+    for command, extra, code, what in (
+            ("adapt", ("--num-epochs", "3"), 0, "dry_run"), ("adapt", ("--lr", "x"), 2, "--lr"),
+            ("adapt", ("--bins", "4"), 2, "--loss ce"), ("adapt", ("--rank", "65"), 8, "rank"),
+            ("adapt", ("--plm-path", "nowhere"), 7, "nowhere"),
+            ("adapt", ("--model-dir", "none", "--lora-targets", "q"), 8, "'q'"),
+            ("distill", ("--hidden", "8"), 0, "dry_run"), ("distill", ("--rows", "0"), 2, "--rows"),
+            ("distill", ("stray",), 2, "no more")):
+        rc, _, out = run(command, "--dry-run", *extra)
+        check(f"{command} --dry-run {' '.join(extra)}", rc == code and what in out, out)
+    check("a dry run leaves nothing", not os.path.exists("none"))
+
+
 def slow_blas():
     """A BLAS that makes computing slow is named before it begins."""
     slow = glob.glob("/usr/lib/*/blas/libblas.so.3")
@@ -386,6 +400,7 @@ def main():
             blas()
             adapt()
             ways()
+            dry_run()
             slow_blas()
             lab()
             config()
