@@ -1,21 +1,33 @@
 -- A congestion control to learn from. It keeps nothing in mind but the last eight rows of a flow, one a
 -- round trip, and so knows hardly more than its student will see: what it does can be learned of them.
 --
---   start     half as much again each round trip, until the rate no longer follows
---   loss      0.7 of the window, once for all losses of two round trips
+--   start     half as much again each round trip, less and less the longer the round trip gets or, where
+--             packets are marked, the less the rate follows; and down to nine tenths of what the path holds
+--   loss      down to what the path holds without a queue, 0.35 to 0.7 of the window, once for all
+--             losses of two round trips
 --   marks     behind an L4S queue: less by half of the share of marked packets, as DCTCP (RFC 8257),
 --             up by a packet a round trip, less on round trips under 25 ms, as TCP Prague
 --   delay     behind a queue that does not mark: towards a round trip that is a few percent longer than
---             the least, as FAST TCP's; where the queue is longer, down by up to a tenth each
---   test      whoever is alone has the round trip fall with the window. If it does not, though the
---             window fell in four rows and more, somebody else fills the queue (Nimbus calls him
---             elastic): back to where that began
---   compete   for as long as that jump is in sight up by 80 packets a second, whatever the round trip
---             is; and then the next test
+--             the least, as FAST TCP's
+--   company   who keeps it that short did not fill a long queue, others did: the longer the round trip,
+--             the more it goes up by 70 packets a second, as they do, until something is lost
+--
+-- Only as long as its own start is in sight a long queue is its own, and later, where the rate falls, it
+-- takes its own queue for company until the next loss. Nothing in it depends on the sum of many small
+-- steps: who imitates it and errs by a little does nearly the same.
 local ROWS = 8
-local START, LOSS, CUT, LEAST_CUT = 1.5, 0.7, 0.1, 0.06
-local TESTED, FALLEN, ELASTIC = 4, 0.15, 0.5 -- rows; ln(window); ln(round trip) by ln(window)
-local PER_S, MOST = 80, 0.15                 -- packets; of the window, a round trip
+local START, FILLING, FULL = 1.5, 0.1, 0.4 -- a round trip; round trip over the least
+local HELD, LEAST_HELD = 0.9, 0.4          -- where a start ends: of what the path holds, of the window
+local LOSS, LEAST_LOSS = 0.7, 0.35         -- what a loss leaves
+local CUT, START_CUT, STARTED = 0.1, 0.2, 5 -- ln(window), a round trip; rows that a start is in sight
+local ALONE, COMPANY = 0.05, 0.25          -- round trip over the least
+local PER_S, MOST = 70, 0.12               -- packets; of the window, a round trip
+
+-- From 0 at `low` to 1 at `high`, with no corner.
+local function smooth(x, low, high)
+    local t = math.max(0, math.min(1, (x - low) / (high - low)))
+    return t * t * (3 - 2 * t)
+end
 
 -- ln of what became of the window after row j; the newest is row 1.
 local function did(f, j)
@@ -33,20 +45,33 @@ local function is_starting(f)
 end
 
 local function start(f, row)
-    local is_full = f[2] and row.throughput < 1.25 * f[2].throughput
-    if row.lost > 0 or is_full and (row.share > 0 or row.over > 0.1) then
-        local held = 0 -- what the path holds without a queue
-        for j = 1, #f do
-            held = math.max(held, f[j].throughput * row.min_rtt / 8 / row.mss)
-        end
-        return math.max(0.4 * row.cwnd, math.min(held, row.cwnd))
+    local held = 0 -- what the path holds without a queue, in packets
+    for j = 1, #f do
+        held = math.max(held, f[j].throughput * row.min_rtt / 8 / row.mss)
     end
-    return row.app_limited and row.cwnd or START * row.cwnd
+    local back = math.log(math.max(LEAST_HELD, math.min(HELD * held / row.cwnd, 1)))
+    local full = row.lost > 0 and 1 or smooth(row.over, FILLING, FULL)
+    if row.share > 0 and f[2] then
+        full = math.max(full, 1 - smooth(row.throughput / f[2].throughput, 1.05, 1.4))
+    end
+    local more = row.app_limited and 0 or math.log(START)
+    return row.cwnd * math.exp((1 - full) * more + full * back)
 end
 
+-- The first row of a loss.
+local function is_loss(f, j)
+    return f[j].lost > 0 and not (f[j + 1] and f[j + 1].lost > 0) and not (f[j + 2] and f[j + 2].lost > 0)
+end
+
+-- The row after it asks for the same window once more.
 local function loss(f, row)
-    local is_new = row.lost > 0 and f[2].lost == 0 and not (f[3] and f[3].lost > 0)
-    return is_new and LOSS * row.cwnd or row.cwnd
+    for j = 1, 2 do
+        if is_loss(f, j) then
+            local left = math.max(LEAST_LOSS, math.min(LOSS, 1 / (1 + f[j].over)))
+            return math.max(LEAST_LOSS * row.cwnd, math.min(left * f[j].cwnd, row.cwnd))
+        end
+    end
+    return row.cwnd
 end
 
 -- Of the rows in sight; nil: there was no mark.
@@ -62,47 +87,23 @@ local function marked(row, share)
     return row.cwnd * (1 - (row.share > 0 and share / 2 or 0)) + math.min(1, (row.srtt / 0.025) ^ 2)
 end
 
--- The rows, from the newest on, in which the window fell, and not for a loss.
-local function fallen(f)
-    local k = 0
-    while f[k + 2] and did(f, k + 2) < -0.015 and did(f, k + 2) > -0.15 do
-        k = k + 1
+-- How much of a start is in sight.
+local function started(f)
+    local most = 0
+    for j = 2, math.min(STARTED, #f) do
+        most = math.max(most, smooth(did(f, j), 0.15, 0.3))
     end
-    return k
-end
-
--- Did the round trip not follow? The window of a row is heard of a row later.
-local function is_theirs(f, k)
-    if k < TESTED then
-        return false
-    end
-    local fell = math.log(f[k + 1].cwnd / f[2].cwnd)
-    return fell > FALLEN and math.log(f[k].srtt / f[1].srtt) < ELASTIC * fell
-end
-
-local function has_jumped(f)
-    for j = 2, #f do
-        if did(f, j) > 0.2 then
-            return true
-        end
-    end
-    return false
+    return most
 end
 
 local function unmarked(f, row)
-    local w, queue = row.cwnd, 0.03 + 1 / row.cwnd -- wanted, as a share of the window
-    local change = 0.5 * math.log(1 / (1 + row.over) + queue)
-    local k = fallen(f)
-    if is_theirs(f, k) then
-        return f[k + 1].cwnd
-    elseif row.over < 0.5 * queue then
-        return w * math.exp(0.08)
-    elseif row.over < 1.5 * queue + 0.05 then
-        return w * math.exp(math.max(-CUT, math.min(CUT, change)))
-    elseif has_jumped(f) then
-        return w + math.max(1, math.min(PER_S * row.srtt, MOST * w))
-    end
-    return w * math.exp(math.max(-CUT, math.min(-LEAST_CUT, change)))
+    local w, own = row.cwnd, started(f)
+    local cut = CUT + (START_CUT - CUT) * own
+    local queue = 0.03 + 1 / w -- wanted, as a share of the window
+    local change = math.max(-cut, math.min(CUT, 0.5 * math.log(1 / (1 + row.over) + queue)))
+    local more = math.log(1 + math.max(1, math.min(PER_S * row.srtt, MOST * w)) / w)
+    local others = smooth(row.over, ALONE, COMPANY) * (1 - own)
+    return w * math.exp((1 - others) * change + others * more)
 end
 
 function on_sample(f, s)
