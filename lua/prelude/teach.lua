@@ -15,7 +15,7 @@ local RESERVED = { -- what teach says itself
     judge = {"dir", "base", "name", "testbed", "dry_run"},
 }
 local OWN = {1, 0.75} -- returns that the student aims at when it makes experience, as shares of the largest
--- What the policy of docs/judge.md was taught with; `adapt` and `distill` may say otherwise, option by option.
+-- What docs/judge.md taught with "by one call"; `adapt` and `distill` may say otherwise, option by option.
 local ADAPT = {num_epochs = 40, rank = 16, lr = 1e-3, grad_accum_steps = 16, sample_step = 3}
 local DISTILL = {num_epochs = 100, lr = 5e-4}
 local BASELINES = {"cubic", "bbr", "prague"}

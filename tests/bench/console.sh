@@ -7,8 +7,10 @@
 #   tests/bench/console.sh [BUILD_DIRECTORY]
 build=${1:-$(dirname "$0")/../../build/release}
 PATH="$PATH:/usr/sbin:/sbin"
-exec python3 - "$build" <<'END'
-import fcntl, os, pty, select, shutil, signal, statistics, struct, subprocess, sys, tempfile, termios, time
+exec env PYTHONPATH="$(dirname "$0")" PYTHONDONTWRITEBYTECODE=1 python3 - "$build" <<'END'
+import os, shutil, statistics, subprocess, sys, tempfile, time
+
+from pty_console import PtyConsole
 
 build = os.path.realpath(sys.argv[1])
 ccalab = build + "/ccalab"
@@ -23,46 +25,13 @@ env = dict(os.environ, TERM="xterm-256color", LC_ALL="C.UTF-8", HOME=tmp, XDG_ST
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
-class Console:
+class Console(PtyConsole):
     def __init__(self, *args):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-            os.execve(ccalab, [ccalab, *args], env)
-
-    def read(self, seconds):
-        """What comes until then, or b'' if nothing does."""
-        if not select.select([self.fd], [], [], max(0, seconds))[0]:
-            return b""
-        try:
-            return os.read(self.fd, 65536)
-        except OSError:
-            sys.exit("the console has ended")
-
-    def wait(self, what, seconds):
-        seen, limit = b"", time.monotonic() + seconds
-        while what not in seen:
-            seen = (seen + self.read(0.1))[-200000:]
-            if time.monotonic() > limit:
-                sys.exit("no %r within %g s" % (what, seconds))
-
-    def drain(self, seconds):
-        limit = time.monotonic() + seconds
-        while time.monotonic() < limit:
-            self.read(limit - time.monotonic())
+        super().__init__(ccalab, args, env, os.getcwd())
 
     def cpu_ms(self):
         fields = open("/proc/%d/stat" % self.pid).read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) * TICK_MS
-
-    def end(self):
-        os.kill(self.pid, signal.SIGTERM)
-        try:
-            while os.read(self.fd, 65536):
-                pass
-        except OSError:
-            pass
-        os.waitpid(self.pid, 0)
 
 
 def idle():

@@ -5,8 +5,10 @@
 #   tests/bench/interrupt.sh [BUILD_DIRECTORY]     (ROUNDS: 10 of each, half of that where flows have to start first)
 build=${1:-$(dirname "$0")/../../build/release}
 PATH="$PATH:/usr/sbin:/sbin"
-exec python3 - "$build" <<'END'
-import fcntl, json, os, pty, select, shutil, signal, statistics, struct, subprocess, sys, tempfile, termios, time
+exec env PYTHONPATH="$(dirname "$0")" PYTHONDONTWRITEBYTECODE=1 python3 - "$build" <<'END'
+import json, os, shutil, signal, statistics, subprocess, sys, tempfile, time
+
+from pty_console import PtyConsole
 
 build = os.path.realpath(sys.argv[1])
 ccalab, netllm = build + "/ccalab", build + "/netllm"
@@ -88,49 +90,21 @@ def adapt_ms():
                     "--num-epochs", "60000", "--w", "8"], lambda said: '"train"' in said, 0.2)
 
 
-class Console:
+class Console(PtyConsole):
     def __init__(self):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-            os.chdir(tmp)
-            os.execve(ccalab, [ccalab], env)
-        self.wait(b"quit")
-
-    def read(self, seconds):
-        return os.read(self.fd, 65536) if select.select([self.fd], [], [], seconds)[0] else b""
-
-    def wait(self, what, seconds=60):
-        seen, limit = b"", time.monotonic() + seconds
-        while what not in seen:
-            seen += self.read(0.1)
-            if time.monotonic() > limit:
-                sys.exit("no %r within %g s" % (what, seconds))
-
-    def drain(self, seconds):
-        limit = time.monotonic() + seconds
-        while time.monotonic() < limit:
-            self.read(max(0, limit - time.monotonic()))
+        super().__init__(ccalab, [], env, tmp)
+        self.wait(b"quit", 60)
 
     def stop_ms(self, line):
         os.write(self.fd, b":" + line.encode() + b"\r")
-        self.wait(b"running")
+        self.wait(b"running", 60)
         self.drain(0.5)
         start = time.monotonic()
         os.write(self.fd, b"\x03")
-        self.wait(b"idle")
+        self.wait(b"idle", 60)
         took = (time.monotonic() - start) * 1000
         self.drain(0.2)
         return took
-
-    def end(self):
-        os.kill(self.pid, signal.SIGTERM)
-        try:
-            while os.read(self.fd, 65536):
-                pass
-        except OSError:
-            pass
-        os.waitpid(self.pid, 0)
 
 
 def show(name, measure, rounds):
